@@ -1,0 +1,282 @@
+"""The command line: which commands there are, and what each calls."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from gantool import __version__, listing, terminal
+from gantool.errors import USAGE, UserError
+from gantool.flags import Given, UsageError, command
+from gantool.options import EvalCommand, SampleCommand, TrainCommand
+from gantool.outline import outline
+from gantool.registry import ALLOW, Registry
+from gantool.signals import Interrupted, Signals
+
+STARTED = time.monotonic()  # --minutes counts from here
+registry = cache(Registry)
+Build = Callable[[str], Any]
+
+
+def variant_group(verb: str, build: Build) -> type[TyperGroup]:
+    """`train`, `sample` and `eval` each hold one subcommand per installed variant."""
+
+    class VariantGroup(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            return registry().names()
+
+        def get_command(self, ctx: Any, name: str) -> Any:
+            """Enough for --help; completion needs the flags, so it builds the command."""
+            if name not in registry().names():
+                return None
+            if ctx.resilient_parsing:
+                return build(name)
+            return TyperCommand(name, help=registry().offers[name][0].summary)
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if not args:
+                names = ", ".join(registry().names())
+                raise UserError(f"{verb} what?", f"Variants: {names}. For example: gantool {verb} gan", USAGE)
+            return super().parse_args(ctx, args)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
+            return args[0], build(args[0]), args[1:]
+
+    return VariantGroup
+
+
+def train_command(name: str) -> Any:
+    offer, found = registry().offer(name), outline(registry(), name)
+    sections = {"Training": found.recipe, name: found.options, "This run": TrainCommand}
+    return command(name, offer.summary, sections, lambda given: run_train(name, given), offer.presets())
+
+
+def run_train(name: str, given: Given) -> None:
+    from gantool import catalog
+
+    recipe, options, this = given.sections
+    with Signals() as signals:
+        if this.resume:
+            run_resume_with(name, given, signals)
+            return
+        if recipe.data in catalog.CATALOG or name in ("gan", "cgan", "dcgan"):
+            catalog.known(recipe.data)
+        if not this.quiet and not this.dry_run:
+            print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
+        from gantool import training
+
+        session = training.Session(registry(), name, recipe, options, this)
+        training.train(session, signals, STARTED)
+        finish(signals)
+
+
+def run_resume_with(name: str, given: Given, signals: Signals) -> None:
+    """`train VARIANT --resume`: as `resume`, but what is said again must be as it was."""
+    from gantool import training
+    from gantool.run import RUNS, find, newest
+
+    recipe, options, this = given.sections
+    run = newest(name) if this.name is None and this.out is None else find(this.out or RUNS / this.name)
+    whose, stored_recipe, stored_options = training.stored(registry(), run)
+    if whose != name:
+        raise UserError(f"{run.folder} is a run of {whose}.", f"gantool resume {run.folder}", USAGE)
+    said = {k: v for k, v in (asdict(recipe) | asdict(options)).items() if k in given.chosen}
+    for settings in (stored_recipe, stored_options):
+        for key in asdict(settings).keys() & said.keys():
+            setattr(settings, key, said[key])
+    session = training.Session(registry(), name, stored_recipe, stored_options, this)
+    training.resume(session, run, signals)
+    finish(signals)
+
+
+def finish(signals: Signals) -> None:
+    if signals.received:
+        raise Interrupted(signals.received)
+
+
+def sample_command(name: str) -> Any:
+    found = outline(registry(), name)
+
+    def run(given: Given) -> None:
+        with Signals():
+            from gantool.sampler import sample
+
+            sample(registry(), name, *given.sections)
+
+    return command(name, f"Draw with {name}.", {"Sampling": SampleCommand, name: found.sample_options}, run)
+
+
+def eval_command(name: str) -> Any:
+    registry().offer(name)
+
+    def run(given: Given) -> None:
+        with Signals():
+            from gantool.evaluation import evaluate
+
+            evaluate(registry(), name, *given.sections)
+
+    return command(name, f"Measure {name}.", {"Measuring": EvalCommand}, run)
+
+
+app = typer.Typer(
+    name="gantool", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train, sample and measure GANs. Start with: gantool train gan",
+)  # fmt: skip
+groups: dict[str, tuple[Build, str]] = {
+    "train": (train_command, "Train a variant: networks, checkpoints, pictures and a model file in runs/."),
+    "sample": (sample_command, "Draw pictures with a trained variant."),
+    "eval": (eval_command, "Measure what a trained variant draws."),
+}
+for verb, (build, about) in groups.items():
+    group = typer.Typer(cls=variant_group(verb, build), callback=lambda: None, help=about, subcommand_metavar="VARIANT")
+    app.add_typer(group, name=verb)
+
+
+def show_version(value: bool) -> None:
+    if value:
+        print(f"gantool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, Option("--version", is_eager=True, callback=show_version, help="Print the version.")
+    ] = False,
+    no_plugins: Annotated[bool, Option("--no-plugins", help=f"Only gantool's own variants. See also {ALLOW}.")] = False,
+) -> None:
+    if no_plugins:
+        os.environ[ALLOW] = ""
+
+
+@app.command()
+def resume(
+    run: Annotated[Path | None, Argument(help="A run's folder or name; the newest unfinished one if left out.")] = None,
+    steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None,
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
+) -> None:
+    """Go on with a run exactly where its last checkpoint stands."""
+    from gantool.run import all_runs, find
+
+    with Signals() as signals:
+        if run is None:
+            open_runs = [r for r in all_runs() if r.saved() and r.status().state == "stopped"]
+            if not open_runs:
+                raise UserError("No unfinished run under runs/.", "See `gantool runs`.", USAGE)
+            found = open_runs[0]
+        else:
+            found = find(run)
+        if not quiet:
+            print(f"resuming {found.folder}", flush=True)
+        from gantool import training
+
+        name, recipe, options = training.stored(registry(), found)
+        recipe.steps = steps or recipe.steps
+        session = training.Session(registry(), name, recipe, options, TrainCommand(device=device, quiet=quiet))
+        training.resume(session, found, signals)
+        finish(signals)
+
+
+@app.command("list")
+def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
+    """The variants there are."""
+    listing.variants(registry(), json)
+
+
+@app.command()
+def info(variant: Annotated[str, Argument(help="A name from `gantool list`.")]) -> None:
+    """A variant's networks, options, presets and paper."""
+    listing.info(registry(), variant)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, Argument(help="Where to look.")] = Path("runs"),
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The runs so far, newest first."""
+    listing.runs(folder, json)
+
+
+@app.command()
+def plugins(
+    check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Installed packages that bring variants or observers."""
+    listing.plugins(registry(), check, json)
+
+
+@app.command()
+def new(
+    name: Annotated[str, Argument(help="What to type after `gantool train`, such as my-gan.")],
+    out: Annotated[Path | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
+) -> None:
+    """Start a package of your own with a working variant, its test and its README."""
+    from gantool.scaffold import scaffold
+
+    scaffold(registry(), name, out)
+
+
+data = typer.Typer(no_args_is_help=True, help="Data sets and folders of pictures.")
+app.add_typer(data, name="data")
+
+
+@data.command("list")
+def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
+    """The data sets there are."""
+    listing.data_sets(json)
+
+
+@data.command("check")
+def data_check(path: Annotated[Path, Argument(help="A folder or zip of pictures.")]) -> None:
+    """Count a folder's pictures, sizes and classes, and name the bad files."""
+    listing.data_check(path)
+
+
+def run(args: list[str]) -> int:
+    """The exit code of one command line: 0 done, 1 failed, 2 usage, 130 and 143 interrupted."""
+    try:
+        code = get_command(app).main(args, prog_name="gantool", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except UsageError as error:
+        return usage(error)
+    except Interrupted as error:
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        terminal.silence_broken_pipe()
+        return 1
+    except Exception as error:
+        if terminal.debugging():
+            raise
+        seen = error if isinstance(error, UserError) else terminal.explain(error)
+        terminal.complain(seen)
+        return seen.code
+
+
+def usage(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        path = error.ctx.command_path if error.ctx else "gantool"
+        near = getattr(error, "possibilities", None)
+        message = f"{error.message} Did you mean {' or '.join(near)}?" if near else error.format_message()
+        terminal.complain(UserError(message, f"See: {path} --help"))
+    return USAGE
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))

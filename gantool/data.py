@@ -1,0 +1,195 @@
+"""Training data: pictures in memory as bytes, or decoded as they are needed."""
+
+import os
+import zlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from gantool import catalog, images
+from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.options import Recipe
+
+IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of pictures; more are streamed
+USUAL_SIZE = 32  # for a folder of pictures of many sizes
+
+
+class DataSpec(NamedTuple):
+    """What networks must know of the data to be built."""
+
+    channels: int
+    size: int
+    classes: tuple[str, ...] = ()
+
+    def class_index(self, label: str) -> int:
+        """A class by name or number."""
+        if label in self.classes:
+            return self.classes.index(label)
+        if label.isdecimal() and int(label) < len(self.classes):
+            return int(label)
+        shown = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
+        raise UserError(f"No class {label!r}.{did_you_mean(label, self.classes)}", f"Classes: {shown}.", USAGE)
+
+
+class Data(ABC):
+    """Anything a variant trains on. A batch is a pure function of the examples' numbers and of `rng`."""
+
+    spec: DataSpec
+    notes: tuple[str, ...] = ()  # what a person should know: files left out, labels not found
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        """Examples by number. Pictures stay bytes: the trainer moves them to the device and to [-1, 1]."""
+
+    def to(self, device: torch.device) -> Self:
+        """Move what is in memory to the device that trains."""
+        return self
+
+    def fingerprint(self) -> str:
+        """Changes when the data does, so that a run is not resumed on others."""
+        return str(len(self))
+
+
+class Pictures(Data):
+    """(image, class) pairs in memory; the class is 0 where there is none."""
+
+    streamed = False
+
+    def __init__(
+        self, pixels: Tensor, labels: Tensor | None = None, classes: tuple[str, ...] = (), flip: bool = False
+    ) -> None:
+        self.pixels, self.flip = pixels, flip
+        self.labels = torch.zeros(len(pixels), dtype=torch.int64) if labels is None else labels
+        self.spec = DataSpec(pixels.shape[1], pixels.shape[-1], classes)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        x, y = self.fetch(index)
+        if self.flip:
+            mirror = (torch.rand(len(index), generator=rng) < 0.5).to(x.device).view(-1, 1, 1, 1)
+            x = torch.where(mirror, x.flip(-1), x)
+        return x, y
+
+    def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        index = index.to(self.pixels.device)
+        return self.pixels[index], self.labels[index]
+
+    def to(self, device: torch.device) -> Self:
+        self.pixels, self.labels = self.pixels.to(device), self.labels.to(device)
+        return self
+
+    def fingerprint(self) -> str:
+        crc = zlib.crc32(self.labels.cpu().numpy().tobytes(), zlib.crc32(self.pixels.cpu().contiguous().numpy().data))
+        return f"{len(self)}-{crc:08x}"
+
+
+class Streamed(Pictures):
+    """Pictures decoded when a batch asks for them, because all of them would not fit in memory."""
+
+    streamed = True
+
+    def __init__(self, album: images.Album, size: int, channels: int, flip: bool) -> None:
+        self.album, self.flip = album, flip
+        self.spec = DataSpec(channels, size, album.classes if album.labels else ())
+        self.labels = torch.tensor(album.labels or [0] * len(album))
+        self.spare = torch.from_numpy(album.decode(0, size, channels))
+
+    def __len__(self) -> int:
+        return len(self.album)
+
+    def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.stack([self.decode(int(i)) for i in index])
+        return x, self.labels[index]
+
+    def decode(self, i: int) -> Tensor:
+        try:
+            return torch.from_numpy(self.album.decode(i, self.spec.size, self.spec.channels))
+        except images.BadPicture:  # its header was good; one bad picture must not end a long run
+            return self.spare
+
+    def to(self, device: torch.device) -> Self:
+        return self
+
+    def fingerprint(self) -> str:
+        return f"{len(self)}-{zlib.crc32(chr(0).join(self.album.names).encode(errors='replace')):08x}"
+
+
+def open_data(recipe: Recipe) -> Pictures:
+    """The pictures a recipe names, at its size and channels."""
+    if catalog.known(recipe.data):
+        from gantool.named import load
+
+        pixels, labels = load(recipe.data, recipe.data_dir)
+        pixels = shaped(pixels, recipe.size, recipe.channels)
+        return Pictures(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
+    return open_folder(Path(recipe.data), recipe.size, recipe.channels, recipe.flip)
+
+
+def open_folder(path: Path, size: int | None = None, channels: int | None = None, flip: bool = False) -> Pictures:
+    """The pictures of a folder or zip; class sub-folders are the labels."""
+    album = images.open_album(path)
+    size = size or natural_size(album)
+    channels = channels or (1 if album.grey else 3)
+    notes = [skipped(album.bad)] if album.bad else []
+    if album.mixed:
+        notes.append(f"{album.loose} pictures lie beside the class folders, so there are no classes.")
+    data: Pictures
+    if len(album) * channels * size**2 > IN_MEMORY:
+        data = Streamed(album, size, channels, flip)
+    else:
+        pixels, labels, bad = images.load(album, size, channels)
+        notes = [skipped(album.bad | bad), *notes[bool(album.bad) :]] if bad else notes
+        known = None if labels is None else torch.from_numpy(labels)
+        data = Pictures(torch.from_numpy(pixels), known, () if known is None else album.classes, flip)
+    data.notes = tuple(notes)
+    return data
+
+
+def natural_size(album: images.Album) -> int:
+    """The one size of square pictures that all share, if it is one to train at."""
+    (width, height), *others = album.sizes
+    return width if not others and width == height <= 128 else USUAL_SIZE
+
+
+def skipped(bad: dict[str, str]) -> str:
+    name, reason = next(iter(bad.items()))
+    return f"left out {len(bad)} of the files, the first {name}: {reason}. See `gantool data check`."
+
+
+def shaped(pixels: Tensor, size: int | None, channels: int | None) -> Tensor:
+    """Bytes of another size, antialiased, and of 1 or 3 channels."""
+    if size and size != pixels.shape[-1]:
+        parts = [
+            interpolate(p.float(), (size, size), mode="bilinear", antialias=True) for p in torch.split(pixels, 4096)
+        ]
+        pixels = torch.cat([p.round().clamp(0, 255).to(torch.uint8) for p in parts])
+    have = pixels.shape[1]
+    if channels == 1 and have == 3:
+        grey = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        return (pixels * grey).sum(1, keepdim=True).round().to(torch.uint8)
+    if channels in (3, 4) and have == 1:
+        pixels = pixels.expand(-1, 3, -1, -1)
+    if channels == 4 and pixels.shape[1] == 3:
+        pixels = torch.cat([pixels, torch.full_like(pixels[:, :1], 255)], 1)
+    return pixels.contiguous()
+
+
+def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
+    """A batch on the device, its bytes as numbers in [-1, 1]."""
+    return tuple(
+        t.to(device, torch.float32).div_(127.5).sub_(1) if t.dtype == torch.uint8 else t.to(device) for t in batch
+    )
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes, the way they are saved and measured."""
+    return images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to("cpu", torch.uint8)

@@ -1,0 +1,160 @@
+"""One hostile file becomes the facts of its picture's header, or its pixels; in any thread.
+
+Files are opened within limits, then headers decide what is decoded, and whatever a file raises has a `reason`.
+"""
+
+import io
+import logging
+import os
+import stat
+import warnings
+import zipfile
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+MAX_PIXELS, MAX_BYTES = 64_000_000, 256 * 2**20
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
+_FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
+_DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+_GREY_MODES = {"1", "L", "LA"} | _DEEP_MODES
+_Turn = Image.Transpose
+TURNS = {2: _Turn.FLIP_LEFT_RIGHT, 3: _Turn.ROTATE_180, 4: _Turn.FLIP_TOP_BOTTOM, 5: _Turn.TRANSPOSE,
+         6: _Turn.ROTATE_270, 7: _Turn.TRANSVERSE, 8: _Turn.ROTATE_90}  # fmt: skip  # by EXIF orientation
+Pixels = NDArray[np.uint8]
+Header = tuple[tuple[int, int], bool, bool]  # (width, height), grey, alpha
+
+# Our own, stricter limit is applied to every header, and Pillow's is a warning that hides the size.
+Image.MAX_IMAGE_PIXELS = None
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # without one, its errors go to stderr
+
+
+class Refused(Exception):
+    """A picture, or its file, is not to be used; the text is the reason."""
+
+
+class BadPicture(Exception):
+    """A picture that turned out not to be usable; `name` and `reason` say which and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def quiet() -> None:
+    """Ignore Pillow's warnings about odd metadata, which has no bearing on the pixels, from now on.
+
+    Filters are the whole process's: to set and restore one around each picture would go wrong in threads. Set
+    again for each album it stays in front of those set since, such as pytest's, which would fail the picture.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def reason(error: Exception) -> str:
+    """Why a picture cannot be used, in a person's words."""
+    if isinstance(error, Refused):
+        return str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture"
+    if isinstance(error, MemoryError):
+        return "does not fit in memory"
+    if isinstance(error, OSError) and error.errno is not None:
+        return "unreadable"
+    return "cut short" if "truncated" in str(error).lower() else "damaged"
+
+
+def printable(name: str) -> str:
+    """The name with what a terminal cannot show (bytes that are not UTF-8, control codes) spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _check_bytes(count: int) -> None:
+    if count == 0:
+        raise Refused("empty file")
+    if count > MAX_BYTES:
+        raise Refused(f"too large ({count // 2**20} MiB)")
+
+
+def open_file(path: str) -> BinaryIO:
+    info = os.stat(path)
+    if not stat.S_ISREG(info.st_mode):  # opening a named pipe would wait for ever
+        raise Refused("not a file")
+    _check_bytes(info.st_size)
+    return open(path, "rb")
+
+
+def open_member(archive: zipfile.ZipFile, location: str, limit: int | None = None) -> BinaryIO:
+    info = archive.getinfo(location)
+    if info.flag_bits & 1:
+        raise Refused("encrypted")
+    _check_bytes(info.file_size)
+    with archive.open(info) as member:  # read() stops at MAX_BYTES whatever unpacks to more
+        return io.BytesIO(member.read(limit or MAX_BYTES))
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    """The picture, of which only the header is read; what must not or cannot be decoded is turned away by it."""
+    image = Image.open(file, formats=_FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise Refused(f"too large ({width} x {height})")
+    if image.mode == "LAB":
+        raise Refused("LAB colours")
+    # A phone's JPEG may hold a second frame (MPO); its first is the photo, so JPEG is not asked.
+    if image.format in ("GIF", "PNG", "WEBP", "TIFF") and getattr(image, "is_animated", False):
+        raise Refused("several pages" if image.format == "TIFF" else "animated")
+    return image
+
+
+def header(file: BinaryIO) -> Header:
+    image = _open(file)
+    return image.size, image.mode in _GREY_MODES, image.has_transparency_data
+
+
+def _to_8_bits(values: NDArray[Any]) -> Pixels:
+    """Deep greys scaled, not clipped; floats are taken as 0..1, as 0..255, or as 0..their maximum."""
+    wide = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+    most = float(wide.max())
+    if values.dtype.kind == "f":
+        top = 1.0 if most <= 1 else max(most, 255.0)
+    else:
+        top = 65535.0 if most <= 65535 else 2.0**31
+    return (np.clip(wide, 0, top) * (255 / top) + 0.5).astype(np.uint8)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The same picture as L, RGB or RGBA, whatever it was stored as."""
+    if image.mode in _DEEP_MODES:
+        return Image.fromarray(_to_8_bits(np.asarray(image)))
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    mode = "L" if image.mode in _GREY_MODES else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def pixels(file: BinaryIO, size: int | None, mode: str) -> Pixels:
+    """As (C, H, W): the centre square scaled to `size`, or all of it at its own size for None."""
+    image = _open(file)
+    if size is not None:  # lets a JPEG be decoded at 1/2, 1/4 or 1/8, still twice what is needed
+        image.draft("L" if mode == "L" else None, (2 * size, 2 * size))
+    image.load()
+    picture = _plain(image)
+    if size is not None:  # cropping as part of the resize never builds the parts cut away
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        box = (left, top, left + side, top + side)
+        picture = picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    turn = None
+    with suppress(Exception):  # broken metadata: leave the picture as it lies
+        turn = TURNS.get(image.getexif().get(0x0112, 1))
+    picture = picture if turn is None else picture.transpose(turn)
+    if mode != "RGBA" and picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    array = np.atleast_3d(np.asarray(picture.convert(mode)))
+    return array.transpose(2, 0, 1).copy()  # Pillow's own array is read-only

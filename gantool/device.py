@@ -1,0 +1,83 @@
+"""Which device to use, how to compute on it, and the random states to keep."""
+
+import ctypes
+import random
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+
+from gantool.errors import FAILED, USAGE, UserError, did_you_mean
+
+KINDS = ("auto", "cpu", "cuda", "mps")
+
+
+def choose(name: str) -> torch.device:
+    """The device of that name, if it works here; `auto` takes the accelerator there is, else the CPU."""
+    kind, _, index = name.partition(":")
+    if kind not in KINDS or (index and not index.isdigit()):
+        meant = did_you_mean({"gpu": "cuda"}.get(kind, kind), KINDS)
+        raise UserError(f"No device named {name!r}.{meant}", "Devices: auto, cpu, cuda, cuda:1, mps.", USAGE)
+    # Without the check, a CUDA build of torch answers "cuda" on a machine that has no GPU.
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if kind == "auto":
+        return accelerator or torch.device("cpu")
+    if kind != "cpu" and (accelerator is None or accelerator.type != kind):
+        have = accelerator.type if accelerator else "cpu"
+        raise UserError(f"There is no {kind} device here.", f"Leave --device out, or say --device {have}.", FAILED)
+    if index and int(index) >= (torch.accelerator.device_count() if kind != "cpu" else 1):
+        raise UserError(f"There is no device {name} here.", f"This machine has {kind}:0 and nothing beyond.", FAILED)
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def half(precision: str, device: torch.device) -> bool:
+    """Whether to autocast to bfloat16. On a CPU it is many times slower, so only when asked for."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return precision == "bf16"
+
+
+def keep_pages() -> None:
+    """Let glibc keep freed memory: given back at every convolution, it costs a third of the time to fault in again."""
+    if sys.platform == "linux":
+        try:
+            libc = ctypes.CDLL(None)
+            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+            libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+        except (OSError, AttributeError):  # another C library
+            pass
+
+
+def random_states(device: torch.device) -> dict[str, Any]:
+    """Every generator a variant could draw from."""
+    _, keys, *rest = np.random.get_state()
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": (torch.from_numpy(np.asarray(keys, np.int64)), *rest),
+    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random(states: dict[str, Any], device: torch.device) -> None:
+    torch.set_rng_state(states["torch"])
+    random.setstate(states["python"])
+    keys, *rest = states["numpy"]
+    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *rest))
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def seed_all(seed: int) -> None:
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)

@@ -1,0 +1,128 @@
+"""Shows a training as it goes: a live dashboard on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from gantool.hookspecs import hookimpl
+from gantool.pictures import Picture, half_blocks
+from gantool.trainer import Trainer
+
+STEADY = 5.0  # seconds between plain lines
+NARROW = 60  # columns; below this, no picture beside the numbers
+
+
+class Pace:
+    """Images a second and time left, from this process's own steps."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.start, self.first = trainer, time.monotonic(), trainer.step
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.start
+
+    @property
+    def rate(self) -> float:
+        done = self.trainer.step - self.first
+        return done * self.trainer.recipe.batch_size / self.elapsed if self.elapsed > 0 else 0.0
+
+    @property
+    def left(self) -> float:
+        waiting = (self.trainer.steps - self.trainer.step) * self.trainer.recipe.batch_size
+        return waiting / self.rate if self.rate else 0.0
+
+
+class Plain:
+    """A line at the start, then one every few seconds, then the last."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        self.pace, self.last = Pace(trainer), 0.0
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        now = time.monotonic()
+        if now - self.last >= STEADY or trainer.step == trainer.steps:
+            self.last = now
+            self.console.print(self.line(trainer), highlight=False, soft_wrap=True)
+
+    def line(self, trainer: Trainer) -> str:
+        share = f"{trainer.step / trainer.steps:.0%}"
+        numbers = [f"{name} {value:.3g}" for name, value in shown(trainer.metrics)]
+        pace = f"{self.pace.rate:,.0f} images/s"
+        return "  ".join(
+            [f"step {trainer.step}/{trainer.steps} ({share})", *numbers, pace, f"{clock(self.pace.left)} left"]
+        )
+
+
+class Dashboard:
+    """A bar, the numbers, and the newest pictures."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar = Progress(
+            TextColumn("step"), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn(compact=True),
+            console=console, auto_refresh=False, expand=True,
+        )  # fmt: skip
+
+    @hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        self.pace, self.trainer = Pace(trainer), trainer
+        self.task = self.bar.add_task("", total=trainer.steps, completed=trainer.step)
+        self.live = Live(console=self.console, get_renderable=self.render, refresh_per_second=4, transient=False)
+        self.live.start()
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        pass  # Live asks for itself, four times a second
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        if hasattr(self, "live"):
+            self.live.stop()
+
+    def render(self) -> Group:
+        trainer, width = self.trainer, self.console.width
+        self.bar.update(self.task, completed=trainer.step)
+        numbers = [*shown(trainer.metrics), ("images/s", round(self.pace.rate))]
+        table = Table.grid(padding=(0, 1))
+        for name, value in numbers:
+            table.add_row(Text(name, style="dim"), f"{value:,}" if isinstance(value, int) else f"{value:.3f}")
+        if trainer.picture is None or width < NARROW or self.console.height < 20 or self.console.no_color:
+            return Group(self.bar, table)
+        both = Table.grid(padding=(0, 3))
+        both.add_row(table, half_blocks(corner(trainer.picture), min(width - 32, 64)))
+        return Group(self.bar, both)
+
+
+def corner(picture: Picture) -> Picture:
+    """The top left of a grid, about four small pictures wide: more would be too small to see in a terminal."""
+    return picture[:120, :120] if picture.shape[0] > 160 else picture
+
+
+def shown(metrics: dict[str, float]) -> Iterable[tuple[str, float]]:
+    """Each player's loss, summed over its terms, then what else was logged."""
+    totals: dict[str, float] = {}
+    for name, value in sorted(metrics.items(), key=lambda item: "/" not in item[0]):
+        player = name.partition("/")[0]
+        totals[player] = totals.get(player, 0.0) + value
+    return totals.items()
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def display(console: Console) -> Plain | Dashboard:
+    """What suits the terminal: TERM=dumb, pipes and CI get plain lines."""
+    return Dashboard(console) if console.is_terminal and not console.is_dumb_terminal else Plain(console)

@@ -1,0 +1,20 @@
+"""The one exception a person is meant to see, and the help of a near match."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+FAILED, USAGE = 1, 2  # exit codes; 130 and 143 are an interrupted, resumable run
+
+
+class UserError(Exception):
+    """What was wrong, in a sentence; `hint` says what would be right."""
+
+    def __init__(self, message: str, hint: str = "", code: int = FAILED) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.code = message, hint, code
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """' Did you mean gan?', or nothing."""
+    near = get_close_matches(word, list(known))
+    return f" Did you mean {' or '.join(near)}?" if near else ""

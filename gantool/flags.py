@@ -1,0 +1,172 @@
+"""Dataclass fields become typed flags; presets and YAML files become their defaults."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import MISSING, Field, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.main import get_command
+
+from gantool import settings
+from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.options import LENGTHS
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer's own, under whichever name it carries it
+
+
+@dataclass
+class Given:
+    """The sections as filled in, and which of their fields a person set: by flag, or by YAML file or preset."""
+
+    sections: list[Any]
+    chosen: set[str]
+
+
+def hints(cls: type) -> dict[str, Any]:
+    """Field annotations; a subclass may restate a field with only a new default and keep its help."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        for name, hint in get_type_hints(base, include_extras=True).items():
+            if name not in found or get_origin(hint) is Annotated:
+                found[name] = hint
+    return found
+
+
+def default(section: Any, field: Field[Any]) -> Any:
+    """An instance's value, a class's default, or nothing: then the flag is required."""
+    if not isinstance(section, type):
+        return getattr(section, field.name)
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is MISSING else field.default
+
+
+def parameters(section: Any, panel: str) -> Iterator[inspect.Parameter]:
+    """One keyword parameter per field of `section`, a dataclass or an instance that holds other defaults."""
+    cls = section if isinstance(section, type) else type(section)
+    known = hints(cls)
+    for field in fields(section):
+        kind, option = get_args(known[field.name]) if get_origin(known[field.name]) is Annotated else (None, None)
+        if option is None:
+            raise TypeError(f"{cls.__qualname__}.{field.name} needs Annotated[type, typer.Option(help=...)]")
+        option = copy(option)
+        option.rich_help_panel = panel
+        value = default(section, field)
+        if value is not None and isinstance(option.show_default, str):
+            option.show_default = True  # the words stand for None only
+        yield inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=Annotated[kind, option]
+        )
+
+
+def command(
+    name: str,
+    help: str,
+    sections: Mapping[str, Any],
+    run: Callable[[Given], None],
+    presets: Mapping[str, Path] | None = None,
+) -> Any:
+    """A command whose flags are the fields of `sections` (panel title -> dataclass, or an instance of one).
+
+    With `presets`, the command also takes --preset and --config.
+    """
+
+    def callback(ctx: typer.Context, **values: Any) -> None:
+        sources = {key: getattr(ctx.get_parameter_source(key), "name", "DEFAULT") for key in values}
+        values |= one_length(values, sources)
+        filled = [
+            (s if isinstance(s, type) else type(s))(**{f.name: values[f.name] for f in fields(s)})
+            for s in sections.values()
+        ]
+        run(Given(filled, {key for key, source in sources.items() if source in ("COMMANDLINE", "DEFAULT_MAP")}))
+
+    flags = [p for title, section in sections.items() for p in parameters(section, title)]
+    names = [p.name for p in flags]
+    if twice := {n for n in names if names.count(n) > 1}:
+        raise UserError(f"{name} names its option {' and '.join(sorted(twice))} like one of gantool's own.")
+    files = [] if presets is None else file_flags(name, presets)
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    callback.__signature__ = inspect.Signature([context, *files, *flags])  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False)
+    app.command(name, help=help)(callback)
+    return get_command(app)
+
+
+def one_length(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, None]:
+    """Drop the ways of saying how long to train that a stronger source has overruled."""
+    said = [key for key in LENGTHS if values.get(key) is not None]
+    for source in ("COMMANDLINE", "DEFAULT_MAP"):
+        chosen = [key for key in said if sources[key] == source]
+        if len(chosen) > 1:
+            raise typer.BadParameter(f"Give one of {', '.join('--' + key for key in chosen)}.")
+        if chosen:
+            return {key: None for key in said if key not in chosen}
+    return {}
+
+
+def file_flags(variant: str, presets: Mapping[str, Path]) -> list[inspect.Parameter]:
+    """--preset and --config: eager, so that what they hold is there before the other flags are read."""
+
+    def read_preset(ctx: typer.Context, name: str | None) -> str | None:
+        if name is not None and not ctx.resilient_parsing:
+            short = name.removeprefix(f"{variant}/")
+            if short not in presets:
+                known = ", ".join(presets) or "none"
+                raise typer.BadParameter(
+                    f"{variant} has no preset {name!r}.{did_you_mean(short, presets)} There are: {known}."
+                )
+            layer(ctx, "preset", presets[short])
+        return name
+
+    def read_config(ctx: typer.Context, path: Path | None) -> Path | None:
+        if path is not None and not ctx.resilient_parsing:
+            layer(ctx, "config", path)
+        return path
+
+    def layer(ctx: typer.Context, kind: str, path: Path) -> None:
+        """The file's values become the flags' defaults; a config's win over a preset's."""
+        layers: dict[str, dict[str, Any]] = ctx.meta.setdefault("gantool.layers", {})
+        layers[kind] = checked(ctx, variant, path)
+        config, preset = layers.get("config", {}), layers.get("preset", {})
+        if config.keys() & set(LENGTHS):
+            preset = {key: value for key, value in preset.items() if key not in LENGTHS}
+        ctx.default_map = preset | config
+
+    preset_help = f"Ready-made settings: {', '.join(presets)}." if presets else "Ready-made settings; none here."
+    preset = typer.Option(help=preset_help, is_eager=True, callback=read_preset, rich_help_panel="Files")
+    config = typer.Option(
+        help="YAML file of settings, such as a run's config.yaml. Flags win over it, it wins over a preset.",
+        is_eager=True, callback=read_config, exists=True, dir_okay=False, rich_help_panel="Files",
+    )  # fmt: skip
+    return [
+        inspect.Parameter(
+            "preset", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, preset]
+        ),
+        inspect.Parameter(
+            "config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, config]
+        ),
+    ]
+
+
+def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
+    """A settings file's values, each held to the type and range of its flag."""
+    values = settings.read(path)
+    whose = values.pop("variant", variant)
+    if whose != variant:
+        raise UserError(f"{path} holds settings of {whose!r}, not {variant!r}.", f"gantool train {whose} ...", USAGE)
+    known = {p.name: p for p in ctx.command.params if p.name not in ("preset", "config", "help")}
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(
+                f"{path}: no such setting: {key}.{did_you_mean(key, known)}",
+                f"Settings are the flags of `gantool train {variant} --help`.", USAGE,
+            )  # fmt: skip
+        try:
+            if value is not None:
+                known[key].process_value(ctx, value)
+        except UsageError as error:
+            raise UserError(f"{path}: {key}: {getattr(error, 'message', error)}", code=USAGE) from None
+    return values

@@ -1,0 +1,79 @@
+"""The model file: one .safetensors with everything sampling needs, and no data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gantool import __version__, device, sealed
+from gantool.data import DataSpec
+from gantool.errors import UserError
+from gantool.registry import Offer, Registry
+from gantool.variant import Variant
+
+if TYPE_CHECKING:
+    from gantool.trainer import Trainer
+
+KIND = "model"
+
+
+def describe(offer: Offer, values: dict[str, Any], spec: DataSpec, trainer: "Trainer") -> dict[str, Any]:
+    """The facts of a model, and of a checkpoint. No times: the same training makes the same bytes."""
+    return {
+        "variant": offer.name,
+        "package": offer.package,
+        "version": offer.version,
+        "gantool": __version__,
+        "torch": torch.__version__,
+        "settings": values,
+        "spec": spec._asdict(),
+        "image_range": [-1, 1],
+        "data": trainer.recipe.data,
+        "fingerprint": trainer.data.fingerprint(),
+        "seed": trainer.recipe.seed,
+        "step": trainer.step,
+    }
+
+
+def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
+    """Write the averaged networks, or the live ones of a run that keeps no average."""
+    variant = trainer.variant
+    networks = {n: trainer.average.copies.get_submodule(n) for n in trainer.average.copies._modules}
+    networks = networks or {name: variant.get_submodule(name) for name in variant.averaged}
+    own = dict(variant.named_buffers(recurse=False))
+    state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
+    sealed.save(path, facts | {"kind": KIND}, state)
+
+
+def open_model(path: Path, registry: Registry, device_name: str) -> tuple[Variant, dict[str, Any]]:
+    """The variant, its weights in place, ready to sample."""
+    facts, state = sealed.load(path)
+    if facts.get("kind") != KIND:
+        raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN")
+    variant = build(facts, registry, path)
+    try:
+        for name, weights in state["networks"].items():
+            variant.get_submodule(name).load_state_dict(weights)
+        for name, value in state["buffers"].items():
+            variant.get_buffer(name).copy_(value)
+    except (RuntimeError, AttributeError, KeyError) as error:
+        made_by = f"{facts['package']} {facts['version']}"
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{path} does not fit this {facts['variant']}: {why}", f"It was made by {made_by}.") from None
+    where = device.choose(device_name)
+    return variant.to(where).eval().requires_grad_(False), facts
+
+
+def build(facts: dict[str, Any], registry: Registry, path: Path) -> Variant:
+    """The variant a file was made by, if it is installed."""
+    name, package = facts["variant"], facts["package"]
+    if name not in registry.offers:
+        raise UserError(
+            f"{path} was made by {name!r} of the package {package} {facts['version']}, which is not installed.",
+            f"pip install {package}",
+        )
+    cls = registry.load(name)
+    wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
+    spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))
+    variant: Variant = cls(cls.Options(**wanted), spec)
+    return variant

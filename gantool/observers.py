@@ -1,0 +1,126 @@
+"""What a run keeps as it goes: its log, its pictures, its checkpoints. Each listens to the trainer."""
+
+import time
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gantool import files, modelfile, pictures, sealed
+from gantool.charts import curves
+from gantool.data import as_bytes
+from gantool.hookspecs import hookimpl
+from gantool.registry import Offer
+from gantool.run import Run
+from gantool.trainer import Trainer
+
+
+class MetricsLog:
+    """metrics.jsonl: a line at every logging step."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        self.mark = (time.monotonic(), trainer.step)
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        if trainer.logged:
+            now, (then, step) = time.monotonic(), self.mark
+            rate = (trainer.step - step) * trainer.recipe.batch_size / max(now - then, 1e-9)
+            self.mark = (now, trainer.step)
+            epoch = trainer.step * trainer.recipe.batch_size / len(trainer.data)
+            self.run.append(
+                {"step": trainer.step, "epoch": round(epoch, 4), "images_per_s": round(rate, 1), **trainer.metrics}
+            )
+
+
+class Gallery:
+    """samples/: the same noise every so often, beside real.png; losses.png; at the end progress.gif."""
+
+    def __init__(self, run: Run, every: int) -> None:
+        self.run, self.every = run, every
+
+    @hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        real = [t for t in trainer.first_batch() if t.ndim == 4]
+        self.save("real.png", tiled(as_bytes(real[0])))
+        trainer.picture = tiled(trainer.preview())
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0 or trainer.step == trainer.steps:
+            trainer.picture = tiled(trainer.preview())
+            self.save(f"step-{trainer.step:06d}.png", trainer.picture)
+            self.draw_losses()
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        if trainer.ending == "done":
+            frames = [read(file) for file in sorted(self.run.samples.glob("step-*.png"))]
+            files.write(self.run.folder / "progress.gif", pictures.animate(frames))
+
+    def save(self, name: str, picture: NDArray[np.uint8]) -> None:
+        files.write(self.run.samples / name, pictures.encode_png(picture))
+
+    def draw_losses(self) -> None:
+        """Losses above, everything else that was logged below."""
+        series: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for line in self.run.lines():
+            for name, value in line.items():
+                if name not in ("step", "epoch", "images_per_s") and isinstance(value, int | float):
+                    series[name].append((line["step"], value))
+        losses = {name: points for name, points in series.items() if "/" in name}
+        rest = {name: points for name, points in series.items() if "/" not in name}
+        panels = [("losses", losses), *([("measured", rest)] if rest else [])]
+        files.write(self.run.folder / "losses.png", pictures.encode_png(curves(panels)))
+
+
+class Checkpoints:
+    """checkpoints/: everything to go on from; with each, the model file to sample from."""
+
+    def __init__(self, run: Run, every: int, offer: Offer, values: dict[str, Any]) -> None:
+        self.run, self.every, self.offer, self.values = run, every, offer, values
+        self.at = -1
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0 or trainer.step == trainer.steps:
+            self.save(trainer)
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        if trainer.ending != "failed" and trainer.step not in (0, self.at):
+            self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        trainer.check_weights()
+        facts = modelfile.describe(self.offer, self.values, trainer.data.spec, trainer)
+        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": "checkpoint"}, trainer.state())
+        modelfile.export(self.run.model, facts, trainer)
+        self.run.prune()
+        self.at = trainer.step
+
+
+def tiled(images: Tensor) -> NDArray[np.uint8]:
+    """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""
+    columns = images.shape[1] if images.ndim == 5 else None
+    flat = images.flatten(0, 1) if images.ndim == 5 else images
+    return pictures.grid(channels_last(flat), columns)
+
+
+def channels_last(images: Tensor) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = images.permute(0, 2, 3, 1).contiguous().numpy()
+    return array
+
+
+def read(file: Any) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    with Image.open(file) as image:
+        array = np.asarray(image)
+    return array if array.ndim == 3 else array[..., None]

@@ -1,0 +1,146 @@
+"""Settings: each field is a flag, a YAML key and a line of the run's config.yaml. Imports no torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from typer import BadParameter, Option
+
+
+def within(low: float, high: float) -> Callable[[float | None], float | None]:
+    """A flag's callback: the number must lie between two, ends left out; the usual range has its ends in."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not low < value < high:
+            raise BadParameter(f"{value} is not between {low} and {high}.")
+        return value
+
+    return check
+
+
+@dataclass(kw_only=True)
+class Recipe:
+    """How to train, whatever the variant. A variant's `recipe` holds its own defaults."""
+
+    data: Annotated[str, Option(help="Data set (see `gantool data list`), or a folder or zip of pictures.")] = "digits"
+    data_dir: Annotated[
+        Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.", show_default="user cache")
+    ] = None
+    size: Annotated[
+        int | None, Option(min=4, max=1024, help="Side of the square images.", show_default="the data's own, else 32")
+    ] = None
+    channels: Annotated[
+        Literal[1, 3, 4] | None, Option(help="Grey, colour, or colour and alpha.", show_default="the data's own")
+    ] = None
+    flip: Annotated[bool, Option(help="Mirror every other picture, at random.")] = False
+    batch_size: Annotated[int, Option("--batch-size", "-b", min=1, help="Images in a batch.")] = 64
+    steps: Annotated[int | None, Option(min=1, help="Rounds of the players' turns.")] = None
+    epochs: Annotated[
+        float | None, Option(callback=within(0, 1e9), help="Passes over the data, a batch a step; instead of --steps.")
+    ] = None
+    minutes: Annotated[
+        float | None,
+        Option(callback=within(0, 1e6), help="Time to finish in; instead of --steps. Times a few, then fixes them."),
+    ] = None
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], Option(help="Arithmetic; auto is bf16 on GPUs that have it.")
+    ] = "auto"
+    average_images: Annotated[
+        int, Option(min=0, help="Half-life, in images, of the averaged generator; 0 for none.")
+    ] = 10_000
+    log_every: Annotated[int, Option(min=1, help="Steps between lines of metrics.jsonl.")] = 25
+    sample_every: Annotated[
+        int | None, Option(min=1, help="Steps between picture grids.", show_default="a 20th of the run")
+    ] = None
+    save_every: Annotated[
+        int | None, Option(min=1, help="Steps between checkpoints.", show_default="a 10th of the run, 1,000 at most")
+    ] = None
+
+
+LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one said last wins
+
+
+@dataclass(kw_only=True)
+class Options:
+    """What the default two players are tuned by. A variant's own Options extend this."""
+
+    lr: Annotated[float, Option(min=0, help="Step size of the optimisers.")] = 2e-4
+    decay: Annotated[float, Option(min=0, help="The step size falls as 1 / (1 + decay x steps).")] = 0.0
+    beta1: Annotated[float, Option(min=0, max=1, help="Adam's first decay.")] = 0.5
+    beta2: Annotated[float, Option(min=0, max=1, help="Adam's second decay.")] = 0.999
+    d_steps: Annotated[int, Option(min=1, help="Discriminator turns per generator turn (the paper's k).")] = 1
+
+
+@dataclass(kw_only=True)
+class SampleOptions:
+    """Flags of `gantool sample VARIANT` beyond the shared ones."""
+
+
+@dataclass(kw_only=True)
+class NoiseOptions(SampleOptions):
+    """For variants that draw from noise."""
+
+    truncation: Annotated[
+        float | None,
+        Option(callback=within(0, 100), help="Redraw Gaussian noise beyond this: tamer pictures.", show_default="off"),
+    ] = None
+    interpolate: Annotated[
+        bool, Option("--interpolate", help="Walk from one noise to another: a strip, or a film with --out FILE.gif.")
+    ] = False
+
+
+@dataclass(kw_only=True)
+class InputOptions(SampleOptions):
+    """For variants that turn pictures into pictures."""
+
+    input: Annotated[Path, Option(exists=True, help="A picture, or a folder of them; names are kept.")]
+
+
+@dataclass(kw_only=True)
+class TrainCommand:
+    """What belongs to one `train`, and not to what is trained."""
+
+    name: Annotated[str | None, Option(help="Name of the run: runs/NAME.", show_default="VARIANT-001, -002...")] = None
+    out: Annotated[Path | None, Option(file_okay=False, help="Folder of the run, instead of runs/NAME.")] = None
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    resume: Annotated[bool, Option("--resume", help="Go on with --name or --out, or the newest run.")] = False
+    dry_run: Annotated[bool, Option("--dry-run", help="Show settings, networks and time; train nothing.")] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False
+
+
+@dataclass(kw_only=True)
+class SampleCommand:
+    """What every `sample` has."""
+
+    n: Annotated[int | None, Option("--n", "-n", min=1, help="How many.", show_default="64, or all inputs")] = None
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="FILE.png a grid, FILE.gif, FILE.npz, or a folder of PNGs.")
+    ] = None
+    grid: Annotated[str | None, Option(metavar="COLSxROWS", help="Shape of the grid.", show_default="square")] = None
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same pictures.")] = 0
+    run: Annotated[
+        Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")
+    ] = None
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False
+
+
+@dataclass(kw_only=True)
+class EvalCommand:
+    """What every `eval` has."""
+
+    n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure.")] = 2_000
+    run: Annotated[
+        Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")
+    ] = None
+    data_dir: Annotated[Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.")] = None
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False
+
+
+def plain(settings: Any) -> Any:
+    """A setting as YAML and JSON can hold it."""
+    return str(settings) if isinstance(settings, Path) else settings

@@ -1,0 +1,107 @@
+"""Pictures from arrays: sample grids, PNG bytes, GIF animations, terminal half blocks.
+
+A picture is a uint8 array (H, W, C), a batch of them (N, H, W, C), with C 1 (grey), 3 (RGB) or 4 (RGBA).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Picture = NDArray[np.uint8]
+
+MAX_FRAMES = 120
+
+
+def grid(images: Picture, columns: int | None = None, gap: int = 2, background: int = 0) -> Picture:
+    """Tile (N, H, W, C) row by row at 1:1 scale; gaps and the rest of the last row are background."""
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"expected pictures of shape (N, H, W, C), N >= 1, got {images.shape}")
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    sheet = np.full(shape, background, dtype=np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def encode_png(picture: Picture) -> bytes:
+    """PNG bytes; the same picture always gives the same bytes."""
+    buffer = io.BytesIO()
+    _image(picture).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def animate(frames: Iterable[Picture], milliseconds: int = 120, hold: int = 1500) -> bytes:
+    """A looping GIF, the last frame shown for hold milliseconds.
+
+    Frames whose shape differs from the first are skipped, and more than MAX_FRAMES are thinned evenly.
+    Pillow stores equal neighbours once, with their durations added. GIF time has steps of 10 ms.
+    """
+    kept: list[Picture] = []
+    for frame in frames:
+        if not kept or frame.shape == kept[0].shape:
+            kept.append(frame)
+    if not kept:
+        raise ValueError("an animation needs at least one frame")
+    chosen = np.linspace(0, len(kept) - 1, min(len(kept), MAX_FRAMES)).round().astype(int)
+    images = _shared_palette([kept[i] for i in chosen])
+    durations = [milliseconds] * (len(images) - 1) + [hold]
+    buffer = io.BytesIO()
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return buffer.getvalue()
+
+
+def half_blocks(picture: Picture, width: int) -> Text:
+    """The picture as terminal text at most width wide: each "▀" is an upper and a lower pixel."""
+    from rich.color import Color
+    from rich.style import Style
+    from rich.text import Text
+
+    image = _rgb(picture, "black")
+    columns = max(1, min(width, image.width))
+    height = max(1, round(image.height * columns / image.width))
+    pixels = np.asarray(image.resize((columns, height), Image.Resampling.BOX)).tolist()
+    text = Text(no_wrap=True, end="")
+    for y in range(0, height, 2):
+        text.append("\n" if y else "")
+        for x in range(columns):
+            # An odd height leaves the last row without lower pixels: those keep the terminal's colour.
+            lower = Color.from_rgb(*pixels[y + 1][x]) if y + 1 < height else None
+            text.append("▀", Style(color=Color.from_rgb(*pixels[y][x]), bgcolor=lower))
+    return text
+
+
+def _image(picture: Picture) -> Image.Image:
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3, 4) or picture.dtype != np.uint8:
+        raise ValueError(f"expected uint8 (H, W, 1, 3 or 4), got {picture.dtype} {picture.shape}")
+    return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+
+
+def _rgb(picture: Picture, behind: str) -> Image.Image:
+    """The picture as RGB, a transparent one laid over the colour behind."""
+    image = _image(picture).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, behind), image).convert("RGB")
+
+
+def _shared_palette(frames: Sequence[Picture]) -> list[Image.Image]:
+    """Frames for a GIF: exact greys when all are grey, else one palette chosen from a sample of them."""
+    arrays = [np.asarray(_rgb(frame, "white")) for frame in frames]
+    if all((a == a[:, :, :1]).all() for a in arrays):
+        return [Image.fromarray(a[:, :, 0]) for a in arrays]
+    sample = Image.fromarray(np.concatenate(arrays[:: -(-len(arrays) // 16)] + arrays[-1:]))
+    palette = sample.quantize(256, Image.Quantize.MEDIANCUT)
+    # Dithering would flicker from frame to frame.
+    return [Image.fromarray(a).quantize(palette=palette, dither=Image.Dither.NONE) for a in arrays]

@@ -1,0 +1,188 @@
+"""The run directory: everything one training made, enough to repeat it, resume it and sample from it."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from gantool import __version__, files, settings
+from gantool.errors import USAGE, UserError, did_you_mean
+
+RUNS = Path("runs")
+KEPT = 2  # checkpoints
+
+
+class Status(NamedTuple):
+    """A run at a glance."""
+
+    variant: str
+    data: str
+    step: int
+    steps: int
+    state: str  # running, done, stopped, or new: nothing saved yet
+    score: str
+
+
+class Run:
+    """One folder. Reading it needs no torch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.metrics = folder / "metrics.jsonl"
+        self.samples = folder / "samples"
+        self.checkpoints = folder / "checkpoints"
+        self.model = folder / "model.safetensors"
+        self.eval = folder / "eval.json"
+        self.held: IO[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    # Making and taking one.
+
+    @classmethod
+    def create(cls, variant: str, name: str | None, out: Path | None) -> "Run":
+        """A new folder: --out, runs/NAME, or the first free runs/VARIANT-NNN."""
+        if out is not None and name is not None:
+            raise UserError("Give --name or --out, not both.", code=USAGE)
+        if name is not None and (Path(name).name != name or name in (".", "..")):
+            raise UserError(f"{name!r} is not a name for a run.", "A name has no slashes; use --out for a path.", USAGE)
+        if out is not None or name is not None:
+            run = cls(out if out is not None else RUNS / str(name))
+            if run.config.exists() or (run.folder.is_dir() and any(run.folder.iterdir())):
+                hint = f"Go on with it: gantool resume {run.folder}. Or choose another --name."
+                raise UserError(f"{run.folder} is already there.", hint, USAGE)
+            run.folder.mkdir(parents=True, exist_ok=True)
+        else:
+            RUNS.mkdir(exist_ok=True)
+            run = cls(first_free(variant))
+        run.samples.mkdir()
+        run.checkpoints.mkdir()
+        return run
+
+    def take(self) -> None:
+        """Be the only process that writes here."""
+        self.held = files.lock(self.folder / ".lock")
+        if self.held is None:
+            raise UserError(f"{self.folder} is being trained by another process.", "Wait for it, or stop it.")
+        for folder in (self.folder, self.samples, self.checkpoints):
+            folder.mkdir(exist_ok=True)
+            files.sweep(folder)
+
+    def release(self) -> None:
+        if self.held:
+            self.held.close()
+            self.held = None
+
+    def write_config(self, variant: str, values: dict[str, Any], source: str) -> None:
+        command = shlex.join(["gantool", *sys.argv[1:]])
+        comments = [f"Made by gantool {__version__} ({source}) with:", f"  {command}", "Repeat it with:"]
+        comments.append(f"  gantool train {variant} --config {self.config}")
+        files.write(self.config, settings.write({"variant": variant, **values}, comments))
+
+    def read_config(self) -> dict[str, Any]:
+        return settings.read(self.config)
+
+    # Its metrics.
+
+    def append(self, line: dict[str, Any]) -> None:
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Every whole line; one cut short by a kill is not there."""
+        if self.metrics.exists():
+            for text in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    continue
+                if isinstance(line, dict) and isinstance(line.get("step"), int):
+                    yield line
+
+    def forget_after(self, step: int) -> None:
+        """Drop what was logged after the checkpoint one resumes from: it will be logged again."""
+        kept = [json.dumps(line) + "\n" for line in self.lines() if line["step"] <= step]
+        files.write(self.metrics, "".join(kept))
+
+    # Its checkpoints.
+
+    def checkpoint(self, step: int) -> Path:
+        return self.checkpoints / f"step-{step:06d}.safetensors"
+
+    def saved(self) -> list[Path]:
+        """Checkpoints, newest first."""
+        found = [p for p in self.checkpoints.glob("step-*.safetensors") if step_of(p) >= 0]
+        return sorted(found, key=step_of, reverse=True)
+
+    def prune(self) -> None:
+        for old in self.saved()[KEPT:]:
+            old.unlink(missing_ok=True)
+
+    # What became of it.
+
+    def status(self) -> Status:
+        config = self.read_config()
+        variant, data = str(config.get("variant", "?")), str(config.get("data", "?"))
+        saved = self.saved()
+        step, steps = step_of(saved[0]) if saved else 0, int(config.get("steps") or 0)
+        held = files.lock(self.folder / ".lock") if (self.folder / ".lock").exists() else None
+        state = "done" if saved and step >= steps else "stopped" if saved else "new"
+        if held:
+            held.close()
+        elif (self.folder / ".lock").exists():
+            state = "running"
+        return Status(variant, data, step, steps, state, self.score())
+
+    def score(self) -> str:
+        try:
+            scores = json.loads(self.eval.read_text())["scores"]
+            name, value = next(iter(scores.items()))
+            return f"{name} {value:.3g}"
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+            return ""
+
+
+def step_of(path: Path) -> int:
+    number = path.stem.removeprefix("step-")
+    return int(number) if number.isdecimal() else -1
+
+
+def first_free(variant: str) -> Path:
+    for number in range(1, 1_000_000):
+        folder = RUNS / f"{variant}-{number:03d}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            continue
+    raise UserError(f"{RUNS} is full of runs.", "Give --name.")
+
+
+def all_runs(root: Path = RUNS) -> list[Run]:
+    """The runs in a folder, newest first."""
+    found = [Run(config.parent) for config in root.glob("*/config.yaml")]
+    return sorted(found, key=lambda r: (r.config.stat().st_mtime_ns, r.name), reverse=True)
+
+
+def find(name: str | Path) -> Run:
+    """A run by its folder, or by its name under runs/."""
+    for folder in (Path(name), RUNS / name):
+        if (folder / "config.yaml").is_file():
+            return Run(folder)
+    names = [run.name for run in all_runs()]
+    there = f"Runs: {', '.join(names[:8])}." if names else "There are none yet: gantool train gan"
+    raise UserError(f"No run at {name}.{did_you_mean(str(name), names)}", there, USAGE)
+
+
+def newest(variant: str) -> Run:
+    """The variant's newest run that one can sample from or resume."""
+    runs = [run for run in all_runs() if run.name and run.read_config().get("variant") == variant]
+    for run in runs:
+        if run.model.is_file() or run.saved():
+            return run
+    raise UserError(f"There is no run of {variant} in {RUNS}/ yet.", f"Make one: gantool train {variant}", USAGE)

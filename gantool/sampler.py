@@ -1,0 +1,160 @@
+"""Draws from a model and writes what was drawn: a grid, a film, an .npz, or a folder of PNGs."""
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from gantool import device, files, images, pictures
+from gantool.data import as_bytes, as_floats
+from gantool.errors import USAGE, UserError
+from gantool.modelfile import open_model
+from gantool.options import InputOptions, SampleCommand
+from gantool.registry import Registry
+from gantool.run import find, newest
+from gantool.variant import Variant
+
+CHUNK = 256  # images drawn at once
+USUAL = 64
+KINDS = (".png", ".gif", ".npz")
+
+
+class Drawn(NamedTuple):
+    """Some images as bytes (n, H, W, C), their classes and their names where known."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    names: list[str] | None
+
+
+def model_path(variant: str, given: Path | None) -> Path:
+    """The model file meant by --run: a file, a run, or the variant's newest run."""
+    if given is not None and given.is_file():
+        return given
+    if given is not None and given.suffix == ".safetensors":
+        raise UserError(f"There is no file {given}.", "Give a run or a model file; see `gantool runs`.", USAGE)
+    run = newest(variant) if given is None else find(given)
+    if not run.model.is_file():
+        raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
+    return run.model
+
+
+def sample(registry: Registry, name: str, command: SampleCommand, options: Any) -> None:
+    out, columns, rows = command.out or Path(f"{name}.png"), *shape(command.grid)
+    if out.suffix and out.suffix not in KINDS and not out.is_dir():
+        raise UserError(f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", code=USAGE)
+    path = model_path(name, command.run)
+    variant, facts = open_model(path, registry, command.device)
+    if facts["variant"] != name:
+        raise UserError(f"{path} is a {facts['variant']}.", f"gantool sample {facts['variant']} --run {path}", USAGE)
+    options = type(variant).SampleOptions(**vars(options))  # the class itself, where a stand-in parsed the flags
+    n = command.n or (columns * rows if columns else None)
+    device.seed_all(command.seed)
+    console = Console(quiet=command.quiet, highlight=False, stderr=True)
+    with torch.inference_mode():
+        count = write(out, draw(variant, n, options), columns or strip(options, n))
+    console.print(f"{count} pictures in {out}", soft_wrap=True)
+
+
+def draw(variant: Variant, n: int | None, options: Any) -> Iterator[Drawn]:
+    """n images drawn, or every input translated; a few hundred at a time."""
+    if isinstance(options, InputOptions):
+        yield from translate(variant, n, options)
+        return
+    left, classes = n or USUAL, max(len(variant.data.classes), 1)
+    # A film's noises lie on one path. Elsewhere, chunks hold every class equally often, so that turns go on.
+    size = left if getattr(options, "interpolate", False) else math.ceil(CHUNK / classes) * classes
+    while left > 0:
+        got = variant.sample(min(size, left), options)
+        x, labels = got if isinstance(got, tuple) else (got, None)
+        yield Drawn(channels_last(x), None if labels is None else labels.cpu().numpy(), None)
+        left -= len(x)
+
+
+def translate(variant: Variant, n: int | None, options: InputOptions) -> Iterator[Drawn]:
+    spec, inputs = variant.data, listed(options.input)[:n]
+    for file in inputs:
+        pixels = torch.from_numpy(images.read_picture(file, spec.size, spec.channels)).unsqueeze(0)
+        (x,) = as_floats((pixels,), variant.device)
+        yield Drawn(channels_last(variant.translate(x, options)), None, [file.stem])
+
+
+def listed(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(f for f in path.iterdir() if f.suffix.lower() in images.EXTENSIONS and not f.name.startswith("."))
+    if not found:
+        raise UserError(f"No pictures in {path}.", f"Pictures end in {' '.join(images.EXTENSIONS)}.", USAGE)
+    return found
+
+
+def write(out: Path, drawn: Iterator[Drawn], columns: int | None) -> int:
+    """Write as `out` asks, by its ending; anything else is a folder. Returns how many."""
+    try:
+        if out.suffix not in KINDS or out.is_dir():
+            return write_folder(out, drawn)
+        parts = list(drawn)
+        stack = np.concatenate([part.images for part in parts])
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".npz":
+            write_npz(out, stack, [part.labels for part in parts])
+        elif out.suffix == ".gif":
+            files.write(out, pictures.animate(stack, 60, 60))
+        else:
+            files.write(out, pictures.encode_png(pictures.grid(stack, columns)))
+        return len(stack)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}.", "Give another --out.") from None
+
+
+def write_folder(out: Path, drawn: Iterator[Drawn]) -> int:
+    """One PNG each: 00000.png, 00001-frog.png..., or the names of the inputs."""
+    out.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for part in drawn:
+        for i, image in enumerate(part.images):
+            name = part.names[i] if part.names else f"{count:05d}"
+            (out / f"{name}.png").write_bytes(pictures.encode_png(image))
+            count += 1
+    return count
+
+
+def write_npz(out: Path, stack: NDArray[np.uint8], labels: list[NDArray[np.int64] | None]) -> None:
+    """As np.savez does, but without the time of day in it: same seed, same bytes."""
+    arrays: dict[str, NDArray[Any]] = {"images": stack[..., 0] if stack.shape[-1] == 1 else stack}
+    if known := [part for part in labels if part is not None]:
+        arrays["labels"] = np.concatenate(known)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.save(member, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
+    files.write(out, buffer.getvalue())
+
+
+def shape(grid: str | None) -> tuple[int, int]:
+    """COLSxROWS as two numbers; 0, 0 when not given."""
+    if grid is None:
+        return 0, 0
+    columns, by, rows = grid.lower().partition("x")
+    if not (by and columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
+        raise UserError(f"--grid {grid} should be COLSxROWS, such as 8x4.", code=USAGE)
+    return int(columns), int(rows)
+
+
+def strip(options: Any, n: int | None) -> int | None:
+    """A walk is shown in one row."""
+    return n if getattr(options, "interpolate", False) else None
+
+
+def channels_last(x: torch.Tensor) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = as_bytes(x).permute(0, 2, 3, 1).contiguous().numpy()
+    return array

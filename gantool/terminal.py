@@ -1,0 +1,62 @@
+"""Writes to the terminal: tables, and errors in a few lines. Imports no torch."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gantool.errors import FAILED, UserError
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table for a person; in a pipe, whole lines for grep."""
+    console = Console(highlight=False)
+    cells = [[str(cell) for cell in row] for row in rows]
+    if console.is_terminal:
+        drawn = Table(*header, box=None, header_style="dim", pad_edge=False)
+        for row in cells:
+            drawn.add_row(*row)
+        console.print(drawn, markup=False)
+        return
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    for row in [list(header), *cells]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def as_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def complain(error: UserError) -> None:
+    """What was wrong, and below it what would be right."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console.print("error: ", style="bold red", end="")
+    console.print(error.message)
+    if error.hint:
+        console.print("  " + error.hint)
+
+
+def explain(error: Exception) -> UserError:
+    """An exception that is not a person's mistake, in a person's words."""
+    kind = type(error).__name__
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        hint = "Free some space, then `gantool resume RUN`: the last checkpoint is whole." if error.errno == 28 else ""
+        return UserError(f"{error.strerror or kind}{where}.", hint)
+    if isinstance(error, MemoryError) or kind == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return UserError("Out of memory.", "Try a smaller --batch-size or --size; the last checkpoint is whole.")
+    what = str(error).strip().partition("\n")[0][:300]
+    return UserError(f"{kind}: {what}", "This is a bug in gantool or a plugin; GANTOOL_DEBUG=1 shows where.", FAILED)
+
+
+def debugging() -> bool:
+    return bool(os.environ.get("GANTOOL_DEBUG"))
+
+
+def silence_broken_pipe() -> None:
+    """`gantool list | head` ends quietly, also when Python flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

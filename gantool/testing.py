@@ -1,0 +1,150 @@
+"""For authors: `check_variant` holds a variant to the contract in a few seconds."""
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gantool import device as devices
+from gantool import flags, modelfile, sealed
+from gantool.data import DataSpec, as_floats
+from gantool.options import InputOptions, SampleCommand, TrainCommand
+from gantool.trainer import Trainer
+from gantool.variant import Variant
+
+CPU = torch.device("cpu")
+
+
+def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, **recipe: Any) -> None:
+    """Raise AssertionError, in words, where the variant breaks the contract.
+
+    `options` are the variant's, `recipe` the trainer's: check_variant(MyGAN, data="folder", size=16).
+    """
+    recipe = {"batch_size": 4, "steps": 6, "average_images": 20, **recipe}
+    settings, chosen = dataclasses.replace(cls.recipe, **recipe), cls.Options(**(options or {}))
+    check_flags(cls)
+    trainer = start(cls, chosen, settings)
+    check_owners(trainer)
+    check_moves(trainer)
+    check_samples(trainer.variant, trainer)
+    check_model(trainer, cls.__name__)
+    check_resume(cls, chosen, settings)
+
+
+def start(cls: type[Variant], options: Any, recipe: Any) -> Trainer:
+    devices.seed_all(recipe.seed)
+    data = cls.dataset(recipe)
+    return Trainer(cls(options, data.spec), recipe, data, CPU)
+
+
+def check_flags(cls: type[Variant]) -> None:
+    """Every option can be a flag, a default is within its own range, and no name is taken."""
+    for command, sections in (
+        ("train", {"Training": cls.recipe, "Variant": cls.Options, "This run": TrainCommand}),
+        ("sample", {"Sampling": SampleCommand, "Variant": cls.SampleOptions}),
+    ):
+        built = flags.command(command, "", sections, lambda given: None)
+        for parameter in built.params:
+            assert parameter.help or parameter.name in ("help", "ctx"), f"--{parameter.name} has no help"
+    for field in dataclasses.fields(cls.Options):
+        assert field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING, (
+            f"option {field.name} needs a default: `gantool train` must work without flags"
+        )
+
+
+def check_owners(trainer: Trainer) -> None:
+    assert trainer.players, "players() is empty: nobody would learn"
+    mine = {id(p) for p in trainer.variant.parameters()}
+    for name, owned in trainer.owned.items():
+        assert owned, f"player {name} owns no parameters"
+        assert all(id(p) in mine for p in owned), f"player {name} owns parameters that are not the variant's"
+    for name in trainer.variant.averaged:
+        assert hasattr(trainer.variant, name), f"averaged names {name!r}, which the variant does not have"
+
+
+def check_moves(trainer: Trainer) -> None:
+    """A turn moves its player's weights and no one else's; losses are finite."""
+    variant, moved = trainer.variant, set()
+    inner = trainer.play
+
+    def watched(turn: Any) -> dict[str, Tensor]:
+        assert turn.player in trainer.players, f"a turn is for {turn.player!r}, which players() does not name"
+        before = {name: p.detach().clone() for name, p in variant.named_parameters()}
+        terms = inner(turn)
+        for name, value in terms.items():
+            assert value.ndim == 0, f"{name} has shape {tuple(value.shape)}; a loss is one number"
+            assert torch.isfinite(value), f"{name} is {value.item()}"
+        owned = {id(p) for p in trainer.owned[turn.player]}
+        changed = {name for name, p in variant.named_parameters() if not torch.equal(before[name], p)}
+        foreign = sorted(n for n, p in variant.named_parameters() if n in changed and id(p) not in owned)
+        assert not foreign, f"{turn.player}'s turn moved {foreign[0]}, which it does not own"
+        if changed:
+            moved.add(turn.player)
+        return terms
+
+    trainer.play = watched  # type: ignore[method-assign]
+    for _ in range(2):
+        trainer.take_step()
+    del trainer.play
+    idle = sorted(trainer.players.keys() - moved)
+    assert not idle, f"{', '.join(idle)} did not move in two steps"
+    trainer.check_weights()
+
+
+def check_samples(variant: Variant, trainer: Trainer) -> None:
+    """Samples have the right shape and range, and so have previews."""
+    spec = trainer.data.spec
+    with trainer.sampling():
+        if issubclass(variant.SampleOptions, InputOptions):
+            pixels = torch.zeros(2, spec.channels, spec.size, spec.size, dtype=torch.uint8)
+            required = {f.name for f in dataclasses.fields(variant.SampleOptions)} & {"input"}
+            (inputs,) = as_floats((pixels,), CPU)
+            x = variant.translate(inputs, variant.SampleOptions(**dict.fromkeys(required, Path())))
+            want = 2
+        else:
+            got, want = variant.sample(5, variant.SampleOptions()), 5
+            x = got[0] if isinstance(got, tuple) else got
+            assert not isinstance(got, tuple) or got[1].shape == (5,), "sample must return one class per image"
+    assert x.ndim == 4 and len(x) == want, f"asked for {want} images, got shape {tuple(x.shape)}"
+    assert x.shape[1] in (1, 3, 4), f"images have {x.shape[1]} channels"
+    assert x.min() >= -1.001 and x.max() <= 1.001, "images leave [-1, 1]: end the generator in tanh"
+    preview = trainer.preview()
+    assert preview.ndim in (4, 5), (
+        f"preview has shape {tuple(preview.shape)}; give (n, C, H, W) or (rows, cols, C, H, W)"
+    )
+
+
+def check_model(trainer: Trainer, name: str) -> None:
+    """The model file brings back what is sampled from."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.safetensors")
+        modelfile.export(path, {"variant": name}, trainer)
+        _, state = sealed.load(path)
+    fresh = type(trainer.variant)(trainer.variant.options, DataSpec(*trainer.data.spec))
+    for part, weights in state["networks"].items():
+        fresh.get_submodule(part).load_state_dict(weights)
+
+
+def check_resume(cls: type[Variant], options: Any, recipe: Any) -> None:
+    """Four steps in one go and two, a restart, and two more give the same bits."""
+    whole = start(cls, options, recipe)
+    for _ in range(4):
+        whole.take_step()
+    expected = deepcopy(whole.state())
+    first = start(cls, options, recipe)
+    for _ in range(2):
+        first.take_step()
+    saved = deepcopy(first.state())
+    second = start(cls, options, recipe)
+    second.restore(saved)
+    for _ in range(2):
+        second.take_step()
+    for key, value in second.state().items():
+        assert sealed.same(value, expected[key]), (
+            f"after a restart, {key} differ: keep what the next step needs in parameters and buffers"
+        )

@@ -1,0 +1,209 @@
+"""Plays a variant's turns. All that is the same for every GAN is here, once."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gantool import device as devices
+from gantool.averaging import Average
+from gantool.batches import Batches
+from gantool.data import Data, as_bytes
+from gantool.errors import UserError
+from gantool.options import Recipe
+from gantool.variant import Batch, Turn, Variant
+
+PREVIEW_SEED = 0  # the same noise at every preview of every run
+
+
+class Diverged(UserError):
+    """A loss or a weight is no longer a number."""
+
+
+class Events(Protocol):
+    """Who is told of a run's progress: see hookspecs."""
+
+    def gantool_train_start(self, *, trainer: "Trainer") -> Any: ...
+    def gantool_train_step(self, *, trainer: "Trainer") -> Any: ...
+    def gantool_train_end(self, *, trainer: "Trainer") -> Any: ...
+
+
+class Trainer:
+    """One training: `step` done of `steps`, the state to save, and the loop that tells observers."""
+
+    def __init__(self, variant: Variant, recipe: Recipe, data: Data, device: torch.device) -> None:
+        self.variant, self.recipe, self.device = variant, recipe, device
+        self.data = data.to(device)
+        self.batches = Batches(self.data, recipe.batch_size, recipe.seed, device)
+        self.average = Average(variant, variant.averaged, recipe.average_images)
+        self.players = variant.players()
+        self.owned = {name: [p for g in o.param_groups for p in g["params"]] for name, o in self.players.items()}
+        self.rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.players.items()}
+        self.half = devices.half(recipe.precision, device)
+        self.step, self.steps = 0, recipe.steps or 0
+        self.window: list[dict[str, Tensor]] = []  # what was measured since the last line of the log; on the device
+        self.metrics: dict[str, float] = {}
+        self.logged = False  # whether `metrics` is new at this step
+        self.picture: NDArray[np.uint8] | None = None  # the newest grid
+        self.stop = ""  # set, by a signal or the clock, to end after the step in hand
+        self.ending = ""  # done, interrupted, time is up, or failed
+        self.deadline = math.inf  # by time.monotonic()
+        variant.train()
+
+    # A step.
+
+    def take_step(self) -> None:
+        """One step of the variant's algorithm. Nothing here waits for the device."""
+        variant = self.variant
+        terms: dict[str, Tensor] = {}
+        variant.step, variant.progress = self.step, self.step / max(self.steps, 1)
+        factor = variant.schedule()
+        for name, optimizer in self.players.items():
+            for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
+                group["lr"] = rate * factor
+        turns = variant.turns(self.batches)
+        while (turn := self.next_turn(turns)) is not None:
+            terms |= self.play(turn)
+        self.step += 1
+        self.average.update(self.step, self.recipe.batch_size)
+        self.window.append(terms | variant.logged)
+
+    def next_turn(self, turns: Iterator[Turn]) -> Turn | None:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            return next(turns, None)
+
+    def play(self, turn: Turn) -> dict[str, Tensor]:
+        """One optimiser step for one player: gradients are taken for what it owns and nothing else."""
+        optimizer, owned = self.players[turn.player], self.owned[turn.player]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            loss = turn.loss(turn.batch)
+        terms = loss if isinstance(loss, dict) else {"loss": loss}
+        total = torch.stack([term.float() for term in terms.values()]).sum() if len(terms) > 1 else loss_of(terms)
+        for weight, grad in zip(owned, torch.autograd.grad(total, owned, allow_unused=True), strict=True):
+            weight.grad = grad
+        optimizer.step()
+        return {f"{turn.player}/{name}": term.detach() for name, term in terms.items()}
+
+    # The loop.
+
+    def run(self, events: Events) -> None:
+        """Train to the last step, or until told to stop; observers see every step and the end."""
+        try:
+            events.gantool_train_start(trainer=self)
+            while self.step < self.steps and not self.stop:
+                self.take_step()
+                self.logged = self.step % self.recipe.log_every == 0 or self.step == self.steps
+                if self.logged:
+                    self.read_window()
+                events.gantool_train_step(trainer=self)
+                if time.monotonic() > self.deadline:
+                    self.stop = self.stop or "time is up"
+            self.ending = "done" if self.step >= self.steps else self.stop
+        except BaseException:
+            self.ending = "failed"
+            raise
+        finally:
+            self.batches.close()
+            events.gantool_train_end(trainer=self)
+
+    def read_window(self) -> None:
+        """Means since the last log; this waits for the device. Raises if a number is none."""
+        self.check_losses()
+        names = {name for terms in self.window for name in terms}
+        means = {n: torch.stack([t[n].float() for t in self.window if n in t]).mean() for n in sorted(names)}
+        self.metrics = dict(zip(means, torch.stack(list(means.values())).tolist(), strict=True)) if means else {}
+        self.window = []
+
+    def check_losses(self) -> None:
+        first = self.step - len(self.window) + 1
+        for number, terms in enumerate(self.window):
+            numbers = torch.stack([t.float() for t in terms.values()]).tolist() if terms else []
+            for name, number_ in zip(terms, numbers, strict=True):
+                if not math.isfinite(number_):
+                    raise Diverged(
+                        f"{name} became {number_} at step {first + number}; training stopped.",
+                        f"Try a lower --lr than {self.variant.options.lr:g}, or --precision fp32.",
+                    )
+
+    def check_weights(self) -> None:
+        """Called before anything is saved: what is not a number must never replace what was."""
+        self.check_losses()
+        for name, tensor in self.variant.state_dict().items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise Diverged(
+                    f"{name} is no longer finite at step {self.step}; training stopped.", "Try a lower --lr."
+                )
+
+    # Pictures.
+
+    @contextmanager
+    def sampling(self) -> Iterator[Variant]:
+        """The variant as it samples: averaged, not learning, and without moving the training's random states."""
+        states = devices.random_states(self.device)
+        self.average.watching = False
+        try:
+            with torch.inference_mode(), self.average.swapped():
+                devices.seed_all(PREVIEW_SEED)
+                yield self.variant
+        finally:
+            self.average.watching = True
+            devices.restore_random(states, self.device)
+
+    def preview(self) -> Tensor:
+        """Bytes, (rows, columns, C, H, W) or (n, C, H, W): the same noise each time."""
+        with self.sampling() as variant:
+            return as_bytes(variant.preview(self.first_batch()))
+
+    def first_batch(self) -> Batch:
+        """The same real examples at every preview."""
+        return Batches(self.data, 64, self.recipe.seed, self.device).first()
+
+    # State.
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {
+            "step": self.step,
+            "drawn": self.batches.drawn,
+            "networks": self.variant.state_dict(),
+            "averages": self.average.copies.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.players.items()},
+            "random": devices.random_states(self.device),
+            "window": self.window,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.variant.load_state_dict(state["networks"])
+        self.average.copies.load_state_dict(state["averages"])
+        for name, optimizer in self.players.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        devices.restore_random(state["random"], self.device)
+        self.window = [{k: v.to(self.device) for k, v in terms.items()} for terms in state["window"]]
+        self.step = state["step"]
+        self.batches.rewind(state["drawn"])
+
+    def seconds_a_step(self, seconds: float = 1.5) -> float:
+        """Times a few steps and takes them back."""
+        before = deepcopy(self.state())
+        self.take_step()
+        start, taken = time.perf_counter(), 0
+        while taken < 3 or time.perf_counter() - start < seconds:
+            self.take_step()
+            taken += 1
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize()
+        each = (time.perf_counter() - start) / taken
+        self.restore(before)
+        return each
+
+
+def loss_of(terms: dict[str, Tensor]) -> Tensor:
+    (only,) = terms.values()
+    return only

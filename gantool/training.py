@@ -1,0 +1,246 @@
+"""Starts and resumes runs: puts variant, data, trainer, run directory and observers together."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import torch
+from rich.console import Console
+
+from gantool import device as devices
+from gantool import hookspecs, sealed
+from gantool.data import Data
+from gantool.display import clock, display
+from gantool.errors import USAGE, UserError
+from gantool.observers import Checkpoints, Gallery, MetricsLog
+from gantool.options import LENGTHS, Recipe, TrainCommand, plain
+from gantool.registry import Registry, listeners
+from gantool.run import Run
+from gantool.signals import Signals
+from gantool.trainer import Trainer
+
+MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
+CLOSING = 3.0  # seconds kept for the last save and the film
+UNTOLD = 10_000  # steps, for a variant whose recipe says nothing
+
+
+class Session:
+    """One `train`, `resume` or --dry-run of a variant, from settings to exit code."""
+
+    def __init__(self, registry: Registry, name: str, recipe: Recipe, options: Any, command: TrainCommand) -> None:
+        self.offer = registry.offer(name)
+        self.cls = registry.load(name)
+        self.recipe, self.command = recipe, command
+        self.options = self.cls.Options(**asdict(options))
+        self.console = Console(quiet=command.quiet, highlight=False)
+        self.device = devices.choose(command.device)
+        self.birth = time.monotonic()
+
+    def prepare(self) -> None:
+        """Data, networks and trainer; every mistake in the settings shows here, before anything is written."""
+        devices.keep_pages()
+        devices.seed_all(self.recipe.seed)
+        self.data: Data = self.cls.dataset(self.recipe)
+        for note in self.data.notes:
+            print(f"note: {note}", file=sys.stderr)
+        variant = self.cls(self.options, self.data.spec).to(self.device)
+        self.trainer = Trainer(variant, self.recipe, self.data, self.device)
+
+    def settle(self, started: float) -> None:
+        """Turn --epochs or --minutes into steps, once, and write down what was left open."""
+        recipe, trainer = self.recipe, self.trainer
+        steps = recipe.steps or UNTOLD
+        if recipe.epochs:
+            steps = max(1, round(recipe.epochs * len(self.data) / recipe.batch_size))
+        if recipe.minutes:
+            each = trainer.seconds_a_step()
+            budget = recipe.minutes * 60 - (time.monotonic() - started)
+            steps = max(1, int((budget - CLOSING) * MARGIN / each))
+            trainer.deadline = started + recipe.minutes * 60 - CLOSING
+        self.recipe = trainer.recipe = replace(
+            recipe, steps=steps, epochs=None, minutes=None,
+            sample_every=recipe.sample_every or max(50, steps // 20),
+            save_every=recipe.save_every or max(50, min(1_000, steps // 10)),
+        )  # fmt: skip
+        trainer.steps = steps
+
+    def values(self) -> dict[str, Any]:
+        """The settings, one flat mapping: what config.yaml and the checkpoints hold."""
+        found = asdict(self.recipe) | asdict(self.options)
+        return {key: plain(value) for key, value in found.items() if key not in LENGTHS[1:]}
+
+    def play(self, run: Run, signals: Signals) -> None:
+        """Train, show, keep; then say what came of it."""
+        trainer, start, first = self.trainer, time.monotonic(), self.trainer.step
+        signals.gently = lambda: setattr(trainer, "stop", "interrupted")
+        trainer.run(self.events(run))
+        seconds = time.monotonic() - start
+        rate = (trainer.step - first) * trainer.recipe.batch_size / max(seconds, 1e-9)
+        said = f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {clock(seconds)} ({rate:,.0f} images/s)"
+        self.console.print(said, style="bold", soft_wrap=True)
+        self.console.print(f"  {run.folder}/model.safetensors", soft_wrap=True)
+        nexts = f"gantool sample {self.offer.name} --run {run.folder}"
+        if trainer.ending != "done":
+            nexts = f"gantool resume {run.folder}"
+        self.console.print(f"  next: {nexts}", soft_wrap=True)
+
+    def events(self, run: Run) -> Any:
+        """The observers, in the order they are told; then other packages' own, each fenced off."""
+        hooks = pluggy.PluginManager("gantool")
+        hooks.add_hookspecs(hookspecs)
+        every = self.trainer.recipe
+        ours: list[Any] = [
+            MetricsLog(run),
+            Gallery(run, every.sample_every or 1),
+            Checkpoints(run, every.save_every or 1, self.offer, self.values()),
+            *([] if self.command.quiet else [display(self.console)]),
+        ]
+        theirs = [Fenced(name, entry.load) for name, entry in listeners().items()]
+        for observer in reversed([*ours, *theirs]):  # pluggy calls the last registered first
+            hooks.register(observer)
+        return hooks.hook
+
+
+class Fenced:
+    """Another package's observer: if it fails, it is dropped with a word, and the training goes on."""
+
+    def __init__(self, name: str, load: Callable[[], Any]) -> None:
+        self.name, self.hooks = name, pluggy.PluginManager("gantool")
+        self.hooks.add_hookspecs(hookspecs)
+        self.guard(lambda: self.hooks.register(load()))
+
+    def guard(self, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except (Exception, SystemExit) as error:
+            for plugin in self.hooks.get_plugins():
+                self.hooks.unregister(plugin)
+            print(f"note: observer {self.name!r} failed and was dropped: {error!r}", file=sys.stderr)
+
+    @hookspecs.hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        self.guard(lambda: self.hooks.hook.gantool_train_start(trainer=trainer))
+
+    @hookspecs.hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        self.guard(lambda: self.hooks.hook.gantool_train_step(trainer=trainer))
+
+    @hookspecs.hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        self.guard(lambda: self.hooks.hook.gantool_train_end(trainer=trainer))
+
+
+def train(session: Session, signals: Signals, started: float) -> None:
+    session.prepare()
+    session.settle(started)
+    if session.command.dry_run:
+        rehearse(session)
+        return
+    run = Run.create(session.offer.name, session.command.name, session.command.out)
+    run.take()
+    run.write_config(session.offer.name, session.values(), f"{session.offer.package} {session.offer.version}")
+    announce(session, run)
+    session.play(run, signals)
+
+
+def resume(session: Session, run: Run, signals: Signals) -> None:
+    """Go on exactly where the newest good checkpoint stands."""
+    run.take()
+    facts, state = newest_good(run)
+    session.prepare()
+    refuse_changes(session, facts)
+    session.settle(time.monotonic())
+    session.trainer.restore(state)
+    if session.trainer.step >= session.trainer.steps:
+        raise UserError(
+            f"{run.folder} is done: all {session.trainer.steps} steps.",
+            f"Train on with more: gantool resume {run.folder} --steps {2 * session.trainer.steps}", USAGE,
+        )  # fmt: skip
+    run.forget_after(session.trainer.step)
+    run.write_config(session.offer.name, session.values(), f"{session.offer.package} {session.offer.version}")
+    announce(session, run)
+    session.play(run, signals)
+
+
+def newest_good(run: Run) -> tuple[dict[str, Any], Any]:
+    for path in run.saved():
+        try:
+            return sealed.load(path)
+        except sealed.Damaged as error:
+            print(f"note: {error.message} Falling back to the one before.", file=sys.stderr)
+    raise UserError(f"{run.folder} has no good checkpoint to go on from.", "Train anew with its config.yaml: --config.")
+
+
+def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
+    """A resumed run continues what was; only its length may grow."""
+    then, now = facts["settings"], session.values()
+    changed = [
+        f"{key}: {then.get(key)} in the checkpoint, {now.get(key)} now"
+        for key in sorted(then.keys() | now.keys())
+        if key not in ("steps", "data_dir") and then.get(key) != now.get(key)
+    ]
+    if facts["fingerprint"] != session.data.fingerprint():
+        changed.append(f"data: {facts['data']} holds other pictures than it did")
+    if (now["steps"] or 0) < facts["step"]:
+        changed.append(f"steps: {facts['step']} are done already, {now['steps']} asked for")
+    if changed:
+        shown = changed[:3] + ([f"and {len(changed) - 3} more"] if len(changed) > 3 else [])
+        raise UserError(
+            "Cannot resume with changed settings:\n  " + "\n  ".join(shown),
+            "Leave them as they were, or train a new run.",
+            USAGE,
+        )
+
+
+def announce(session: Session, run: Run) -> None:
+    spec, recipe = session.data.spec, session.trainer.recipe
+    shape = f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}"
+    labels = f", {len(spec.classes)} classes" if spec.classes else ""
+    session.console.print(f"{shape}{labels}; {devices.describe(session.device)}", soft_wrap=True)
+    session.console.print(
+        f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}", soft_wrap=True
+    )
+
+
+def rehearse(session: Session) -> None:
+    """--dry-run: what would happen, and how long it would take."""
+    trainer, console = session.trainer, session.console
+    each = trainer.seconds_a_step()
+    for key, value in session.values().items():
+        if value is not None:
+            console.print(f"{key}: {value}", soft_wrap=True)
+    for name, module in trainer.variant.named_children():
+        console.print(f"{name}: {parameters(module):,} parameters", soft_wrap=True)
+    spec = session.data.spec
+    console.print(
+        f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}; {devices.describe(session.device)}"
+    )
+    rate = trainer.recipe.batch_size / each
+    console.print(
+        f"about {clock(each * trainer.steps)} for {trainer.steps:,} steps ({rate:,.0f} images/s); nothing was trained"
+    )
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:
+    """The variant and settings a run was made with."""
+    values = run.read_config()
+    name = str(values.pop("variant", ""))
+    cls = registry.load(name)
+    shared = {f.name for f in fields(Recipe)}
+    own = {f.name for f in fields(cls.Options)}
+    if unknown := sorted(values.keys() - shared - own):
+        raise UserError(
+            f"{run.config} has a setting {name} does not know: {', '.join(unknown)}.", "Take it out.", USAGE
+        )
+    folder = values.get("data_dir")
+    values["data_dir"] = Path(folder) if folder else None
+    recipe = Recipe(**{key: value for key, value in values.items() if key in shared})
+    return name, recipe, cls.Options(**{key: value for key, value in values.items() if key in own})

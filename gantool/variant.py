@@ -1,0 +1,129 @@
+"""What a GAN is: networks, the players who train them, and the turns they take."""
+
+from abc import ABC
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from gantool import options as settings
+from gantool.data import DataSpec, Pictures, open_data
+from gantool.noise import gaussian
+
+Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
+Loss = Tensor | dict[str, Tensor]  # named terms are summed to be minimised, and logged one by one
+
+
+class Turn(NamedTuple):
+    """`player` takes one optimiser step down `loss(batch)`."""
+
+    player: str
+    loss: Callable[[Batch], Loss]
+    batch: Batch
+
+
+class Variant(nn.Module, ABC):
+    """A two-player game unless a subclass says otherwise.
+
+    The ordinary variant builds `generator` and `discriminator` and writes `d_loss` and `g_loss`, whose batch is that of
+    the data and, last, the generator's answer to it. One with other players overrides `players` and `turns`.
+    Everything that must survive a restart is a parameter or a buffer.
+    """
+
+    @dataclass(kw_only=True)
+    class Options(settings.Options):
+        """Flags of `train` and keys of its YAML; a subclass adds fields."""
+
+    @dataclass(kw_only=True)
+    class SampleOptions(settings.SampleOptions):
+        """Flags of `sample`; NoiseOptions and InputOptions are the usual starts."""
+
+    recipe: ClassVar[settings.Recipe] = settings.Recipe(steps=10_000)
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)  # submodules kept as a moving average, and sampled from
+    eager: ClassVar[tuple[str, ...]] = ()  # submodules a loss differentiates twice: never compiled
+
+    generator: nn.Module  # of the ordinary two-player game
+    discriminator: nn.Module
+
+    def __init__(self, options: Any, data: DataSpec) -> None:
+        super().__init__()
+        self.options = options
+        self.data = data
+        self.step, self.progress = 0, 0.0  # steps done, and their share of the whole; the trainer moves both
+        self.logged: dict[str, Tensor] = {}
+
+    # What a variant may replace.
+
+    @classmethod
+    def dataset(cls, recipe: settings.Recipe) -> Pictures:
+        """What to train on: (image, class) pairs unless overridden."""
+        return open_data(recipe)
+
+    def players(self) -> dict[str, Optimizer]:
+        """Who moves: each optimiser holds the parameters its player may change."""
+        return {"D": self.optimizer(self.discriminator), "G": self.optimizer(self.generator)}
+
+    def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
+        """One step: Algorithm 1 of Goodfellow et al. Code after a `yield` runs once that turn's weights have moved."""
+        for k in reversed(range(self.options.d_steps)):
+            batch = next(batches)
+            with torch.set_grad_enabled(k == 0):  # the last fake serves both players
+                fake = self.fake(batch)
+            yield Turn("D", self.d_loss, (*batch, fake.detach()))
+        yield Turn("G", self.g_loss, (*batch, fake))
+
+    def fake(self, batch: Batch) -> Tensor:
+        """The generator's answer to a batch of data."""
+        x: Tensor = self.generator(self.noise(len(batch[0])))
+        return x
+
+    def d_loss(self, batch: Batch) -> Loss:
+        raise NotImplementedError(f"{type(self).__name__} needs d_loss, or turns of its own")
+
+    def g_loss(self, batch: Batch) -> Loss:
+        raise NotImplementedError(f"{type(self).__name__} needs g_loss, or turns of its own")
+
+    def schedule(self) -> float:
+        """Factor on every player's step size. From steps done, not steps planned, so a run can be made longer."""
+        return 1 / (1 + float(self.options.decay) * self.step)
+
+    def sample(self, n: int, options: Any) -> Tensor | tuple[Tensor, Tensor]:
+        """`n` images in [-1, 1], shaped (n, channels, size, size); with their classes where it knows them."""
+        x: Tensor = self.generator(self.latents(n, options))
+        return x
+
+    def translate(self, x: Tensor, options: Any) -> Tensor:
+        """Pictures made of pictures, where SampleOptions is an InputOptions."""
+        raise NotImplementedError(f"{type(self).__name__} needs translate")
+
+    def preview(self, batch: Batch) -> Tensor:
+        """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W)."""
+        images = self.sample(64, self.SampleOptions())
+        return images[0] if isinstance(images, tuple) else images
+
+    # What a variant may call.
+
+    def optimizer(self, *networks: nn.Module) -> Optimizer:
+        o, weights = self.options, chain.from_iterable(n.parameters() for n in networks)
+        # The fused kernel exists for plain float weights on cpu and cuda.
+        return Adam(weights, o.lr, (o.beta1, o.beta2), fused=self.device.type in ("cpu", "cuda"))
+
+    def noise(self, n: int) -> Tensor:
+        """Gaussian, `options.z` numbers for each of n images."""
+        return torch.randn(n, self.options.z, device=self.device)
+
+    def latents(self, n: int, options: Any) -> Tensor:
+        """Noise to sample from, as `--truncation` and `--interpolate` ask."""
+        return gaussian(self.noise, n, options)
+
+    def log(self, **values: Tensor) -> None:
+        """Numbers to be logged and not minimised."""
+        self.logged |= {name: value.detach() for name, value in values.items()}
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device

@@ -1,0 +1,1 @@
+"""The built-in variants: each file is one paper."""
