@@ -3,11 +3,11 @@
 from gantool.data import Data, DataSpec, Pictures, open_data, open_folder
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
-from gantool.nn import halvings, layers, r1
+from gantool.nn import downwards, halvings, layers, r1, upwards
 from gantool.options import InputOptions, NoiseOptions, Options, Recipe, SampleOptions
 from gantool.variant import Batch, Loss, Turn, Variant
 
 __all__ = [
     "USAGE", "Batch", "Data", "DataSpec", "InputOptions", "Loss", "NoiseOptions", "Options", "Pictures", "Recipe",
-    "SampleOptions", "Turn", "UserError", "Variant", "halvings", "hookimpl", "layers", "open_data", "open_folder", "r1",
+    "SampleOptions", "Turn", "UserError", "Variant", "downwards", "halvings", "hookimpl", "layers", "open_data", "open_folder", "r1", "upwards",
 ]  # fmt: skip

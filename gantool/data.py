@@ -31,8 +31,9 @@ class DataSpec(NamedTuple):
             return self.classes.index(label)
         if label.isdecimal() and int(label) < len(self.classes):
             return int(label)
+        meant = "" if label.isdecimal() else did_you_mean(label, self.classes)
         shown = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
-        raise UserError(f"No class {label!r}.{did_you_mean(label, self.classes)}", f"Classes: {shown}.", USAGE)
+        raise UserError(f"No class {label!r}.{meant}", f"Classes: {shown}.", USAGE)
 
 
 class Data(ABC):

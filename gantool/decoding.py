@@ -1,6 +1,6 @@
 """One hostile file becomes the facts of its picture's header, or its pixels; in any thread.
 
-Files are opened within limits, then headers decide what is decoded, and whatever a file raises has a `reason`.
+Files are opened within limits, their headers decide what is decoded, and all that is raised has a `reason`.
 """
 
 import io
@@ -99,7 +99,7 @@ def open_member(archive: zipfile.ZipFile, location: str, limit: int | None = Non
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    """The picture, of which only the header is read; what must not or cannot be decoded is turned away by it."""
+    """The picture, only its header read; by that, what must not or cannot be decoded is turned away."""
     image = Image.open(file, formats=_FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gantool.hookspecs import hookimpl
-from gantool.pictures import Picture, half_blocks
+from gantool.pictures import half_blocks
 from gantool.trainer import Trainer
 
 STEADY = 5.0  # seconds between plain lines
@@ -99,14 +99,10 @@ class Dashboard:
             table.add_row(Text(name, style="dim"), f"{value:,}" if isinstance(value, int) else f"{value:.3f}")
         if trainer.picture is None or width < NARROW or self.console.height < 20 or self.console.no_color:
             return Group(self.bar, table)
-        both = Table.grid(padding=(0, 3))
-        both.add_row(table, half_blocks(corner(trainer.picture), min(width - 32, 64)))
+        both, side = Table.grid(padding=(0, 3)), min(width - 32, 2 * (self.console.height - 6), 64)
+        # A part of the grid at half its size: all of it would be too small to see.
+        both.add_row(table, half_blocks(trainer.picture[: 2 * side, : 2 * side], side))
         return Group(self.bar, both)
-
-
-def corner(picture: Picture) -> Picture:
-    """The top left of a grid, about four small pictures wide: more would be too small to see in a terminal."""
-    return picture[:120, :120] if picture.shape[0] > 160 else picture
 
 
 def shown(metrics: dict[str, float]) -> Iterable[tuple[str, float]]:

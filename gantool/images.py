@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantool import decoding
-from gantool.decoding import MODES, BadPicture, Header, Pixels, printable, reason
+from gantool.decoding import MODES, Header, Pixels, printable, reason
+from gantool.decoding import BadPicture as BadPicture
 from gantool.errors import USAGE, UserError, did_you_mean
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -136,7 +137,7 @@ def _existing(path: str | Path) -> str:
 
 
 def _none_usable(path: str, bad: dict[str, str]) -> UserError:
-    name, why = next(iter(bad.items()))
+    (name, why), *_ = bad.items()
     message = f"No picture in {printable(path)} can be used ({len(bad)} bad)."
     return UserError(message, f"{name}: {why}.", USAGE)
 
@@ -160,8 +161,7 @@ def _open_source(path: str) -> _Folder | _Zip:
 
 def open_album(path: str | Path) -> Album:
     """Find the pictures in a folder or .zip; only headers are read. Raises `UserError` if none is usable."""
-    path = _existing(path)
-    source = _open_source(path)
+    source = _open_source(path := _existing(path))
     found, bad, ignored = {}, dict[str, str](), 0
     for name, location, wrong in sorted((printable(name), *rest) for name, *rest in source.files()):
         if not name.lower().endswith((*EXTENSIONS, "/")):

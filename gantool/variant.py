@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 
 from gantool import options as settings
 from gantool.data import DataSpec, Pictures, open_data
@@ -109,6 +109,8 @@ class Variant(nn.Module, ABC):
 
     def optimizer(self, *networks: nn.Module) -> Optimizer:
         o, weights = self.options, chain.from_iterable(n.parameters() for n in networks)
+        if o.optimizer == "sgd":
+            return SGD(weights, o.lr)
         # The fused kernel exists for plain float weights on cpu and cuda.
         return Adam(weights, o.lr, (o.beta1, o.beta2), fused=self.device.type in ("cpu", "cuda"))
 

@@ -6,9 +6,11 @@ import os
 import pickle
 import struct
 import time
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import decoding, images
+from gantool import decoding
 from gantool.errors import UserError
 from gantool.images import Album, BadPicture, check, load, open_album, read_picture
 
-pytestmark = pytest.mark.filterwarnings("error")
+both = pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
@@ -55,17 +57,17 @@ def put_zip(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+def store(tmp_path: Path, zipped: bool, files: dict[str, bytes]) -> Path:
+    return put_zip(tmp_path / "a.zip", files) if zipped else put(tmp_path / "a", files)
+
+
 def bomb_png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
-        + chunk(b"IEND", b"")
-    )
+    rest = chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rest
 
 
 def animation(kind: str) -> bytes:
@@ -90,16 +92,11 @@ def one(tmp_path: Path, data: bytes, name: str = "a.png") -> Album:
 # ---- finding ----
 
 
-@pytest.mark.parametrize("zipped", [False, True])
+@both
 def test_classes_are_sub_folders(tmp_path: Path, zipped: bool) -> None:
     files = {"dogs/2.png": plain(), "cats/b.JPG": encoded(noise(), "JPEG"), "dogs/1/x.png": plain()}
-    files |= {
-        "dogs/.DS_Store": b"x",
-        "__MACOSX/cats/._b.png": b"x",
-        ".git/a.png": plain(),
-        "notes.txt": b"hi",
-    }
-    album = open_album(put_zip(tmp_path / "a.zip", files) if zipped else put(tmp_path / "a", files))
+    files |= {"dogs/.DS_Store": b"x", "__MACOSX/cats/._b.png": b"x", ".git/a.png": plain(), "note.txt": b""}
+    album = open_album(store(tmp_path, zipped, files))
     assert album.names == ("cats/b.JPG", "dogs/1/x.png", "dogs/2.png")
     assert album.classes == ("cats", "dogs")
     assert album.labels == (0, 1, 1)
@@ -109,7 +106,7 @@ def test_classes_are_sub_folders(tmp_path: Path, zipped: bool) -> None:
     assert album.decode(2, 4, 3)[:, 0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize("zipped", [False, True])
+@both
 def test_steps_into_a_wrapping_folder(tmp_path: Path, zipped: bool) -> None:
     files = {
         "pets/cats/a.png": plain(),
@@ -117,7 +114,7 @@ def test_steps_into_a_wrapping_folder(tmp_path: Path, zipped: bool) -> None:
         "pets/dogs/c.png": b"",
         "__MACOSX/x": b"",
     }
-    album = open_album(put_zip(tmp_path / "a.zip", files) if zipped else put(tmp_path / "a", files))
+    album = open_album(store(tmp_path, zipped, files))
     assert album.names == ("cats/a.png", "dogs/b.png")
     assert album.classes == ("cats", "dogs") and album.labels == (0, 1)
     assert album.bad == {"dogs/c.png": "empty file"}
@@ -134,9 +131,7 @@ def test_steps_into_a_wrapping_folder(tmp_path: Path, zipped: bool) -> None:
         (["pets/a.png", "pets/cats/b.png"], ("cats",), 1, True),
     ],
 )
-def test_unlabelled(
-    tmp_path: Path, names: list[str], classes: tuple[str, ...], loose: int, mixed: bool
-) -> None:
+def test_unlabelled(tmp_path: Path, names: list[str], classes: Any, loose: int, mixed: bool) -> None:
     album = open_album(put(tmp_path / "a", dict.fromkeys(names, plain())))
     assert album.labels is None
     assert (album.classes, album.loose, album.mixed) == (classes, loose, mixed)
@@ -151,36 +146,23 @@ def test_grey_and_alpha(tmp_path: Path) -> None:
     assert not open_album(grey).grey
 
 
-def test_bad_files_are_named_with_reasons(tmp_path: Path) -> None:
-    files = {
-        "good.png": plain(),
-        "empty.png": b"",
-        "script.png": b"#!/bin/sh\nrm -rf /\n",
-        "drawing.png": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
-        "page.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-        "moving.gif": animation("GIF"),
-        "moving.webp": animation("WEBP"),
-        "moving.png": animation("PNG"),
-        "pages.tif": animation("TIFF"),
-        "bomb.png": bomb_png(60000, 60000),
-        "big.png": bomb_png(9000, 9000),
+@both
+def test_bad_files_are_named_with_reasons(tmp_path: Path, zipped: bool) -> None:
+    reasons = {
+        ("empty.png", b""): "empty file",
+        ("script.png", b"#!/bin/sh\nrm -rf /\n"): "not a picture",
+        ("drawing.png", b'<svg xmlns="http://www.w3.org/2000/svg"/>'): "not a picture",
+        ("page.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"): "not a picture",
+        ("moving.gif", animation("GIF")): "animated",
+        ("moving.webp", animation("WEBP")): "animated",
+        ("moving.png", animation("PNG")): "animated",
+        ("pages.tif", animation("TIFF")): "several pages",
+        ("bomb.png", bomb_png(60000, 60000)): "too large (60000 x 60000)",
+        ("big.png", bomb_png(9000, 9000)): "too large (9000 x 9000)",
     }
-    expected = {
-        "empty.png": "empty file",
-        "script.png": "not a picture",
-        "drawing.png": "not a picture",
-        "page.jpg": "not a picture",
-        "moving.gif": "animated",
-        "moving.webp": "animated",
-        "moving.png": "animated",
-        "pages.tif": "several pages",
-        "bomb.png": "too large (60000 x 60000)",
-        "big.png": "too large (9000 x 9000)",
-    }
-    for path in (put(tmp_path / "a", files), put_zip(tmp_path / "a.zip", files)):
-        album = open_album(path)
-        assert album.names == ("good.png",)
-        assert album.bad == expected
+    album = open_album(store(tmp_path, zipped, {"good.png": plain()} | dict(reasons.keys())))
+    assert album.names == ("good.png",)
+    assert album.bad == {name: reason for (name, _), reason in reasons.items()}
 
 
 def test_links_pipes_and_loops(tmp_path: Path) -> None:
@@ -254,16 +236,9 @@ def test_odd_names_can_be_printed_and_opened(tmp_path: Path) -> None:
 
 
 def test_zip_names_that_leave_the_archive(tmp_path: Path) -> None:
-    names = [
-        "../up.png",
-        "/abs.png",
-        "a/../../b.png",
-        "C:\\x.png",
-        "..\\win.png",
-        "fine/in.png",
-        "back\\s.png",
-    ]
-    album = open_album(put_zip(tmp_path / "a.zip", dict.fromkeys(names, plain())))
+    out = ["../up.png", "/abs.png", "a/../../b.png", "C:\\x.png", "..\\win.png"]
+    files = dict.fromkeys([*out, "fine/in.png", "back\\s.png"], plain())
+    album = open_album(put_zip(tmp_path / "a.zip", files))
     assert album.names == ("back/s.png", "fine/in.png")
     assert len(album.bad) == 5 and set(album.bad.values()) == {"path leaves the archive"}
     assert sorted(os.listdir(tmp_path)) == ["a.zip"]
@@ -272,9 +247,8 @@ def test_zip_names_that_leave_the_archive(tmp_path: Path) -> None:
 
 def test_zip_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "MAX_BYTES", 100_000)
-    path = put_zip(
-        tmp_path / "a.zip", {"ok.png": plain(), "bomb.png": b"\0" * 3_000_000, "liar.bmp": bytes(99_999)}
-    )
+    files = {"ok.png": plain(), "bomb.png": bytes(3_000_000), "liar.bmp": bytes(99_999)}
+    path = put_zip(tmp_path / "a.zip", files)
     data = bytearray(path.read_bytes())
     assert data.count(struct.pack("<I", 99_999)) == 2
     path.write_bytes(data.replace(struct.pack("<I", 99_999), struct.pack("<I", 50)))
@@ -285,9 +259,8 @@ def test_zip_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_encrypted_and_damaged_members(tmp_path: Path) -> None:
-    path = put_zip(
-        tmp_path / "a.zip", {"ok.png": plain(), "locked.png": plain(), "hurt.png": encoded(noise())}
-    )
+    files = {"ok.png": plain(), "locked.png": plain(), "hurt.png": encoded(noise())}
+    path = put_zip(tmp_path / "a.zip", files)
     data = bytearray(path.read_bytes())
     locked = data.rindex(b"PK\x01\x02", 0, data.rindex(b"locked.png"))
     data[locked + 8] |= 1
@@ -347,6 +320,7 @@ def _shade(album: Album, index: int) -> int:
         (encoded(Image.new("RGB", (8, 8), GREEN), "GIF"), "a.gif", GREEN),
         (encoded(Image.new("RGB", (8, 8), GREEN), "WEBP", lossless=True), "a.webp", GREEN),
         (encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), "a.tif", RED),
+        (encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"), "a.jpg", RED),
         (encoded(Image.new("F", (8, 8), 0.5), "TIFF"), "a.tif", (128, 128, 128)),
         (encoded(Image.new("F", (8, 8), 64.0), "TIFF"), "a.tif", (64, 64, 64)),
         (encoded(Image.new("F", (8, 8), float("nan")), "TIFF"), "a.tif", (0, 0, 0)),
@@ -363,19 +337,14 @@ def test_modes(tmp_path: Path, data: bytes, name: str, rgb: tuple[int, int, int]
     album = one(tmp_path, data, name)
     assert album.bad == {}
     pixels = album.decode(0, 4, 3)
+    tolerance = 14 if name == "a.jpg" else 1  # CMYK
     assert pixels.shape == (3, 4, 4) and pixels.dtype == np.uint8
     assert pixels.flags.writeable and pixels.flags.c_contiguous
-    assert np.abs(pixels.astype(int) - np.reshape(rgb, (3, 1, 1))).max() <= 1
+    assert np.abs(pixels.astype(int) - np.reshape(rgb, (3, 1, 1))).max() <= tolerance
     grey = album.decode(0, 4, 1)
     assert grey.shape == (1, 4, 4)
-    assert abs(int(grey[0, 0, 0]) - round(np.dot(rgb, (0.299, 0.587, 0.114)))) <= 2
+    assert abs(int(grey[0, 0, 0]) - round(np.dot(rgb, (0.299, 0.587, 0.114)))) <= tolerance + 1
     assert album.decode(0, 4, 4).shape == (4, 4, 4)
-
-
-def test_cmyk_jpeg(tmp_path: Path) -> None:
-    album = one(tmp_path, encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG"), "a.jpg")
-    red, green, blue = album.decode(0, 4, 3)[:, 0, 0].tolist()
-    assert red > 240 and green < 15 and blue < 15
 
 
 def test_alpha_is_kept_for_four_channels(tmp_path: Path) -> None:
@@ -402,10 +371,8 @@ def test_exif_orientation(tmp_path: Path, kind: str, orientation: int) -> None:
     stored = upright if turn is None else upright.transpose(decoding.TURNS[undo])
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options: dict[str, Any] = (
-        {"quality": 95} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
-    )
-    album = one(tmp_path, encoded(stored, kind, exif=exif, **options), "a." + kind.lower())
+    options: dict[str, Any] = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
+    album = one(tmp_path, encoded(stored, kind, exif=exif, **options.get(kind, {})), "a." + kind.lower())
     for pixels in (album.decode(0, 16, 3), album.decode(0, 64, 3)):
         half = pixels.shape[1] // 4
         assert np.abs(pixels[:, half, half].astype(int) - RED).max() < 40
@@ -421,12 +388,31 @@ def test_exif_of_a_wide_picture_at_its_own_size(tmp_path: Path) -> None:
     assert read_picture(path, 8, 1).shape == (1, 8, 8)
 
 
+def odd_jpeg() -> bytes:
+    """Pillow warns about it, here as an error."""
+    return encoded(noise(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01garbage")
+
+
 def test_broken_exif_is_no_reason_to_lose_a_picture(tmp_path: Path) -> None:
-    album = one(
-        tmp_path, encoded(noise(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01garbage"), "a.jpg"
-    )
+    with pytest.warns(UserWarning, match="EXIF"):
+        Image.open(io.BytesIO(odd_jpeg())).getexif()
+    album = one(tmp_path, odd_jpeg(), "a.jpg")
     assert album.decode(0, 16, 3).shape == (3, 16, 16)
     assert load(album, 16, 3)[2] == {}
+    assert read_picture(tmp_path / "one" / "a.jpg", 16, 3).shape == (3, 16, 16)
+
+
+@both
+def test_threads_decode_the_same_and_leave_the_warning_filters(tmp_path: Path, zipped: bool) -> None:
+    kinds = ["PNG", "JPEG", "WEBP", "TIFF"]
+    files = {f"{i}.png": encoded(noise((64 + i, 64)), kinds[i % 4]) for i in range(40)}
+    album = open_album(store(tmp_path, zipped, files | {"odd.jpg": odd_jpeg()}))
+    filters = list(warnings.filters)
+    expected = [album.decode(index, 16, 3) for index in range(41)]
+    with ThreadPoolExecutor(8) as pool:
+        pictures = list(pool.map(lambda index: album.decode(index % 41, 16, 3), range(410)))
+    assert all((picture == expected[index % 41]).all() for index, picture in enumerate(pictures))
+    assert warnings.filters == filters
 
 
 def test_a_phone_jpeg_with_a_second_frame(tmp_path: Path) -> None:
@@ -462,17 +448,13 @@ def test_shrinking_is_antialiased(tmp_path: Path) -> None:
 
 def test_truncated_and_damaged_pictures(tmp_path: Path) -> None:
     jpeg, png = encoded(noise(), "JPEG"), encoded(noise())
-    hurt = bytearray(png)
-    hurt[3000:3100] = bytes(100)
-    album = open_album(
-        put(tmp_path / "a", {"a.jpg": jpeg[: len(jpeg) // 2], "b.png": png[:3000], "c.png": bytes(hurt)})
-    )
-    assert len(album) == 3
-    for index in range(3):
+    hurt = png[:3000] + bytes(100) + png[3100:]
+    files = {"a.jpg": jpeg[: len(jpeg) // 2], "b.png": png[:3000], "c.png": hurt}
+    album = open_album(put(tmp_path / "a", files))
+    for index, name in enumerate(files):
         with pytest.raises(BadPicture) as caught:
             album.decode(index, 16, 3)
-        assert caught.value.name == album.names[index]
-        assert caught.value.reason in ("cut short", "damaged")
+        assert caught.value.name == name and caught.value.reason in ("cut short", "damaged")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"])
@@ -498,9 +480,7 @@ def test_load_keeps_order_and_leaves_bad_ones_out(tmp_path: Path) -> None:
     files["b/zz.png"] = encoded(noise())[:2000]
     steps: list[tuple[int, int]] = []
     album = open_album(put(tmp_path / "a", files))
-    pixels, labels, bad = load(
-        album, 8, 3, threads=4, progress=lambda done, total: steps.append((done, total))
-    )
+    pixels, labels, bad = load(album, 8, 3, threads=4, progress=lambda *step: steps.append(step))
     assert pixels[:, 0, 0, 0].tolist() == [*range(0, 20, 2), *range(1, 20, 2)]
     assert labels is not None and labels.dtype == np.int64 and labels.tolist() == [0] * 10 + [1] * 10
     assert set(bad) == {"a/04x.jpg", "b/zz.png"}
@@ -540,14 +520,7 @@ def test_check(tmp_path: Path) -> None:
     assert (report.pictures, report.per_class) == (3, {"a": 2, "b": 1})
     assert set(report.bad) == {"b/4.jpg", "b/5.png"}
     text = "\n".join(report.lines())
-    for part in (
-        "pictures: 3, colour",
-        "2 classes",
-        "a: 2",
-        "smallest 8 x 8",
-        "bad: 2",
-        "b/5.png: empty file",
-    ):
+    for part in ("pictures: 3, colour", "2 classes", "a: 2", "smallest 8 x 8", "b/5.png: empty file"):
         assert part in text
     put(tmp_path / "a", {"loose.png": plain()})
     assert "1 pictures lie beside the sub-folders" in "\n".join(check(tmp_path / "a").lines())
@@ -556,12 +529,13 @@ def test_check(tmp_path: Path) -> None:
 def test_read_picture_errors(tmp_path: Path) -> None:
     put(tmp_path, {"face.png": plain(), "empty.png": b"", "text.png": b"hello"})
     os.mkfifo(tmp_path / "pipe.png")
-    assert read_picture(tmp_path / "face.png", None, 3).shape == (3, 8, 8)
-    assert "face.png" in fails(lambda: read_picture(tmp_path / "fase.png", None, 3))
-    assert "empty file" in fails(lambda: read_picture(tmp_path / "empty.png", 8, 3))
-    assert "not a picture" in fails(lambda: read_picture(tmp_path / "text.png", 8, 3))
-    assert "not a file" in fails(lambda: read_picture(tmp_path / "pipe.png", 8, 3))
-    assert "not a file" in fails(lambda: read_picture(tmp_path, 8, 3))
+
+    def said(name: str) -> str:
+        return fails(lambda: read_picture(tmp_path / name, 8, 3))
+
+    assert "face.png" in said("fase.png") and "empty file" in said("empty.png")
+    assert "not a picture" in said("text.png")
+    assert "not a file" in said("pipe.png") and "not a file" in said(".")
 
 
 # ---- what open_album says ----
@@ -570,11 +544,10 @@ def test_read_picture_errors(tmp_path: Path) -> None:
 def test_open_album_errors(tmp_path: Path) -> None:
     put(tmp_path / "flowers", {"a.png": plain()})
     put(tmp_path / "texts", {"a.txt": b"", "b.md": b""})
-    (tmp_path / "nothing").mkdir()
+    put(tmp_path / "nothing", {})
     put(tmp_path / "bad", {"a.png": b"", "b.png": b"text"})
     put(tmp_path, {"one.png": plain(), "notes.txt": b"x", "fake.zip": b"PK not", "data.tar.gz": b"\x1f\x8b"})
-    whole = put_zip(tmp_path / "whole.zip", {"a.png": encoded(noise())}).read_bytes()
-    put(tmp_path, {"cut.zip": whole[:-30]})
+    put(tmp_path, {"cut.zip": put_zip(tmp_path / "whole.zip", {"a.png": plain()}).read_bytes()[:-30]})
     put_zip(tmp_path / "void.zip", {})
     os.mkfifo(tmp_path / "pipe")
 

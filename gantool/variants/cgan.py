@@ -5,7 +5,6 @@ Task: pictures of a class
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 from typer import Option
 
-from gantool.api import USAGE, Batch, DataSpec, Loss, NoiseOptions, Recipe, UserError, halvings, r1
+from gantool.api import USAGE, Batch, DataSpec, Loss, NoiseOptions, Recipe, UserError, downwards, r1, upwards
 from gantool.variants.gan import GAN
 
 
@@ -43,18 +42,17 @@ class CGAN(GAN):
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
             raise UserError("cgan needs classes; these pictures have none.", "Make a sub-folder for each.", USAGE)
+        self.inputs = len(data.classes)
         super().__init__(options, data)
 
-    def build_generator(self, given: int = 0) -> nn.Module:
-        o, classes = self.options, len(self.data.classes)
-        if o.networks == "mlp":
-            return Told(super().build_generator(classes), classes)
-        return Told(conv_generator(o.z + classes, o.width, self.data), classes)
+    def build_generator(self) -> nn.Module:
+        o, mlp = self.options, self.options.networks == "mlp"
+        return Told(super().build_generator() if mlp else upwards(o.z + self.inputs, o.width, self.data), self.inputs)
 
-    def build_discriminator(self, given: int = 0) -> nn.Module:
+    def build_discriminator(self) -> nn.Module:
         if self.options.networks == "mlp":
-            return Told(super().build_discriminator(len(self.data.classes)), len(self.data.classes))
-        return Projected(self.options.width, self.data)
+            return Told(super().build_discriminator(), self.inputs)
+        return Projected(self.options.width, self.options.leak, self.data)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch
@@ -71,7 +69,7 @@ class CGAN(GAN):
 
     def g_loss(self, batch: Batch) -> Loss:
         _, y, fake = batch
-        return softplus(-self.discriminator(fake, y)).mean()
+        return self.fool(self.discriminator(fake, y))
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
         turn = torch.arange(n, device=self.device) % len(self.data.classes)
@@ -91,23 +89,12 @@ class Told(nn.Module):
         return out
 
 
-def conv_generator(inputs: int, width: int, data: DataSpec) -> nn.Module:
-    widths, coarsest = [width << i for i in reversed(range(halvings(data.size)))], data.size >> halvings(data.size)
-    hidden = [nn.Linear(inputs, widths[0] * coarsest**2, bias=False), nn.Unflatten(1, (-1, coarsest, coarsest))]
-    for coarse, fine in pairwise([*widths, data.channels]):
-        hidden += [nn.BatchNorm2d(coarse), nn.ReLU(), nn.ConvTranspose2d(coarse, fine, 4, 2, 1)]
-    return nn.Sequential(*hidden, nn.Tanh())
-
-
 class Projected(nn.Module):
     """D's score of features h: v.h + e(y).h, the second for how well they suit the class."""
 
-    def __init__(self, width: int, data: DataSpec) -> None:
+    def __init__(self, width: int, leak: float, data: DataSpec) -> None:
         super().__init__()
-        widths = [data.channels, *(width << i for i in range(halvings(data.size)))]
-        coarsest = data.size >> halvings(data.size)
-        maps = [layer for a, b in pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2))]
-        self.features = nn.Sequential(*maps, nn.Flatten(), nn.Linear(widths[-1] * coarsest**2, 256), nn.LeakyReLU(0.2))
+        self.features = downwards(256, width, leak, data)
         self.score, self.suits = nn.Linear(256, 1), nn.Embedding(len(data.classes), 256)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

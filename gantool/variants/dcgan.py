@@ -12,12 +12,12 @@ from torch import nn
 from typer import Option
 
 from gantool.api import DataSpec, Recipe, UserError, halvings
-from gantool.variants.gan import GAN
+from gantool.variants.gan import Game
 
 SIZES = [base << k for k in range(2, 6) for base in (4, 5, 6, 7) if 16 <= base << k <= 128]
 
 
-class DCGAN(GAN):
+class DCGAN(Game):
     """The GAN's losses and turns, unchanged; the networks follow the paper's five rules.
 
     Strided and transposed convolutions instead of pooling; batch norm in both, but for G's last layer and D's first;
@@ -27,7 +27,7 @@ class DCGAN(GAN):
     recipe = Recipe(steps=4_000, batch_size=64)
 
     @dataclass(kw_only=True)
-    class Options(GAN.Options):
+    class Options(Game.Options):
         z: int = 100
         width: Annotated[int, Option(min=1, help="Channels of the finest map; doubled at each coarser one.")] = 16
         deviation: Annotated[float, Option(min=0, help="Of the normal weights at the start.")] = 0.02
@@ -45,7 +45,7 @@ class DCGAN(GAN):
         """Channels of each map, from fine to coarse."""
         return [self.options.width << i for i in range(halvings(self.data.size))]
 
-    def build_generator(self, given: int = 0) -> nn.Module:
+    def build_generator(self) -> nn.Module:
         widths, coarsest = self.widths()[::-1], self.data.size >> halvings(self.data.size)
         hidden = [
             nn.ConvTranspose2d(self.options.z, widths[0], coarsest, bias=False),
@@ -57,7 +57,7 @@ class DCGAN(GAN):
         last = nn.ConvTranspose2d(widths[-1], self.data.channels, 4, 2, 1)
         return nn.Sequential(nn.Unflatten(1, (-1, 1, 1)), *hidden, last, nn.Tanh())
 
-    def build_discriminator(self, given: int = 0) -> nn.Module:
+    def build_discriminator(self) -> nn.Module:
         widths, coarsest = self.widths(), self.data.size >> halvings(self.data.size)
         hidden = [nn.Conv2d(self.data.channels, widths[0], 4, 2, 1), nn.LeakyReLU(self.options.leak)]
         for fine, coarse in pairwise(widths):

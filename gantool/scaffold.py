@@ -1,0 +1,38 @@
+"""`gantool new NAME`: a package with a working variant, ready to install, change and publish."""
+
+import keyword
+import re
+from pathlib import Path
+from string import Template
+
+from gantool import __version__, files
+from gantool.errors import USAGE, UserError
+from gantool.registry import Registry
+
+TEMPLATES = Path(__file__).parent / "assets" / "new"
+
+
+def scaffold(registry: Registry, name: str, out: Path | None) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
+        raise UserError(f"{name!r} is not a variant's name.", "Use small letters, digits and dashes: my-gan.", USAGE)
+    if name in registry.offers:
+        owner = registry.offers[name][0].package
+        raise UserError(f"{name} is taken, by the package {owner}.", "Choose another name.", USAGE)
+    package = name.removeprefix("gantool-")
+    folder = out or Path(f"gantool-{package}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is already there.", "Give --out another folder.", USAGE)
+    major, minor, *_ = (int(part) for part in __version__.split("."))
+    words = {
+        "name": package,
+        "module": "gantool_" + package.replace("-", "_"),
+        "class": "".join(part.capitalize() for part in package.split("-")),
+        "bounds": f"gantool>={major}.{minor},<{major}.{minor + 1}",
+    }
+    for template in sorted(TEMPLATES.rglob("*.txt")):
+        path = folder / Template(str(template.relative_to(TEMPLATES))).substitute(words).removesuffix(".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, Template(template.read_text()).substitute(words))
+    print(f"{folder} holds a variant that trains. Next:")
+    print(f"  pip install -e {folder}")
+    print(f"  gantool train {package}")
