@@ -9,5 +9,6 @@ from gantool.variant import Batch, Loss, Turn, Variant
 
 __all__ = [
     "USAGE", "Batch", "Data", "DataSpec", "InputOptions", "Loss", "NoiseOptions", "Options", "Pictures", "Recipe",
-    "SampleOptions", "Turn", "UserError", "Variant", "downwards", "halvings", "hookimpl", "layers", "open_data", "open_folder", "r1", "upwards",
+    "SampleOptions", "Turn", "UserError", "Variant", "downwards", "halvings", "hookimpl", "layers", "open_data",
+    "open_folder", "r1", "upwards",
 ]  # fmt: skip

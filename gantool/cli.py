@@ -273,7 +273,7 @@ def usage(error: Any) -> int:
     else:
         path = error.ctx.command_path if error.ctx else "gantool"
         near = getattr(error, "possibilities", None)
-        message = f"{error.message} Did you mean {' or '.join(near)}?" if near else error.format_message()
+        message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?" if near else error.format_message()
         terminal.complain(UserError(message, f"See: {path} --help"))
     return USAGE
 

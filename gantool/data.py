@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -194,3 +196,9 @@ def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
 def as_bytes(images: Tensor) -> Tensor:
     """Images in [-1, 1] as bytes, the way they are saved and measured."""
     return images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to("cpu", torch.uint8)
+
+
+def as_pictures(pixels: Tensor) -> NDArray[np.uint8]:
+    """Bytes (n, C, H, W) as pictures (n, H, W, C)."""
+    array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    return array

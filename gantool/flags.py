@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -25,6 +26,7 @@ class Given:
     chosen: set[str]
 
 
+@cache
 def hints(cls: type) -> dict[str, Any]:
     """Field annotations; a subclass may restate a field with only a new default and keep its help."""
     found: dict[str, Any] = {}
@@ -169,4 +171,6 @@ def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
                 known[key].process_value(ctx, value)
         except UsageError as error:
             raise UserError(f"{path}: {key}: {getattr(error, 'message', error)}", code=USAGE) from None
+    if len(said := [key for key in LENGTHS if values.get(key) is not None]) > 1:
+        raise UserError(f"{path}: give one of {', '.join(said)}.", code=USAGE)
     return values

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from gantool import files, modelfile, pictures, sealed
 from gantool.charts import curves
-from gantool.data import as_bytes
+from gantool.data import as_bytes, as_pictures
 from gantool.hookspecs import hookimpl
+from gantool.options import grid_shape
 from gantool.registry import Offer
 from gantool.run import Run
 from gantool.trainer import Trainer
@@ -48,13 +49,14 @@ class Gallery:
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
         real = [t for t in trainer.first_batch() if t.ndim == 4]
-        self.save("real.png", tiled(as_bytes(real[0])))
-        trainer.picture = tiled(trainer.preview())
+        self.columns, _ = grid_shape(trainer.recipe.grid)
+        self.save("real.png", self.tiled(as_bytes(real[0])))
+        trainer.picture = self.tiled(trainer.preview())
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
         if trainer.step % self.every == 0 or trainer.step == trainer.steps:
-            trainer.picture = tiled(trainer.preview())
+            trainer.picture = self.tiled(trainer.preview())
             self.save(f"step-{trainer.step:06d}.png", trainer.picture)
             self.draw_losses()
 
@@ -63,6 +65,11 @@ class Gallery:
         if trainer.ending == "done":
             frames = [read(file) for file in sorted(self.run.samples.glob("step-*.png"))]
             files.write(self.run.folder / "progress.gif", pictures.animate(frames))
+
+    def tiled(self, images: Tensor) -> NDArray[np.uint8]:
+        """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""
+        columns, flat = (images.shape[1], images.flatten(0, 1)) if images.ndim == 5 else (self.columns, images)
+        return pictures.grid(as_pictures(flat), columns)
 
     def save(self, name: str, picture: NDArray[np.uint8]) -> None:
         files.write(self.run.samples / name, pictures.encode_png(picture))
@@ -104,18 +111,6 @@ class Checkpoints:
         modelfile.export(self.run.model, facts, trainer)
         self.run.prune()
         self.at = trainer.step
-
-
-def tiled(images: Tensor) -> NDArray[np.uint8]:
-    """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""
-    columns = images.shape[1] if images.ndim == 5 else None
-    flat = images.flatten(0, 1) if images.ndim == 5 else images
-    return pictures.grid(channels_last(flat), columns)
-
-
-def channels_last(images: Tensor) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = images.permute(0, 2, 3, 1).contiguous().numpy()
-    return array
 
 
 def read(file: Any) -> NDArray[np.uint8]:

@@ -19,6 +19,21 @@ def within(low: float, high: float) -> Callable[[float | None], float | None]:
     return check
 
 
+def grid_shape(text: str) -> tuple[int, int]:
+    """'8x4' as columns and rows."""
+    columns, by, rows = text.lower().partition("x")
+    if not (by and columns.isdecimal() and rows.isdecimal() and 0 < int(columns) * int(rows) <= 1_000_000):
+        raise BadParameter(f"{text!r} should be COLSxROWS, such as 8x4.")
+    return int(columns), int(rows)
+
+
+def checked_grid(text: str | None) -> str | None:
+    """The callback of a grid's flag."""
+    if text is not None:
+        grid_shape(text)
+    return text
+
+
 @dataclass(kw_only=True)
 class Recipe:
     """How to train, whatever the variant. A variant's `recipe` holds its own defaults."""
@@ -54,6 +69,7 @@ class Recipe:
     sample_every: Annotated[
         int | None, Option(min=1, help="Steps between picture grids.", show_default="a 20th of the run")
     ] = None
+    grid: Annotated[str, Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the picture grids.")] = "8x8"
     save_every: Annotated[
         int | None, Option(min=1, help="Steps between checkpoints.", show_default="a 10th of the run, 1,000 at most")
     ] = None
@@ -119,7 +135,10 @@ class SampleCommand:
     out: Annotated[
         Path | None, Option("--out", "-o", help="FILE.png a grid, FILE.gif, FILE.npz, or a folder of PNGs.")
     ] = None
-    grid: Annotated[str | None, Option(metavar="COLSxROWS", help="Shape of the grid.", show_default="square")] = None
+    grid: Annotated[
+        str | None,
+        Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the grid.", show_default="square"),
+    ] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same pictures.")] = 0
     run: Annotated[
         Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")

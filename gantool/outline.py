@@ -15,6 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from gantool.flags import hints
 from gantool.options import Options, Recipe, SampleOptions
 from gantool.registry import Registry
 
@@ -30,6 +31,7 @@ class Outline:
         self.sample_options: type[SampleOptions] = variant.SampleOptions
         if not (isinstance(self.recipe, Recipe) and issubclass(self.options, Options)):
             raise TypeError("not a variant")
+        hints(self.options), hints(self.sample_options)  # remembered: later, names in them cannot be looked up
 
 
 class Anything(ABCMeta):

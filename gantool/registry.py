@@ -111,15 +111,15 @@ class Registry:
                 )
             case several:
                 owners = " and ".join(o.package for o in several)
-                one = several[-1].package
+                one = next(o.package for o in several if o.package != "gantool")
                 raise UserError(f"{name!r} is offered by {owners}.", f"Remove all but one: pip uninstall {one}", USAGE)
 
     def load(self, name: str) -> Any:
-        """The variant's class. pluggy imports this entry point and no other."""
+        """The variant's class. This entry point is imported and no other, not even one of the same name."""
         offer = self.offer(name)
         if not self.plugins.has_plugin(name):
             try:
-                self.plugins.load_setuptools_entrypoints(VARIANTS, name=name)
+                self.plugins.register(offer.entry.load(), name)
             except (Exception, SystemExit) as error:
                 if os.environ.get("GANTOOL_DEBUG"):
                     raise

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from gantool import device, files, images, pictures
-from gantool.data import as_bytes, as_floats
+from gantool.data import as_bytes, as_floats, as_pictures
 from gantool.errors import USAGE, UserError
 from gantool.modelfile import open_model
-from gantool.options import InputOptions, SampleCommand
+from gantool.options import InputOptions, SampleCommand, grid_shape
 from gantool.registry import Registry
 from gantool.run import find, newest
 from gantool.variant import Variant
@@ -47,7 +47,7 @@ def model_path(variant: str, given: Path | None) -> Path:
 
 
 def sample(registry: Registry, name: str, command: SampleCommand, options: Any) -> None:
-    out, columns, rows = command.out or Path(f"{name}.png"), *shape(command.grid)
+    out, columns, rows = command.out or Path(f"{name}.png"), *(grid_shape(command.grid) if command.grid else (0, 0))
     if out.suffix and out.suffix not in KINDS and not out.is_dir():
         raise UserError(f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", code=USAGE)
     path = model_path(name, command.run)
@@ -74,7 +74,7 @@ def draw(variant: Variant, n: int | None, options: Any) -> Iterator[Drawn]:
     while left > 0:
         got = variant.sample(min(size, left), options)
         x, labels = got if isinstance(got, tuple) else (got, None)
-        yield Drawn(channels_last(x), None if labels is None else labels.cpu().numpy(), None)
+        yield Drawn(as_pictures(as_bytes(x)), None if labels is None else labels.cpu().numpy(), None)
         left -= len(x)
 
 
@@ -83,7 +83,7 @@ def translate(variant: Variant, n: int | None, options: InputOptions) -> Iterato
     for file in inputs:
         pixels = torch.from_numpy(images.read_picture(file, spec.size, spec.channels)).unsqueeze(0)
         (x,) = as_floats((pixels,), variant.device)
-        yield Drawn(channels_last(variant.translate(x, options)), None, [file.stem])
+        yield Drawn(as_pictures(as_bytes(variant.translate(x, options))), None, [file.stem])
 
 
 def listed(path: Path) -> list[Path]:
@@ -140,21 +140,6 @@ def write_npz(out: Path, stack: NDArray[np.uint8], labels: list[NDArray[np.int64
     files.write(out, buffer.getvalue())
 
 
-def shape(grid: str | None) -> tuple[int, int]:
-    """COLSxROWS as two numbers; 0, 0 when not given."""
-    if grid is None:
-        return 0, 0
-    columns, by, rows = grid.lower().partition("x")
-    if not (by and columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
-        raise UserError(f"--grid {grid} should be COLSxROWS, such as 8x4.", code=USAGE)
-    return int(columns), int(rows)
-
-
 def strip(options: Any, n: int | None) -> int | None:
     """A walk is shown in one row."""
     return n if getattr(options, "interpolate", False) else None
-
-
-def channels_last(x: torch.Tensor) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = as_bytes(x).permute(0, 2, 3, 1).contiguous().numpy()
-    return array

@@ -20,7 +20,7 @@ class Flat(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
+        keys = [str(key.value).replace("-", "_") for key, _ in node.value]
         if twice := next((k for k in keys if keys.count(k) > 1), None):
             raise yaml.YAMLError(f"{twice} is said twice")
         return super().construct_mapping(node, deep)

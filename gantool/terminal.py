@@ -14,13 +14,13 @@ from gantool.errors import FAILED, UserError
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person; in a pipe, whole lines for grep."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     cells = [[str(cell) for cell in row] for row in rows]
     if console.is_terminal:
         drawn = Table(*header, box=None, header_style="dim", pad_edge=False)
         for row in cells:
             drawn.add_row(*row)
-        console.print(drawn, markup=False)
+        console.print(drawn)
         return
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     for row in [list(header), *cells]:

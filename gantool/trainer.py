@@ -17,7 +17,7 @@ from gantool.averaging import Average
 from gantool.batches import Batches
 from gantool.data import Data, as_bytes
 from gantool.errors import UserError
-from gantool.options import Recipe
+from gantool.options import Recipe, grid_shape
 from gantool.variant import Batch, Turn, Variant
 
 PREVIEW_SEED = 0  # the same noise at every preview of every run
@@ -162,8 +162,9 @@ class Trainer:
             return as_bytes(variant.preview(self.first_batch()))
 
     def first_batch(self) -> Batch:
-        """The same real examples at every preview."""
-        return Batches(self.data, 64, self.recipe.seed, self.device).first()
+        """The same real examples at every preview, as many as a grid holds."""
+        columns, rows = grid_shape(self.recipe.grid)
+        return Batches(self.data, columns * rows, self.recipe.seed, self.device).first()
 
     # State.
 

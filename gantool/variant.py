@@ -102,7 +102,7 @@ class Variant(nn.Module, ABC):
 
     def preview(self, batch: Batch) -> Tensor:
         """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W)."""
-        images = self.sample(64, self.SampleOptions())
+        images = self.sample(len(batch[0]), self.SampleOptions())
         return images[0] if isinstance(images, tuple) else images
 
     # What a variant may call.

@@ -8,36 +8,41 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from gantool.api import Batch, Loss, Recipe
-from gantool.variants.dcgan import DCGAN
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, downwards, upwards
 from torch import Tensor, nn
 from typer import Option
 
 
-class WGANGP(DCGAN):
-    """Algorithm 1 on DCGAN's networks. The discriminator is the paper's critic D: a score, not a probability."""
+class WGANGP(Variant):
+    """Algorithm 1. The discriminator is the paper's critic D: a score without limits, not a probability."""
 
-    recipe = Recipe(steps=2_000, batch_size=64)
+    recipe = Recipe(steps=3_000, batch_size=64)
     eager = ("discriminator",)  # the penalty differentiates it twice
 
     @dataclass(kw_only=True)
-    class Options(DCGAN.Options):
+    class Options(Variant.Options):
         lr: float = 1e-4
         beta1: float = 0.0
         beta2: float = 0.9
         d_steps: int = 5
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (the paper's lambda).")] = 10.0
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
-    def build_discriminator(self, given: int = 0) -> nn.Module:
-        """Without batch norm (section 4): the penalty is each picture's own, so D must not mix those of a batch."""
-        layers = super().build_discriminator(given).children()
-        return nn.Sequential(*(layer for layer in layers if not isinstance(layer, nn.BatchNorm2d)))
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions): ...
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        self.generator = upwards(options.z, options.width, data)
+        # No batch norm here (section 4): a picture's penalty is its own, so D must not mix those of a batch.
+        self.discriminator = nn.Sequential(downwards(256, options.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
 
     def d_loss(self, batch: Batch) -> Loss:
         x, _, fake = batch
         on_x, on_fake = self.discriminator(x).mean(), self.discriminator(fake).mean()
         self.log(distance=on_x - on_fake)
-        return {"fake": on_fake, "real": -on_x, "penalty": self.options.penalty * self.penalty(x, fake)}
+        return {"critic": on_fake - on_x, "penalty": self.options.penalty * self.penalty(x, fake)}
 
     def g_loss(self, batch: Batch) -> Loss:
         _, _, fake = batch
