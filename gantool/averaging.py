@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 REFRESH = 8  # steps between updates of the averaged networks' batch-norm statistics
@@ -25,7 +25,7 @@ class Average:
         self.copies = nn.ModuleDict({name: deepcopy(module).requires_grad_(False) for name, module in live.items()})
         pairs = [(self.copies[name], module) for name, module in live.items()]
         self.weights = [w for mine, its in pairs for w in zip(mine.parameters(), its.parameters(), strict=True)]
-        self.buffers = [b for mine, its in pairs for b in zip(mine.buffers(), its.buffers(), strict=True)]
+        self.buffers = [b for mine, its in pairs for b in zip(copied(mine), copied(its), strict=True)]
         self.normed = [n for n, m in live.items() if any(isinstance(layer, _BatchNorm) for layer in m.modules())]
         self.seen: dict[str, Any] = {}
         self.watching = True
@@ -42,7 +42,7 @@ class Average:
     @torch.no_grad()
     def update(self, step: int, images: int) -> None:
         """After step number `step`, each of which is `images` images. The first steps are forgotten faster."""
-        if not self.half_life:
+        if not self.weights:
             return
         keep = min(0.5 ** (images / self.half_life), (1 + step) / (10 + step))
         mine, theirs = zip(*self.weights, strict=True)
@@ -51,9 +51,8 @@ class Average:
             for name, (args, kwargs) in self.seen.items():
                 self.copies[name].train()(*args, **kwargs)
         self.seen.clear()
-        if not self.normed:
-            for copy, buffer in self.buffers:
-                copy.copy_(buffer)
+        for copy, buffer in self.buffers:
+            copy.copy_(buffer)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
@@ -68,3 +67,8 @@ class Average:
             for name, module in live.items():
                 setattr(self.variant, name, module)
             self.variant.train()
+
+
+def copied(module: nn.Module) -> list[Tensor]:
+    """Every buffer but batch statistics."""
+    return [b for m in module.modules() if not isinstance(m, _BatchNorm) for b in m.buffers(recurse=False)]

@@ -104,20 +104,24 @@ class Streamed(Pictures):
         self.album, self.flip = album, flip
         self.spec = DataSpec(channels, size, album.classes if album.labels else ())
         self.labels = torch.tensor(album.labels or [0] * len(album))
-        self.spare = torch.from_numpy(album.decode(0, size, channels))
+        spare = next(filter(None, map(self.decode, range(len(album)))), None)
+        if spare is None:
+            raise UserError(f"No picture in {album.path} can be decoded.", "See `gantool data check`.", USAGE)
+        self.spare = spare
 
     def __len__(self) -> int:
         return len(self.album)
 
     def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.stack([self.decode(int(i)) for i in index])
-        return x, self.labels[index]
+        pairs = [self.decode(i) or self.spare for i in index.tolist()]  # one bad picture must not end a long run
+        return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
 
-    def decode(self, i: int) -> Tensor:
+    def decode(self, i: int) -> tuple[Tensor, Tensor] | None:
+        """A picture and its class; None if only its header was good."""
         try:
-            return torch.from_numpy(self.album.decode(i, self.spec.size, self.spec.channels))
-        except images.BadPicture:  # its header was good; one bad picture must not end a long run
-            return self.spare
+            return torch.from_numpy(self.album.decode(i, self.spec.size, self.spec.channels)), self.labels[i]
+        except images.BadPicture:
+            return None
 
     def to(self, device: torch.device) -> Self:
         return self
@@ -134,7 +138,7 @@ def open_data(recipe: Recipe) -> Pictures:
         pixels, labels = load(recipe.data, recipe.data_dir)
         pixels = shaped(pixels, recipe.size, recipe.channels)
         return Pictures(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
-    return open_folder(Path(recipe.data), recipe.size, recipe.channels, recipe.flip)
+    return open_folder(Path(recipe.data).expanduser(), recipe.size, recipe.channels, recipe.flip)
 
 
 def open_folder(path: Path, size: int | None = None, channels: int | None = None, flip: bool = False) -> Pictures:

@@ -85,7 +85,7 @@ class Dashboard:
     def gantool_train_step(self, trainer: Trainer) -> None:
         pass  # Live asks for itself, four times a second
 
-    @hookimpl
+    @hookimpl(tryfirst=True)  # if the last save fails, its error is to be read on a terminal that is whole
     def gantool_train_end(self, trainer: Trainer) -> None:
         if hasattr(self, "live"):
             self.live.stop()

@@ -1,6 +1,7 @@
 """`gantool eval`: what a judge makes of a model's samples."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
         raise UserError(f"{path} is a {facts['variant']}.", f"gantool eval {facts['variant']} --run {path}", 2)
     if issubclass(type(variant).SampleOptions, InputOptions):
         raise UserError(f"{name} turns pictures into pictures; eval measures variants that draw from noise.")
-    judge, who = find_judge(facts, variant.data, command)
+    judge, who = find_judge(facts, path, variant.data, command)
     device.seed_all(command.seed)
     classes = max(len(variant.data.classes), 1)
     chunk, options = -(-CHUNK // classes) * classes, variant.SampleOptions()
@@ -49,14 +50,15 @@ def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
         show(report)
 
 
-def find_judge(facts: dict[str, Any], spec: DataSpec, command: EvalCommand) -> tuple[Judge, str]:
+def find_judge(facts: dict[str, Any], path: Path, spec: DataSpec, command: EvalCommand) -> tuple[Judge, str]:
     """The shipped judge for digits; for other labelled data, one trained now on the pictures the run was made from."""
     if spec.classes == DIGITS:
         return digits_judge(), "digits-judge, 99 % right on MNIST's test set"
     if not spec.classes:
         raise UserError("eval counts classes, and these pictures have none.", "Train on class sub-folders to use it.")
     settings = facts["settings"]
-    folder = command.data_dir or settings["data_dir"]
+    kept = Run(path.parent).read_config().get("data_dir") if Run(path.parent).config.is_file() else None
+    folder = command.data_dir or (Path(kept) if kept else None)
     console = Console(stderr=True, highlight=False)
     console.print(f"training a judge on {facts['data']}...", soft_wrap=True)
     data = open_data(Recipe(data=facts["data"], data_dir=folder, size=spec.size, channels=settings["channels"]))

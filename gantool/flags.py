@@ -167,6 +167,8 @@ def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
                 f"Settings are the flags of `gantool train {variant} --help`.", USAGE,
             )  # fmt: skip
         try:
+            if isinstance(value, bool) and not known[key].is_flag:
+                raise typer.BadParameter(f"{value} is not a value for it; it is not a switch.")
             if value is not None:
                 known[key].process_value(ctx, value)
         except UsageError as error:

@@ -42,7 +42,9 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     networks = networks or {name: variant.get_submodule(name) for name in variant.averaged}
     own = dict(variant.named_buffers(recurse=False))
     state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
-    sealed.save(path, facts | {"kind": KIND}, state)
+    # Where this machine keeps its data is nobody's business, and a model file travels.
+    settings = {key: value for key, value in facts.get("settings", {}).items() if key != "data_dir"}
+    sealed.save(path, facts | {"kind": KIND, "settings": settings}, state)
 
 
 def open_model(path: Path, registry: Registry, device_name: str) -> tuple[Variant, dict[str, Any]]:
@@ -58,7 +60,7 @@ def open_model(path: Path, registry: Registry, device_name: str) -> tuple[Varian
             variant.get_buffer(name).copy_(value)
     except (RuntimeError, AttributeError, KeyError) as error:
         made_by = f"{facts['package']} {facts['version']}"
-        why = str(error).partition("\n")[0]
+        why = str(error).strip().splitlines()[-1].strip()
         raise UserError(f"{path} does not fit this {facts['variant']}: {why}", f"It was made by {made_by}.") from None
     where = device.choose(device_name)
     return variant.to(where).eval().requires_grad_(False), facts

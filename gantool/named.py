@@ -1,6 +1,7 @@
 """Reads the named data sets: `digits` from the package, the others through torchvision's downloads."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from gantool.errors import UserError
 
 ASSETS = Path(__file__).parent / "assets"
 CIFAR_BINARY = ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
+
+SILENCE = 30  # seconds a server may say nothing
 
 
 def default_folder() -> Path:
@@ -37,8 +40,8 @@ def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Te
         pixels, labels = through_torchvision(name, folder, train)
     except ModuleNotFoundError as error:  # SVHN's files are MATLAB's
         raise UserError(f"{name} needs {error.name}.", f"pip install {error.name}") from None
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        why = " ".join(str(error).split())
+    except Exception as error:  # networks, archives and torchvision's readers each fail in ways of their own
+        why = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{name} is not in {folder} and could not be downloaded: {why[:160]}",
             "Use --data digits, which needs no download, or --data-dir FOLDER holding torchvision's files.",
@@ -58,6 +61,7 @@ def digits() -> tuple[Tensor, Tensor]:
 def through_torchvision(name: str, folder: Path, train: bool) -> tuple[Any, Any]:
     from torchvision import datasets  # two seconds, paid only by those who use it
 
+    socket.setdefaulttimeout(socket.getdefaulttimeout() or SILENCE)  # torchvision would wait for ever
     match name:
         case "mnist" | "fashion-mnist" | "kmnist" | "emnist":
             kind = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}[name]

@@ -63,7 +63,10 @@ class Gallery:
     @hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
         if trainer.ending == "done":
-            frames = [read(file) for file in sorted(self.run.samples.glob("step-*.png"))]
+            frames = [
+                read(file)
+                for file in sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
+            ]
             files.write(self.run.folder / "progress.gif", pictures.animate(frames))
 
     def tiled(self, images: Tensor) -> NDArray[np.uint8]:

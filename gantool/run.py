@@ -4,8 +4,9 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from gantool import __version__, files, settings
 from gantool.errors import USAGE, UserError, did_you_mean
@@ -36,7 +37,6 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.model = folder / "model.safetensors"
         self.eval = folder / "eval.json"
-        self.held: IO[bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -64,19 +64,17 @@ class Run:
         run.checkpoints.mkdir()
         return run
 
-    def take(self) -> None:
-        """Be the only process that writes here."""
-        self.held = files.lock(self.folder / ".lock")
-        if self.held is None:
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """While this lasts, be the only process that writes here."""
+        held = files.lock(self.folder / ".lock")
+        if held is None:
             raise UserError(f"{self.folder} is being trained by another process.", "Wait for it, or stop it.")
         for folder in (self.folder, self.samples, self.checkpoints):
             folder.mkdir(exist_ok=True)
             files.sweep(folder)
-
-    def release(self) -> None:
-        if self.held:
-            self.held.close()
-            self.held = None
+        with held:
+            yield
 
     def write_config(self, variant: str, values: dict[str, Any], source: str) -> None:
         command = shlex.join(["gantool", *sys.argv[1:]])

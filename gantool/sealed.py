@@ -93,17 +93,19 @@ def pack(tree: Tree, path: str, tensors: dict[str, Tensor]) -> Any:
     """The tree as JSON can hold it; tensors go to `tensors` under their path."""
     match tree:
         case Tensor():
+            while path in tensors or path == "__metadata__":  # {"a.b": x} and {"a": {"b": y}} have one path
+                path += "'"
             # A copy of its own: safetensors refuses tensors that share memory, as tied weights do.
             tensors[path] = tree.detach().to("cpu", copy=True).contiguous()
             return {"tensor": path}
-        case dict():
+        case dict() if all(isinstance(k, str | int | float | None) for k in tree):
             return {"dict": [[k, pack(v, f"{path}.{k}".lstrip("."), tensors)] for k, v in tree.items()]}
         case list() | tuple():
             items = [pack(v, f"{path}.{i}".lstrip("."), tensors) for i, v in enumerate(tree)]
             return {"tuple" if isinstance(tree, tuple) else "list": items}
         case None | bool() | int() | float() | str():
             return tree
-    raise TypeError(f"{path}: a {type(tree).__name__} cannot be saved; keep tensors and plain values")
+    raise TypeError(f"{path}: a {type(tree).__name__} cannot be saved; keep tensors and plain values, under plain keys")
 
 
 def unpack(skeleton: Any, tensors: dict[str, Tensor]) -> Tree:
@@ -126,7 +128,8 @@ def same(a: Tree, b: Tree) -> bool:
     """Whether two states are equal to the bit."""
     match a, b:
         case Tensor(), Tensor():
-            return a.dtype == b.dtype and torch.equal(a.nan_to_num(), b.nan_to_num())
+            alike = (a.dtype, a.shape) == (b.dtype, b.shape)
+            return alike and torch.equal(*(t.detach().reshape(-1).contiguous().view(torch.uint8) for t in (a, b)))
         case dict(), dict():
             return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
         case (list(), list()) | (tuple(), tuple()):

@@ -141,7 +141,11 @@ def train(session: Session, signals: Signals, started: float) -> None:
         rehearse(session)
         return
     run = Run.create(session.offer.name, session.command.name, session.command.out)
-    run.take()
+    with run.taken():
+        begin(session, run, signals)
+
+
+def begin(session: Session, run: Run, signals: Signals) -> None:
     run.write_config(session.offer.name, session.values(), f"{session.offer.package} {session.offer.version}")
     announce(session, run)
     session.play(run, signals)
@@ -149,21 +153,19 @@ def train(session: Session, signals: Signals, started: float) -> None:
 
 def resume(session: Session, run: Run, signals: Signals) -> None:
     """Go on exactly where the newest good checkpoint stands."""
-    run.take()
-    facts, state = newest_good(run)
-    session.prepare()
-    refuse_changes(session, facts)
-    session.settle(time.monotonic())
-    session.trainer.restore(state)
-    if session.trainer.step >= session.trainer.steps:
-        raise UserError(
-            f"{run.folder} is done: all {session.trainer.steps} steps.",
-            f"Train on with more: gantool resume {run.folder} --steps {2 * session.trainer.steps}", USAGE,
-        )  # fmt: skip
-    run.forget_after(session.trainer.step)
-    run.write_config(session.offer.name, session.values(), f"{session.offer.package} {session.offer.version}")
-    announce(session, run)
-    session.play(run, signals)
+    with run.taken():
+        facts, state = newest_good(run)
+        session.prepare()
+        refuse_changes(session, facts)
+        session.settle(time.monotonic())
+        session.trainer.restore(state)
+        if session.trainer.step >= session.trainer.steps:
+            raise UserError(
+                f"{run.folder} is done: all {session.trainer.steps} steps.",
+                f"Train on with more: gantool resume {run.folder} --steps {2 * session.trainer.steps}", USAGE,
+            )  # fmt: skip
+        run.forget_after(session.trainer.step)
+        begin(session, run, signals)
 
 
 def newest_good(run: Run) -> tuple[dict[str, Any], Any]:

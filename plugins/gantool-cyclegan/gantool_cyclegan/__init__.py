@@ -6,15 +6,17 @@ Task: pictures from pictures
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import torch
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, open_folder
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Optimizer
 from typer import Option
+
+from gantool_cyclegan.data import Unpaired
+from gantool_cyclegan.networks import patchgan, resnet
 
 
 class CycleGAN(Variant):
@@ -117,84 +119,3 @@ class Pool(nn.Module):
         self.images[slot] = torch.where((room | swapped).view(-1, 1, 1, 1), fake.float(), old)
         self.held += room
         return torch.where(swapped.view(-1, 1, 1, 1), old, fake)
-
-
-def resnet(channels: int, width: int, blocks: int) -> nn.Module:
-    """The generator of Johnson et al. (2016): c7s1-w, d2w, d4w, R4w..., u2w, uw, c7s1."""
-    w = width
-    return nn.Sequential(
-        nn.ReflectionPad2d(3), nn.Conv2d(channels, w, 7, bias=False), nn.InstanceNorm2d(w), nn.ReLU(),
-        nn.Conv2d(w, 2 * w, 3, 2, 1, bias=False), nn.InstanceNorm2d(2 * w), nn.ReLU(),
-        nn.Conv2d(2 * w, 4 * w, 3, 2, 1, bias=False), nn.InstanceNorm2d(4 * w), nn.ReLU(),
-        *(Block(4 * w) for _ in range(blocks)),
-        nn.ConvTranspose2d(4 * w, 2 * w, 3, 2, 1, 1, bias=False), nn.InstanceNorm2d(2 * w), nn.ReLU(),
-        nn.ConvTranspose2d(2 * w, w, 3, 2, 1, 1, bias=False), nn.InstanceNorm2d(w), nn.ReLU(),
-        nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh(),
-    ).apply(start)  # fmt: skip
-
-
-class Block(nn.Module):
-    def __init__(self, w: int) -> None:
-        super().__init__()
-        half = [(nn.ReflectionPad2d(1), nn.Conv2d(w, w, 3, bias=False), nn.InstanceNorm2d(w)) for _ in range(2)]
-        self.residual = nn.Sequential(*half[0], nn.ReLU(), *half[1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.residual(x)
-        return y
-
-
-def patchgan(channels: int, width: int, halvings: int) -> nn.Module:
-    """C64-C128-C256-C512 where width is 64 and halvings 3: a score for every patch (Isola et al., 2017)."""
-    maps: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for i in range(halvings):
-        fine, coarse, stride = width << min(i, 3), width << min(i + 1, 3), 2 if i < halvings - 1 else 1
-        maps += [nn.Conv2d(fine, coarse, 4, stride, 1, bias=False), nn.InstanceNorm2d(coarse), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*maps, nn.Conv2d(width << min(halvings, 3), 1, 4, 1, 1)).apply(start)
-
-
-def start(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(layer.weight, 0.0, 0.02)
-
-
-class Unpaired(Data):
-    """Pictures of A in their order, each beside one of B at random."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        folders = [folder(Path(recipe.data), domain) for domain in "AB"]
-        found = [open_folder(path, recipe.size or 32, recipe.channels, recipe.flip) for path in folders]
-        channels = max(x.spec.channels for x in found)  # one network draws both: colour if either is
-        self.a, self.b = (
-            x if x.spec.channels == channels else open_folder(path, x.spec.size, channels, recipe.flip)
-            for path, x in zip(folders, found, strict=True)
-        )
-        self.spec = DataSpec(channels, self.a.spec.size)
-        self.streamed = self.a.streamed or self.b.streamed
-        self.notes = tuple(f"{name}: {note}" for name, x in (("A", self.a), ("B", self.b)) for note in x.notes)
-
-    def __len__(self) -> int:
-        return len(self.a)
-
-    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
-        a, _ = self.a.batch(index, rng)
-        b, _ = self.b.batch(torch.randint(len(self.b), (len(index),), generator=rng), rng)
-        return a, b
-
-    def to(self, device: torch.device) -> Self:
-        self.a, self.b = self.a.to(device), self.b.to(device)
-        return self
-
-    def fingerprint(self) -> str:
-        return f"{self.a.fingerprint()}-{self.b.fingerprint()}"
-
-
-def folder(root: Path, domain: str) -> Path:
-    for name in (domain, f"train{domain}"):
-        if (root / name).is_dir():
-            return root / name
-    raise UserError(
-        f"There is no folder {domain}/ in {root.resolve()}.",
-        "Give cyclegan --data FOLDER with two folders of pictures in it: A/ and B/ (or trainA/ and trainB/).",
-        USAGE,
-    )

@@ -1,0 +1,111 @@
+"""The variant keeps gantool's contract and the paper's equations."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from gantool.api import DataSpec
+from gantool.cli import run
+from gantool.testing import check_variant
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gantool_wgan_gp import WGANGP
+
+torch.set_num_threads(1)
+SMALL = {"z": 8, "width": 2}
+FLAGS = ["--z", "8", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture
+def variant() -> WGANGP:
+    torch.manual_seed(0)
+    return WGANGP(WGANGP.Options(**SMALL), DataSpec(1, 16))
+
+
+def pictures(n: int = 5) -> tuple[Tensor, Tensor]:
+    return torch.rand(n, 1, 16, 16), -torch.rand(n, 1, 16, 16)
+
+
+def test_contract() -> None:
+    check_variant(WGANGP, options=SMALL)
+
+
+def test_contract_in_colour() -> None:
+    check_variant(WGANGP, options=SMALL | {"d_steps": 1}, size=20, channels=3)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, 3.0])
+def test_penalty_of_a_linear_critic(variant: WGANGP, slope: float) -> None:
+    """Its slope is the same everywhere: the length of w."""
+    linear = nn.Linear(256, 1)
+    linear.weight.data = slope * nn.functional.normalize(torch.randn(1, 256))
+    variant.discriminator = nn.Sequential(nn.Flatten(), linear, nn.Flatten(0))
+    penalty = variant.penalty(*pictures())
+    torch.testing.assert_close(penalty, torch.tensor((slope - 1) ** 2))
+    loss = variant.d_loss((pictures()[0], None, pictures()[1]))
+    assert isinstance(loss, dict)
+    torch.testing.assert_close(loss["penalty"], torch.tensor(10 * (slope - 1) ** 2))
+
+
+def test_penalty_is_taken_between_real_and_fake(variant: WGANGP) -> None:
+    """Where D(x) = sum(x^2) / 2, the slope at x is x itself; between c and 3c it is c to 3c long."""
+
+    class Square(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.square().flatten(1).sum(1) / 2
+
+    variant.discriminator = Square()
+    ones = torch.full((500, 1, 16, 16), 1 / 16)  # of length 1
+    penalty = variant.penalty(3 * ones, ones)
+    torch.testing.assert_close(penalty, torch.tensor(4 / 3), atol=0.2, rtol=0)  # the mean of (2 epsilon)^2
+
+
+def test_penalty_moves_the_critic(variant: WGANGP) -> None:
+    owned = [p for p in variant.discriminator.parameters() if p.ndim > 1]
+    grads = torch.autograd.grad(variant.penalty(*pictures()), owned)
+    assert all(grad.abs().sum() > 0 for grad in grads)
+
+
+def test_losses_are_the_paper_s(variant: WGANGP) -> None:
+    x, fake = pictures()
+    loss, score = variant.d_loss((x, None, fake)), variant.discriminator
+    assert isinstance(loss, dict)
+    torch.testing.assert_close(loss["critic"], score(fake).mean() - score(x).mean())
+    torch.testing.assert_close(variant.g_loss((x, None, fake)), -score(fake).mean())
+
+
+def test_no_batch_norm_in_the_critic(variant: WGANGP) -> None:
+    assert not any(isinstance(layer, _BatchNorm) for layer in variant.discriminator.modules())
+    assert any(isinstance(layer, _BatchNorm) for layer in variant.generator.modules())
+
+
+def test_five_critic_steps_to_one() -> None:
+    options = WGANGP.Options()
+    assert (options.d_steps, options.beta1, options.beta2, options.penalty) == (5, 0.0, 0.9, 10.0)
+    variant = WGANGP(WGANGP.Options(**SMALL), DataSpec(1, 16))
+    batches = iter([(torch.rand(4, 1, 16, 16), torch.zeros(4))] * 9)
+    assert [turn.player for turn in variant.turns(batches)] == ["D"] * 5 + ["G"]
+
+
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "wgan-gp", "--steps", "3", *FLAGS]) == 0
+    assert run(["sample", "wgan-gp", "--n", "4", "--out", "four.png", "--device", "cpu", "--quiet"]) == 0
+    assert Path("four.png").is_file()
+
+
+def test_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "wgan-gp", "--preset", "paper", "--steps", "1", "--out", "a", *FLAGS]) == 0
+    config = Path("a/config.yaml").read_text()
+    assert "penalty: 10" in config and "lr: 0.0001" in config and "average_images: 0" in config
+
+
+def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "wgan-gp", "--steps", "6", "--out", "whole", *FLAGS]) == 0
+    assert run(["train", "wgan-gp", "--steps", "3", "--out", "parts", *FLAGS]) == 0
+    assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
+    whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
