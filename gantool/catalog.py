@@ -35,7 +35,7 @@ def known(data: str) -> bool:
     """Whether it names a data set; a path that exists is none. Neither is an error."""
     if data in CATALOG:
         return True
-    if Path(data).expanduser().exists():
+    if data and Path(data).expanduser().exists():
         return False
     raise UserError(
         f"No data set and no folder named {data!r}.{did_you_mean(data, CATALOG)}",

@@ -4,8 +4,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,15 +45,32 @@ def variant_group(verb: str, build: Build) -> type[TyperGroup]:
             return TyperCommand(name, help=registry().offers[name][0].summary)
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            if not args:
+            if not args and not ctx.resilient_parsing:
                 names = ", ".join(registry().names())
                 raise UserError(f"{verb} what?", f"Variants: {names}. For example: gantool {verb} gan", USAGE)
             return super().parse_args(ctx, args)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
+            if verb != "train" and args[0] not in registry().names() and (gone := owner_gone(args)):
+                raise gone
             return args[0], build(args[0]), args[1:]
 
     return VariantGroup
+
+
+def owner_gone(args: list[str]) -> UserError | None:
+    """Of a model made by a package that is not installed: which package."""
+    from gantool.run import model_path
+
+    given = next((after for flag, after in pairwise(args) if flag == "--run"), None)
+    with suppress(UserError):
+        path = model_path(args[0], Path(given) if given else None)
+        from gantool import modelfile, sealed
+
+        facts = sealed.facts(path)
+        if facts.get("variant") == args[0]:
+            return modelfile.not_installed(path, facts)
+    return None
 
 
 def train_command(name: str) -> Any:
@@ -81,11 +100,12 @@ def run_train(name: str, given: Given) -> None:
 
 def run_resume_with(name: str, given: Given, signals: Signals) -> None:
     """`train VARIANT --resume`: as `resume`, but what is said again must be as it was."""
-    from gantool import training
     from gantool.run import RUNS, find, newest
 
     recipe, options, this = given.sections
     run = newest(name) if this.name is None and this.out is None else find(this.out or RUNS / this.name)
+    from gantool import training
+
     whose, stored_recipe, stored_options = training.stored(registry(), run)
     if whose != name:
         raise UserError(f"{run.folder} is a run of {whose}.", f"gantool resume {run.folder}", USAGE)
@@ -129,7 +149,7 @@ def eval_command(name: str) -> Any:
 
 app = typer.Typer(
     name="gantool", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train, sample and measure GANs. Start with: gantool train gan",
+    help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
 )  # fmt: skip
 groups: dict[str, tuple[Build, str]] = {
     "train": (train_command, "Train a variant: networks, checkpoints, pictures and a model file in runs/."),

@@ -15,8 +15,8 @@ from gantool.judge import Judge, digits_judge, judge_classes, train_judge
 from gantool.modelfile import open_model
 from gantool.options import EvalCommand, InputOptions, Recipe
 from gantool.registry import Registry
-from gantool.run import Run
-from gantool.sampler import CHUNK, model_path
+from gantool.run import Run, model_path
+from gantool.sampler import CHUNK
 
 DIGITS = catalog.CATALOG["digits"].classes
 
@@ -52,7 +52,7 @@ def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
 
 def find_judge(facts: dict[str, Any], path: Path, spec: DataSpec, command: EvalCommand) -> tuple[Judge, str]:
     """The shipped judge for digits; for other labelled data, one trained now on the pictures the run was made from."""
-    if spec.classes == DIGITS:
+    if spec.classes == DIGITS and facts["data"] != "svhn":  # whose digits are photographs
         return digits_judge(), "digits-judge, 99 % right on MNIST's test set"
     if not spec.classes:
         raise UserError("eval counts classes, and these pictures have none.", "Train on class sub-folders to use it.")

@@ -14,6 +14,7 @@ from typer.main import get_command
 from gantool import settings
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.options import LENGTHS
+from gantool.terminal import help_style
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer's own, under whichever name it carries it
 
@@ -86,13 +87,13 @@ def command(
         run(Given(filled, {key for key, source in sources.items() if source in ("COMMANDLINE", "DEFAULT_MAP")}))
 
     flags = [p for title, section in sections.items() for p in parameters(section, title)]
-    names = [p.name for p in flags]
+    files = [] if presets is None else file_flags(name, presets)
+    names = [p.name for p in (*files, *flags)]
     if twice := {n for n in names if names.count(n) > 1}:
         raise UserError(f"{name} names its option {' and '.join(sorted(twice))} like one of gantool's own.")
-    files = [] if presets is None else file_flags(name, presets)
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     callback.__signature__ = inspect.Signature([context, *files, *flags])  # type: ignore[attr-defined]
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode=help_style())
     app.command(name, help=help)(callback)
     return get_command(app)
 
@@ -167,7 +168,7 @@ def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
                 f"Settings are the flags of `gantool train {variant} --help`.", USAGE,
             )  # fmt: skip
         try:
-            if isinstance(value, bool) and not known[key].is_flag:
+            if isinstance(value, bool) and not getattr(known[key], "is_flag", False):
                 raise typer.BadParameter(f"{value} is not a value for it; it is not a switch.")
             if value is not None:
                 known[key].process_value(ctx, value)

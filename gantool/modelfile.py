@@ -66,15 +66,17 @@ def open_model(path: Path, registry: Registry, device_name: str) -> tuple[Varian
     return variant.to(where).eval().requires_grad_(False), facts
 
 
+def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
+    package = facts.get("package", "of another name")
+    made_by = f"{facts.get('variant')!r} of the package {package} {facts.get('version', '')}"
+    return UserError(f"{path} was made by {made_by}, which is not installed.", f"pip install {package}")
+
+
 def build(facts: dict[str, Any], registry: Registry, path: Path) -> Variant:
     """The variant a file was made by, if it is installed."""
-    name, package = facts["variant"], facts["package"]
-    if name not in registry.offers:
-        raise UserError(
-            f"{path} was made by {name!r} of the package {package} {facts['version']}, which is not installed.",
-            f"pip install {package}",
-        )
-    cls = registry.load(name)
+    if facts["variant"] not in registry.offers:
+        raise not_installed(path, facts)
+    cls = registry.load(facts["variant"])
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))
     variant: Variant = cls(cls.Options(**wanted), spec)

@@ -184,3 +184,15 @@ def newest(variant: str) -> Run:
         if run.model.is_file() or run.saved():
             return run
     raise UserError(f"There is no run of {variant} in {RUNS}/ yet.", f"Make one: gantool train {variant}", USAGE)
+
+
+def model_path(variant: str, given: Path | None) -> Path:
+    """The model file meant by --run: a file, a run, or the variant's newest run."""
+    if given is not None and given.is_file():
+        return given
+    if given is not None and given.suffix == ".safetensors":
+        raise UserError(f"There is no file {given}.", "Give a run or a model file; see `gantool runs`.", USAGE)
+    run = newest(variant) if given is None else find(given)
+    if not run.model.is_file():
+        raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
+    return run.model

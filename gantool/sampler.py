@@ -2,7 +2,9 @@
 
 import io
 import math
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from gantool.errors import USAGE, UserError
 from gantool.modelfile import open_model
 from gantool.options import InputOptions, SampleCommand, grid_shape
 from gantool.registry import Registry
-from gantool.run import find, newest
+from gantool.run import model_path
 from gantool.variant import Variant
 
 CHUNK = 256  # images drawn at once
@@ -27,34 +29,24 @@ KINDS = (".png", ".gif", ".npz")
 
 
 class Drawn(NamedTuple):
-    """Some images as bytes (n, H, W, C), their classes and their names where known."""
+    """Some images as bytes (n, H, W, C), their classes where known, and what to call their files."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
-    names: list[str] | None
-
-
-def model_path(variant: str, given: Path | None) -> Path:
-    """The model file meant by --run: a file, a run, or the variant's newest run."""
-    if given is not None and given.is_file():
-        return given
-    if given is not None and given.suffix == ".safetensors":
-        raise UserError(f"There is no file {given}.", "Give a run or a model file; see `gantool runs`.", USAGE)
-    run = newest(variant) if given is None else find(given)
-    if not run.model.is_file():
-        raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
-    return run.model
+    names: list[str]
 
 
 def sample(registry: Registry, name: str, command: SampleCommand, options: Any) -> None:
     out, columns, rows = command.out or Path(f"{name}.png"), *(grid_shape(command.grid) if command.grid else (0, 0))
-    if out.suffix and out.suffix not in KINDS and not out.is_dir():
+    if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
         raise UserError(f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", code=USAGE)
     path = model_path(name, command.run)
     variant, facts = open_model(path, registry, command.device)
     if facts["variant"] != name:
         raise UserError(f"{path} is a {facts['variant']}.", f"gantool sample {facts['variant']} --run {path}", USAGE)
     options = type(variant).SampleOptions(**vars(options))  # the class itself, where a stand-in parsed the flags
+    if isinstance(options, InputOptions) and out.resolve() == options.input.resolve():
+        raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
     n = command.n or (columns * rows if columns else None)
     device.seed_all(command.seed)
     console = Console(quiet=command.quiet, highlight=False, stderr=True)
@@ -68,22 +60,33 @@ def draw(variant: Variant, n: int | None, options: Any) -> Iterator[Drawn]:
     if isinstance(options, InputOptions):
         yield from translate(variant, n, options)
         return
-    left, classes = n or USUAL, max(len(variant.data.classes), 1)
+    wanted, done, classes = n or USUAL, 0, variant.data.classes
     # A film's noises lie on one path. Elsewhere, chunks hold every class equally often, so that turns go on.
-    size = left if getattr(options, "interpolate", False) else math.ceil(CHUNK / classes) * classes
-    while left > 0:
-        got = variant.sample(min(size, left), options)
+    turn = max(len(classes), 1)
+    size = wanted if getattr(options, "interpolate", False) else math.ceil(CHUNK / turn) * turn
+    while done < wanted:
+        got = variant.sample(min(size, wanted - done), options)
         x, labels = got if isinstance(got, tuple) else (got, None)
-        yield Drawn(as_pictures(as_bytes(x)), None if labels is None else labels.cpu().numpy(), None)
-        left -= len(x)
+        names = [f"{done + i:05d}" for i in range(len(x))]
+        if labels is not None and classes:
+            names = [f"{name}-{filename(classes[y])}" for name, y in zip(names, labels.tolist(), strict=True)]
+        yield Drawn(as_pictures(as_bytes(x)), None if labels is None else labels.cpu().numpy(), names)
+        done += len(x)
+
+
+def filename(name: str) -> str:
+    """A class's name as part of a file's: a model file may come from anyone."""
+    return re.sub(r"[^\w.-]", "_", name)
 
 
 def translate(variant: Variant, n: int | None, options: InputOptions) -> Iterator[Drawn]:
     spec, inputs = variant.data, listed(options.input)[:n]
+    alike = Counter(file.stem for file in inputs)
     for file in inputs:
         pixels = torch.from_numpy(images.read_picture(file, spec.size, spec.channels)).unsqueeze(0)
         (x,) = as_floats((pixels,), variant.device)
-        yield Drawn(as_pictures(as_bytes(variant.translate(x, options))), None, [file.stem])
+        name = file.stem if alike[file.stem] == 1 else file.name
+        yield Drawn(as_pictures(as_bytes(variant.translate(x, options))), None, [name])
 
 
 def listed(path: Path) -> list[Path]:
@@ -98,14 +101,15 @@ def listed(path: Path) -> list[Path]:
 def write(out: Path, drawn: Iterator[Drawn], columns: int | None) -> int:
     """Write as `out` asks, by its ending; anything else is a folder. Returns how many."""
     try:
-        if out.suffix not in KINDS or out.is_dir():
+        kind = out.suffix.lower()
+        if kind not in KINDS or out.is_dir():
             return write_folder(out, drawn)
         parts = list(drawn)
         stack = np.concatenate([part.images for part in parts])
         out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix == ".npz":
+        if kind == ".npz":
             write_npz(out, stack, [part.labels for part in parts])
-        elif out.suffix == ".gif":
+        elif kind == ".gif":
             files.write(out, pictures.animate(stack, 60, 60))
         else:
             files.write(out, pictures.encode_png(pictures.grid(stack, columns)))
@@ -119,8 +123,7 @@ def write_folder(out: Path, drawn: Iterator[Drawn]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     count = 0
     for part in drawn:
-        for i, image in enumerate(part.images):
-            name = part.names[i] if part.names else f"{count:05d}"
+        for name, image in zip(part.names, part.images, strict=True):
             (out / f"{name}.png").write_bytes(pictures.encode_png(image))
             count += 1
     return count

@@ -13,20 +13,20 @@ TEMPLATES = Path(__file__).parent / "assets" / "new"
 
 
 def scaffold(registry: Registry, name: str, out: Path | None) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
+    name = name.removeprefix("gantool-")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name.capitalize()):
         raise UserError(f"{name!r} is not a variant's name.", "Use small letters, digits and dashes: my-gan.", USAGE)
     if name in registry.offers:
         owner = registry.offers[name][0].package
         raise UserError(f"{name} is taken, by the package {owner}.", "Choose another name.", USAGE)
-    package = name.removeprefix("gantool-")
-    folder = out or Path(f"gantool-{package}")
+    folder = out or Path(f"gantool-{name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is already there.", "Give --out another folder.", USAGE)
     major, minor, *_ = (int(part) for part in __version__.split("."))
     words = {
-        "name": package,
-        "module": "gantool_" + package.replace("-", "_"),
-        "class": "".join(part.capitalize() for part in package.split("-")),
+        "name": name,
+        "module": "gantool_" + name.replace("-", "_"),
+        "class": "".join(part.capitalize() for part in name.split("-")),
         "bounds": f"gantool>={major}.{minor},<{major}.{minor + 1}",
     }
     for template in sorted(TEMPLATES.rglob("*.txt")):
@@ -35,4 +35,4 @@ def scaffold(registry: Registry, name: str, out: Path | None) -> None:
         files.write(path, Template(template.read_text()).substitute(words))
     print(f"{folder} holds a variant that trains. Next:")
     print(f"  pip install -e {folder}")
-    print(f"  gantool train {package}")
+    print(f"  gantool train {name}")

@@ -4,12 +4,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from gantool.errors import FAILED, UserError
+
+NARROW = 70  # columns; below this, --help comes without boxes
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -29,6 +31,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def as_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
+
+
+def help_style() -> Literal["rich"] | None:
+    """Boxes for --help, but where they would cut the names of flags short."""
+    return "rich" if Console().width >= NARROW else None
 
 
 def complain(error: UserError) -> None:

@@ -63,7 +63,7 @@ class Trainer:
         """One step of the variant's algorithm. Nothing here waits for the device."""
         variant = self.variant
         terms: dict[str, Tensor] = {}
-        variant.step, variant.progress = self.step, self.step / max(self.steps, 1)
+        variant.step, variant.progress, variant.logged = self.step, self.step / max(self.steps, 1), {}
         factor = variant.schedule()
         for name, optimizer in self.players.items():
             for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from gantool import device as devices
-from gantool import hookspecs, sealed
+from gantool import hookspecs, modelfile, sealed
 from gantool.data import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
@@ -21,7 +21,7 @@ from gantool.options import LENGTHS, Recipe, TrainCommand, plain
 from gantool.registry import Registry, listeners
 from gantool.run import Run
 from gantool.signals import Signals
-from gantool.trainer import Trainer
+from gantool.trainer import Diverged, Trainer
 
 MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
 CLOSING = 3.0  # seconds kept for the last save and the film
@@ -77,7 +77,12 @@ class Session:
         """Train, show, keep; then say what came of it."""
         trainer, start, first = self.trainer, time.monotonic(), self.trainer.step
         signals.gently = lambda: setattr(trainer, "stop", "interrupted")
-        trainer.run(self.events(run))
+        try:
+            trainer.run(self.events(run))
+        except Diverged as error:
+            good = [p.stem for p in run.saved()[:1]]
+            kept = f"{good[0]} is kept: gantool sample {self.offer.name} --run {run.folder}" if good else ""
+            raise UserError(error.message, f"{error.hint}\n  {kept}".rstrip()) from None
         seconds = time.monotonic() - start
         rate = (trainer.step - first) * trainer.recipe.batch_size / max(seconds, 1e-9)
         said = f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {clock(seconds)} ({rate:,.0f} images/s)"
@@ -235,6 +240,8 @@ def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:
     """The variant and settings a run was made with."""
     values = run.read_config()
     name = str(values.pop("variant", ""))
+    if name not in registry.offers and run.saved():
+        raise modelfile.not_installed(run.folder, sealed.facts(run.saved()[0]))
     cls = registry.load(name)
     shared = {f.name for f in fields(Recipe)}
     own = {f.name for f in fields(cls.Options)}

@@ -15,7 +15,7 @@ import torch
 from gantool import cli
 
 TINY = ("--batch-size", "4", "--g-layers", "8", "--d-layers", "8", "--quiet")  # of gan: a step in a millisecond
-OURS = ("GANTOOL_DATA", "GANTOOL_DEBUG", "GANTOOL_PLUGINS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS")
+OURS = ("GANTOOL_DATA", "GANTOOL_DEBUG", "GANTOOL_PLUGINS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GANTOOL_PLUGINS", "")
+    monkeypatch.setenv("COLUMNS", "100")
 
 
 @pytest.fixture

@@ -106,8 +106,8 @@ def test_a_prepared_folder_is_read_without_a_network(
 
 def test_svhn_is_read_from_its_matlab_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     io, svhn = pytest.importorskip("scipy.io"), pytest.importorskip("torchvision.datasets").SVHN
-    pixels = noise(6, 3, 32, 32)
-    io.savemat(tmp_path / "train_32x32.mat", {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[10, 1, 2, 9, 10, 3]]).T})
+    pixels, labels = noise(6, 3, 32, 32), np.array([[10], [1], [2], [9], [10], [3]])
+    io.savemat(tmp_path / "train_32x32.mat", {"X": pixels.transpose(2, 3, 1, 0), "y": labels})
     monkeypatch.setattr(svhn, "_check_integrity", lambda self: True)
     monkeypatch.setattr(svhn, "download", lambda self: None)
     data = open_data(Recipe(data="svhn", data_dir=tmp_path))
@@ -238,7 +238,7 @@ def test_a_streamed_folder_of_nothing_but_broken_pictures_is_one_error(
     folder = pictures({})
     Image.fromarray(noise(64, 64, 3)).save(folder / "cut.png")
     (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:4000])
-    with pytest.raises(UserError, match="No picture in .* can be decoded"):
+    with pytest.raises(UserError, match=r"No picture in .* can be decoded"):
         open_folder(folder, size=8)
 
 

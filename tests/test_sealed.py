@@ -39,7 +39,7 @@ def state() -> dict[str, Any]:
     weight, odd = torch.randn(3, 4), torch.tensor([float("nan"), -0.0, float("inf"), 1e-45])
     return {
         "networks": {"a.weight": weight, "b.weight": weight, "a.half": torch.randn(5).bfloat16()},
-        "optimizers": {"D": {"state": {0: {"step": torch.tensor(7.0), "m": weight.T}, 12: {}}, "groups": [{"lr": 0.1}]}},
+        "optimizers": {"D": {"state": {0: {"m": weight.T}, 12: {}}, "groups": [{"lr": torch.tensor(7.0)}]}},
         "random": (3, (1, 2**62, None), {"key": torch.arange(4), "flag": True, "text": "grüße\n"}),
         "shapes": [torch.zeros(0, 3), torch.randn(4, 6)[::2, ::3], torch.randn(1).expand(4), odd],
         "types": [torch.ones(2, dtype=t) for t in (torch.bool, torch.uint8, torch.int64, torch.float16, torch.float64)],
@@ -112,7 +112,7 @@ def test_keys_that_look_alike_when_joined_stay_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), b"bytes", {(1, 2): 3}, 1j], ids=lambda v: type(v).__name__)
 def test_what_could_not_be_read_back_is_refused_when_saving(tmp_path: Path, value: Any) -> None:
-    with pytest.raises(TypeError, match="state.deep"):
+    with pytest.raises(TypeError, match=r"state\.deep"):
         sealed.save(tmp_path / "a.safetensors", {}, {"state": {"deep": value}})
     assert list(tmp_path.iterdir()) == []
 
@@ -194,7 +194,8 @@ def test_a_header_said_to_be_huge_is_refused_at_once(tmp_path: Path, length: int
     ids=["deep lists", "deep trees", "no tensor", "unknown", "no pair", "list as key", "number", "two kinds", "none"],
 )
 def test_a_hostile_header_with_a_right_checksum_is_refused(tmp_path: Path, skeleton: str) -> None:
-    path = seal(tmp_path / "a.safetensors", '{"format": 1, "facts": {}, "state": {"list": [%s]}}' % skeleton)
+    header = '{"format": 1, "facts": {}, "state": {"list": [SKELETON]}}'
+    path = seal(tmp_path / "a.safetensors", header.replace("SKELETON", skeleton))
     with pytest.raises(sealed.Damaged):
         sealed.load(path)
 

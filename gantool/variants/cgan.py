@@ -23,10 +23,12 @@ class CGAN(GAN):
     y one-hot beside the noise, and projected onto D's features (Miyato & Koyama, 2018).
     """
 
-    recipe = Recipe(steps=10_000, batch_size=32)
+    recipe = Recipe(steps=8_000, batch_size=32, average_images=5_000)
 
     @dataclass(kw_only=True)
     class Options(GAN.Options):
+        lr: float = 2e-3
+        decay: float = 5e-4
         networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map.")] = 16
         r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
@@ -70,6 +72,11 @@ class CGAN(GAN):
     def g_loss(self, batch: Batch) -> Loss:
         _, y, fake = batch
         return self.fool(self.discriminator(fake, y))
+
+    def preview(self, batch: Batch) -> Tensor:
+        """A column for each class, where they are few enough to be columns."""
+        x, classes = super().preview(batch), len(self.data.classes)
+        return x[: len(x) // classes * classes].unflatten(0, (-1, classes)) if classes <= min(20, len(x)) else x
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
         turn = torch.arange(n, device=self.device) % len(self.data.classes)

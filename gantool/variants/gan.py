@@ -25,7 +25,10 @@ class Game(Variant):
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
+        lr: float = 1e-3
+        decay: float = 2e-4
+        beta2: float = 0.99
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         noise: Annotated[Literal["gaussian", "uniform"], Option(help="Standard normal, or from -1 to 1.")] = "gaussian"
         loss: Annotated[
             Literal["non-saturating", "saturating"], Option(help="G raises log D(G(z)), or lowers log(1 - D(G(z))).")
@@ -71,7 +74,7 @@ class Game(Variant):
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
 
-    recipe = Recipe(steps=10_000, batch_size=64)
+    recipe = Recipe(steps=10_000)
     inputs = 0
 
     @dataclass(kw_only=True)

@@ -22,7 +22,7 @@ from gantool_cyclegan.networks import patchgan, resnet
 class CycleGAN(Variant):
     """G draws A as B, F draws B as A, and each must undo the other. Players: G moves both, D the two discriminators."""
 
-    recipe = Recipe(data=".", size=32, batch_size=4, steps=2_000, average_images=2_000)
+    recipe = Recipe(data=".", size=32, batch_size=4, steps=1_500, average_images=2_000)
     averaged = ("g", "f")
 
     @dataclass(kw_only=True)
@@ -31,7 +31,7 @@ class CycleGAN(Variant):
         identity: Annotated[float, Option(min=0, help="Weight of g(b) = b and f(a) = a; keeps colours.")] = 0.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
         blocks: Annotated[int, Option(min=0, help="Residual blocks in g and f.")] = 3
-        d_layers: Annotated[int, Option(min=1, help="Halvings in D: 3 judge patches of 70 pixels, 2 of 34.")] = 2
+        d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 1
         pool: Annotated[int, Option(min=0, help="Earlier fakes that D is shown again.")] = 50
         anneal: Annotated[
             bool, Option("--anneal", help="Step size falls to 0 over the second half of the run, as in the paper.")
@@ -81,7 +81,7 @@ class CycleGAN(Variant):
         }
 
     def schedule(self) -> float:
-        return min(1.0, 2 - 2 * self.progress) if self.options.anneal else super().schedule()
+        return super().schedule() * (min(1.0, 2 - 2 * self.progress) if self.options.anneal else 1)
 
     def translate(self, x: Tensor, options: Any) -> Tensor:
         y: Tensor = self.g(x) if options.direction == "a2b" else self.f(x)
@@ -98,7 +98,7 @@ def like(score: Tensor, goal: float) -> Tensor:
 
 
 class Pool(nn.Module):
-    """Half of the fakes it is given it keeps, and answers with one from before (Shrivastava et al., 2017)."""
+    """Keeps earlier fakes, and half the time answers a new one with one of them (Shrivastava et al., 2017)."""
 
     images: Tensor
     held: Tensor
@@ -109,10 +109,10 @@ class Pool(nn.Module):
         self.register_buffer("held", torch.zeros(1, dtype=torch.int64))
 
     def forward(self, fakes: Tensor) -> Tensor:
-        return torch.cat([self.swap(fake) for fake in fakes.split(1)]) if len(self.images) else fakes
+        return torch.cat([self.swap(fake) for fake in torch.split(fakes, 1)]) if len(self.images) else fakes
 
     def swap(self, fake: Tensor) -> Tensor:
-        """Without asking the device for a number, which would wait for it."""
+        """What comes back leaves the pool, and the new one takes its place. All on the device: nothing waits for it."""
         room = self.held < len(self.images)
         slot = torch.where(room, self.held, torch.randint_like(self.held, len(self.images)))
         old, swapped = self.images[slot], ~room & (torch.rand(1, device=fake.device) < 0.5)

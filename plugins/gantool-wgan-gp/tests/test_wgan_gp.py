@@ -1,6 +1,7 @@
 """The variant keeps gantool's contract and the paper's equations."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gantool_wgan_gp import WGANGP
 
 torch.set_num_threads(1)
-SMALL = {"z": 8, "width": 2}
+SMALL: dict[str, Any] = {"z": 8, "width": 2}
 FLAGS = ["--z", "8", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 

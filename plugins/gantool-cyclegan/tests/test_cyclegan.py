@@ -1,0 +1,198 @@
+"""The variant keeps gantool's contract; the pool and the data are what the paper says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from gantool.api import USAGE, DataSpec, Recipe, UserError
+from gantool.cli import run
+from gantool.testing import check_variant
+from PIL import Image
+from torch import Tensor
+
+from gantool_cyclegan import CycleGAN, Pool
+
+torch.set_num_threads(1)
+SMALL: dict[str, Any] = {"width": 2, "blocks": 1, "d_layers": 1, "pool": 6}
+FLAGS = [
+    "--data", "data", "--size", "16", "--width", "2", "--blocks", "1", "--d-layers", "1", "--pool", "6",
+    "--batch-size", "4", "--device", "cpu", "--quiet",
+]  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A is grey and B is coloured; the pictures of B are numbered by their red."""
+    monkeypatch.chdir(tmp_path)
+    for name, count, mode in (("A", 9, "L"), ("B", 7, "RGB")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(count):
+            colour = 20 * i if mode == "L" else (20 * i, 200, 0)
+            Image.new(mode, (16, 16), colour).save(tmp_path / "data" / name / f"{name}{i}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def variant() -> CycleGAN:
+    torch.manual_seed(0)
+    return CycleGAN(CycleGAN.Options(**SMALL), DataSpec(3, 16))
+
+
+def recipe(data: Path) -> Recipe:
+    return Recipe(data=str(data), size=16)
+
+
+def test_contract(data: Path) -> None:
+    check_variant(CycleGAN, data=str(data), size=16, options=SMALL)
+
+
+def test_contract_without_extras(data: Path) -> None:
+    options = SMALL | {"pool": 0, "identity": 5.0, "blocks": 0}
+    check_variant(CycleGAN, data=str(data), size=20, channels=1, flip=True, options=options)
+
+
+# Data.
+
+
+def test_data_is_unpaired_and_shares_channels(data: Path) -> None:
+    found = CycleGAN.dataset(recipe(data))
+    assert (len(found), found.spec) == (9, DataSpec(3, 16))
+    index = torch.arange(9)
+    a, b = found.batch(index, torch.Generator().manual_seed(3))
+    assert a.shape == b.shape == (9, 3, 16, 16) and a.dtype == torch.uint8
+    assert a[:, :, 0, 0].tolist() == [[20 * i] * 3 for i in range(9)]  # A in order
+    again = found.batch(index, torch.Generator().manual_seed(3))
+    other = found.batch(index, torch.Generator().manual_seed(4))
+    assert torch.equal(again[1], b) and not torch.equal(other[1], b)  # B by chance, the same for the same seed
+
+
+def test_folders_by_the_paper_s_names(data: Path) -> None:
+    was = CycleGAN.dataset(recipe(data)).fingerprint()
+    for name in "AB":
+        (data / name).rename(data / f"train{name}")
+    assert CycleGAN.dataset(recipe(data)).fingerprint() == was
+    (data / "trainB" / "B0.png").unlink()
+    assert CycleGAN.dataset(recipe(data)).fingerprint() != was
+
+
+@pytest.mark.parametrize("missing", ["A", "B"])
+def test_a_missing_folder_is_named(data: Path, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / missing).rename(data / "elsewhere")
+    with pytest.raises(UserError) as error:
+        CycleGAN.dataset(recipe(data))
+    assert error.value.code == USAGE and f"{missing}/" in error.value.message and "--data" in error.value.hint
+    assert run(["train", "cyclegan", "--steps", "1", *FLAGS]) == USAGE
+    assert f"no folder {missing}/" in capsys.readouterr().err
+
+
+def test_without_data_it_says_what_it_needs(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "cyclegan"]) == USAGE
+    assert "--data FOLDER" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_sizes_it_cannot_draw_are_refused() -> None:
+    for size, options in ((30, SMALL), (12, SMALL | {"d_layers": 2})):
+        with pytest.raises(UserError, match="size"):
+            CycleGAN(CycleGAN.Options(**options), DataSpec(1, size))
+
+
+# The pool.
+
+
+def numbered(first: int, n: int) -> Tensor:
+    return torch.arange(first, first + n).float().view(-1, 1, 1, 1).expand(n, 1, 4, 4)
+
+
+def test_pool_answers_with_new_and_old() -> None:
+    torch.manual_seed(0)
+    pool, answers = Pool(50, DataSpec(1, 4)), []
+    for first in range(0, 1_000, 4):
+        answers += pool(numbered(first, 4))[:, 0, 0, 0].int().tolist()
+    assert pool.held.item() == len(pool.images) == 50
+    assert answers[:50] == list(range(50))  # a pool that is not full keeps what it is given, and gives it back
+    old = [i for i, answer in enumerate(answers) if answer != i]
+    assert 0.45 < len(old) / 950 < 0.55
+    assert all(answers[i] < i for i in old)
+    held = pool.images[:, 0, 0, 0].int().tolist()
+    given_back = [answers[i] for i in old]
+    assert len({*held, *given_back}) == 50 + len(old)  # what is given back has left the pool
+
+
+def test_pool_swaps_by_the_seed() -> None:
+    def play(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        pool = Pool(5, DataSpec(1, 4))
+        return torch.cat([pool(numbered(first, 3)) for first in range(0, 60, 3)])
+
+    assert torch.equal(play(1), play(1)) and not torch.equal(play(1), play(2))
+
+
+def test_pool_is_in_the_state(variant: CycleGAN) -> None:
+    assert variant.state_dict()["pool_a.images"].shape == (6, 3, 16, 16)
+
+
+# The losses and the schedule.
+
+
+def test_losses_are_the_paper_s(variant: CycleGAN) -> None:
+    a, b = torch.rand(2, 2, 3, 16, 16)
+    g, f, d_a, d_b = variant.g, variant.f, variant.d_a, variant.d_b
+    loss = variant.g_loss((a, b, g(a), f(b)))
+    assert isinstance(loss, dict) and loss.keys() == {"fool", "cycle"}
+    fool = (d_b(g(a)) - 1).square().mean() + (d_a(f(b)) - 1).square().mean()
+    cycle = 10 * ((f(g(a)) - a).abs().mean() + (g(f(b)) - b).abs().mean())
+    torch.testing.assert_close(loss["fool"], fool)
+    torch.testing.assert_close(loss["cycle"], cycle)
+    judged = variant.d_loss((a, b, g(a), f(b)))
+    assert isinstance(judged, dict)
+    torch.testing.assert_close(judged["b"], ((d_b(b) - 1).square().mean() + d_b(g(a)).square().mean()) / 2)
+
+
+def test_annealing_is_asked_for(variant: CycleGAN) -> None:
+    factors = []
+    for variant.progress in (0.0, 0.5, 0.75, 1.0):
+        factors.append(variant.schedule())
+    assert factors == [1, 1, 1, 1]
+    variant.options.anneal = True
+    factors = []
+    for variant.progress in (0.0, 0.5, 0.75, 1.0):
+        factors.append(variant.schedule())
+    assert factors == [1, 1, 0.5, 0]
+
+
+def test_a_patch_is_as_wide_as_the_paper_s() -> None:
+    """The score in the middle sees 70 pixels when D halves three times."""
+    d = CycleGAN(CycleGAN.Options(**SMALL | {"d_layers": 3}), DataSpec(1, 128)).d_a
+    assert isinstance(d, torch.nn.Sequential)
+    local = torch.nn.Sequential(*(m for m in d if not isinstance(m, torch.nn.InstanceNorm2d)))
+    x = torch.rand(1, 1, 128, 128, requires_grad=True)
+    (slope,) = torch.autograd.grad(local(x)[0, 0, 7, 7], x)
+    assert int((slope[0, 0].abs().sum(0) > 0).sum()) == 70
+
+
+# The command line.
+
+
+def test_resumed_run_is_the_same_run(data: Path) -> None:
+    assert run(["train", "cyclegan", "--steps", "6", "--out", "whole", *FLAGS]) == 0
+    assert run(["train", "cyclegan", "--steps", "3", "--out", "parts", *FLAGS]) == 0
+    assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
+    whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_pictures_keep_their_names(data: Path) -> None:
+    assert run(["train", "cyclegan", "--steps", "1", "--out", "run", *FLAGS]) == 0
+    for direction in ("a2b", "b2a"):
+        sample = ["sample", "cyclegan", "--run", "run", "--input", "data/B", "--direction", direction]
+        assert run([*sample, "--out", direction, "--device", "cpu", "--quiet"]) == 0
+        assert sorted(p.name for p in Path(direction).iterdir()) == sorted(p.name for p in (data / "B").iterdir())
+    assert Path("a2b/B3.png").read_bytes() != Path("b2a/B3.png").read_bytes()
+
+
+def test_preset(data: Path) -> None:
+    assert run(["train", "cyclegan", "--preset", "paper", "--steps", "1", "--out", "run", *FLAGS]) == 0
+    config = Path("run/config.yaml").read_text()
+    assert "anneal: true" in config and "lr: 0.0002" in config and "average_images: 0" in config
