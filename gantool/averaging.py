@@ -28,13 +28,12 @@ class Average:
         self.buffers = [b for mine, its in pairs for b in zip(copied(mine), copied(its), strict=True)]
         self.normed = [n for n, m in live.items() if any(isinstance(layer, _BatchNorm) for layer in m.modules())]
         self.seen: dict[str, Any] = {}
-        self.watching = True
         for name in self.normed:
             live[name].register_forward_pre_hook(self.watcher(name), with_kwargs=True)
 
     def watcher(self, name: str) -> Any:
         def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if self.watching and module.training:
+            if module.training:
                 self.seen[name] = (args, kwargs)
 
         return keep

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -110,10 +110,10 @@ def run_resume_with(name: str, given: Given, signals: Signals) -> None:
     if whose != name:
         raise UserError(f"{run.folder} is a run of {whose}.", f"gantool resume {run.folder}", USAGE)
     said = {k: v for k, v in (asdict(recipe) | asdict(options)).items() if k in given.chosen}
-    for settings in (stored_recipe, stored_options):
-        for key in asdict(settings).keys() & said.keys():
-            setattr(settings, key, said[key])
-    session = training.Session(registry(), name, stored_recipe, stored_options, this)
+    if lengths := said.keys() & {"epochs", "minutes"}:
+        raise UserError(f"A resumed run has its steps; it takes no --{lengths.pop()}.", "Give --steps, in all.", USAGE)
+    stored = [replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in (stored_recipe, stored_options)]
+    session = training.Session(registry(), name, stored[0], stored[1], this)
     training.resume(session, run, signals)
     finish(signals)
 

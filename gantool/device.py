@@ -65,6 +65,8 @@ def random_states(device: torch.device) -> dict[str, Any]:
     }
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
@@ -75,6 +77,8 @@ def restore_random(states: dict[str, Any], device: torch.device) -> None:
     np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *rest))
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
 
 
 def seed_all(seed: int) -> None:

@@ -57,11 +57,11 @@ def find_judge(facts: dict[str, Any], path: Path, spec: DataSpec, command: EvalC
     if not spec.classes:
         raise UserError("eval counts classes, and these pictures have none.", "Train on class sub-folders to use it.")
     settings = facts["settings"]
-    kept = Run(path.parent).read_config().get("data_dir") if Run(path.parent).config.is_file() else None
-    folder = command.data_dir or (Path(kept) if kept else None)
+    kept = Run(path.parent).read_config() if Run(path.parent).config.is_file() else settings
+    folder = command.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
     console = Console(stderr=True, highlight=False)
     console.print(f"training a judge on {facts['data']}...", soft_wrap=True)
-    data = open_data(Recipe(data=facts["data"], data_dir=folder, size=spec.size, channels=settings["channels"]))
+    data = open_data(Recipe(data=str(kept["data"]), data_dir=folder, size=spec.size, channels=settings["channels"]))
     if data.streamed:
         raise UserError(f"{facts['data']} is too large to train a judge on in memory.")
     judge = train_judge(data.pixels, data.labels, len(spec.classes))

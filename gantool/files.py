@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +27,8 @@ def sync_folder(folder: Path) -> None:
     if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            with suppress(OSError):  # some network file systems cannot, and the file itself is safe already
+                os.fsync(handle)
         finally:
             os.close(handle)
 
@@ -37,9 +39,9 @@ def sweep(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def lock(path: Path) -> IO[bytes] | None:
+def lock(path: Path, mode: str = "ab") -> IO[bytes] | None:
     """An exclusive lock that the system lifts when this process ends, however it ends; None if another holds it."""
-    file = path.open("ab")
+    file: IO[bytes] = path.open(mode)
     try:
         if sys.platform == "win32":
             import msvcrt

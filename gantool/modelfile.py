@@ -28,7 +28,7 @@ def describe(offer: Offer, values: dict[str, Any], spec: DataSpec, trainer: "Tra
         "settings": values,
         "spec": spec._asdict(),
         "image_range": [-1, 1],
-        "data": trainer.recipe.data,
+        "data": Path(trainer.recipe.data).name,
         "fingerprint": trainer.data.fingerprint(),
         "seed": trainer.recipe.seed,
         "step": trainer.step,
@@ -42,8 +42,8 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     networks = networks or {name: variant.get_submodule(name) for name in variant.averaged}
     own = dict(variant.named_buffers(recurse=False))
     state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
-    # Where this machine keeps its data is nobody's business, and a model file travels.
-    settings = {key: value for key, value in facts.get("settings", {}).items() if key != "data_dir"}
+    # A model file travels: where this machine keeps its data is nobody's business.
+    settings = facts["settings"] | {"data": facts["data"], "data_dir": None}
     sealed.save(path, facts | {"kind": KIND, "settings": settings}, state)
 
 

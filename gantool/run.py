@@ -128,13 +128,18 @@ class Run:
         variant, data = str(config.get("variant", "?")), str(config.get("data", "?"))
         saved = self.saved()
         step, steps = step_of(saved[0]) if saved else 0, int(config.get("steps") or 0)
-        held = files.lock(self.folder / ".lock") if (self.folder / ".lock").exists() else None
         state = "done" if saved and step >= steps else "stopped" if saved else "new"
+        return Status(variant, data, step, steps, "running" if self.busy() else state, self.score())
+
+    def busy(self) -> bool:
+        """Whether a process is training it now."""
+        try:
+            held = files.lock(self.folder / ".lock", "rb")
+        except OSError:
+            return False
         if held:
             held.close()
-        elif (self.folder / ".lock").exists():
-            state = "running"
-        return Status(variant, data, step, steps, state, self.score())
+        return held is None
 
     def score(self) -> str:
         try:

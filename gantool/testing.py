@@ -63,6 +63,7 @@ def check_owners(trainer: Trainer) -> None:
     for name, owned in trainer.owned.items():
         assert owned, f"player {name} owns no parameters"
         assert all(id(p) in mine for p in owned), f"player {name} owns parameters that are not the variant's"
+    assert trainer.variant.averaged, "averaged is empty: a model file would hold no networks"
     for name in trainer.variant.averaged:
         assert hasattr(trainer.variant, name), f"averaged names {name!r}, which the variant does not have"
 
@@ -74,10 +75,12 @@ def check_moves(trainer: Trainer) -> None:
 
     def watched(turn: Any) -> dict[str, Tensor]:
         assert turn.player in trainer.players, f"a turn is for {turn.player!r}, which players() does not name"
+        loss = turn.loss(turn.batch)
+        for name, value in (loss if isinstance(loss, dict) else {"loss": loss}).items():
+            assert value.ndim == 0, f"{turn.player}/{name} has shape {tuple(value.shape)}; a loss is one number"
         before = {name: p.detach().clone() for name, p in variant.named_parameters()}
         terms = inner(turn)
         for name, value in terms.items():
-            assert value.ndim == 0, f"{name} has shape {tuple(value.shape)}; a loss is one number"
             assert torch.isfinite(value), f"{name} is {value.item()}"
         owned = {id(p) for p in trainer.owned[turn.player]}
         changed = {name for name, p in variant.named_parameters() if not torch.equal(before[name], p)}
@@ -123,7 +126,7 @@ def check_model(trainer: Trainer, name: str) -> None:
     """The model file brings back what is sampled from."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.safetensors")
-        modelfile.export(path, {"variant": name}, trainer)
+        modelfile.export(path, {"variant": name, "settings": {}, "data": ""}, trainer)
         _, state = sealed.load(path)
     fresh = type(trainer.variant)(trainer.variant.options, DataSpec(*trainer.data.spec))
     for part, weights in state["networks"].items():

@@ -147,13 +147,11 @@ class Trainer:
     def sampling(self) -> Iterator[Variant]:
         """The variant as it samples: averaged, not learning, and without moving the training's random states."""
         states = devices.random_states(self.device)
-        self.average.watching = False
         try:
             with torch.inference_mode(), self.average.swapped():
                 devices.seed_all(PREVIEW_SEED)
                 yield self.variant
         finally:
-            self.average.watching = True
             devices.restore_random(states, self.device)
 
     def preview(self) -> Tensor:

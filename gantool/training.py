@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gantool import device as devices
 from gantool import hookspecs, modelfile, sealed
+from gantool.catalog import CATALOG
 from gantool.data import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
@@ -34,7 +35,7 @@ class Session:
     def __init__(self, registry: Registry, name: str, recipe: Recipe, options: Any, command: TrainCommand) -> None:
         self.offer = registry.offer(name)
         self.cls = registry.load(name)
-        self.recipe, self.command = recipe, command
+        self.recipe, self.command = located(recipe), command
         self.options = self.cls.Options(**asdict(options))
         self.console = Console(quiet=command.quiet, highlight=False)
         self.device = devices.choose(command.device)
@@ -174,11 +175,17 @@ def resume(session: Session, run: Run, signals: Signals) -> None:
 
 
 def newest_good(run: Run) -> tuple[dict[str, Any], Any]:
+    damaged: list[Path] = []
     for path in run.saved():
         try:
-            return sealed.load(path)
+            found = sealed.load(path)
         except sealed.Damaged as error:
             print(f"note: {error.message} Falling back to the one before.", file=sys.stderr)
+            damaged.append(path)
+            continue
+        for bad in damaged:  # out of the way, lest it count as the newest
+            bad.replace(bad.with_suffix(".damaged"))
+        return found
     raise UserError(f"{run.folder} has no good checkpoint to go on from.", "Train anew with its config.yaml: --config.")
 
 
@@ -191,7 +198,7 @@ def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
         if key not in ("steps", "data_dir") and then.get(key) != now.get(key)
     ]
     if facts["fingerprint"] != session.data.fingerprint():
-        changed.append(f"data: {facts['data']} holds other pictures than it did")
+        changed.append(f"data: {facts['settings']['data']} holds other pictures than it did")
     if (now["steps"] or 0) < facts["step"]:
         changed.append(f"steps: {facts['step']} are done already, {now['steps']} asked for")
     if changed:
@@ -230,6 +237,12 @@ def rehearse(session: Session) -> None:
     console.print(
         f"about {clock(each * trainer.steps)} for {trainer.steps:,} steps ({rate:,.0f} images/s); nothing was trained"
     )
+
+
+def located(recipe: Recipe) -> Recipe:
+    """A folder by its whole path, so that the run can be resumed from anywhere."""
+    is_path = recipe.data not in CATALOG and Path(recipe.data).expanduser().exists()
+    return replace(recipe, data=str(Path(recipe.data).expanduser().resolve())) if is_path else recipe
 
 
 def parameters(module: torch.nn.Module) -> int:

@@ -111,7 +111,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANTOOL_PLUGINS", "")
         cli.registry.cache_clear()
-        assert cli.run(["train", "gan", "--steps", "2", *TINY, "--out", str(folder)]) == 0
+        assert cli.run(["train", "gan", "--steps", "2", "--lr", "2e-4", *TINY, "--out", str(folder)]) == 0
     return folder
 
 

@@ -80,9 +80,7 @@ def test_png_is_exact_and_deterministic(channels: int) -> None:
         assert (np.asarray(image).reshape(picture.shape) == picture).all()
 
 
-@pytest.mark.parametrize(
-    "wrong", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)]
-)
+@pytest.mark.parametrize("wrong", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)])
 def test_png_refuses_other_arrays(wrong: Picture) -> None:
     with pytest.raises(ValueError, match="expected uint8"):
         encode_png(wrong)

@@ -76,7 +76,9 @@ class CGAN(GAN):
     def preview(self, batch: Batch) -> Tensor:
         """A column for each class, where they are few enough to be columns."""
         x, classes = super().preview(batch), len(self.data.classes)
-        return x[: len(x) // classes * classes].unflatten(0, (-1, classes)) if classes <= min(20, len(x)) else x
+        if classes > min(20, len(x)):
+            return x
+        return x[: len(x) // classes * classes].reshape(-1, classes, *x.shape[1:])
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
         turn = torch.arange(n, device=self.device) % len(self.data.classes)
