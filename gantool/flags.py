@@ -98,6 +98,13 @@ def command(
     return get_command(app)
 
 
+def filled(name: str, sections: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:
+    """The sections holding these values, converted and checked as flags are."""
+    found: list[Given] = []
+    command(name, "", sections, found.append).main([], name, standalone_mode=False, default_map=dict(values))
+    return found[0].sections
+
+
 def one_length(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, None]:
     """Drop the ways of saying how long to train that a stronger source has overruled."""
     said = [key for key in LENGTHS if values.get(key) is not None]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gantool import __version__, device, sealed
+from gantool import __version__, device, flags, sealed
 from gantool.data import DataSpec
 from gantool.errors import UserError
 from gantool.registry import Offer, Registry
@@ -79,5 +79,6 @@ def build(facts: dict[str, Any], registry: Registry, path: Path) -> Variant:
     cls = registry.load(facts["variant"])
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))
-    variant: Variant = cls(cls.Options(**wanted), spec)
+    (options,) = flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
+    variant: Variant = cls(options, spec)
     return variant

@@ -59,7 +59,7 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 def through_torchvision(name: str, folder: Path, train: bool) -> tuple[Any, Any]:
-    from torchvision import datasets  # two seconds, paid only by those who use it
+    from torchvision import datasets  # type: ignore[import-untyped]  # two seconds, paid only by those who use it
 
     socket.setdefaulttimeout(socket.getdefaulttimeout() or SILENCE)  # torchvision would wait for ever
     match name:
@@ -79,7 +79,7 @@ def through_torchvision(name: str, folder: Path, train: bool) -> tuple[Any, Any]
 
 def cifar10(folder: Path, train: bool) -> tuple[Any, Any]:
     """The binary version: the one torchvision reads is pickled."""
-    from torchvision.datasets.utils import download_and_extract_archive
+    from torchvision.datasets.utils import download_and_extract_archive  # type: ignore[import-untyped]
 
     files = [folder / f"data_batch_{i}.bin" for i in range(1, 6)] if train else [folder / "test_batch.bin"]
     if not all(file.is_file() for file in files):

@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -50,7 +51,8 @@ class Gallery:
     def gantool_train_start(self, trainer: Trainer) -> None:
         real = [t for t in trainer.first_batch() if t.ndim == 4]
         self.columns, _ = grid_shape(trainer.recipe.grid)
-        self.save("real.png", self.tiled(as_bytes(real[0])))
+        alike = [t for t in real if t.shape == real[0].shape]  # data of several sides shows them side by side
+        self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
         trainer.picture = self.tiled(trainer.preview())
 
     @hookimpl

@@ -80,14 +80,13 @@ LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one 
 
 @dataclass(kw_only=True)
 class Options:
-    """What the default two players are tuned by. A variant's own Options extend this."""
+    """What the players' optimisers are tuned by. A variant's own Options extend this, or Variant.Options."""
 
     lr: Annotated[float, Option(min=0, help="Step size of the optimisers.")] = 2e-4
     decay: Annotated[float, Option(min=0, help="The step size falls as 1 / (1 + decay x steps).")] = 0.0
     optimizer: Annotated[Literal["adam", "sgd"], Option(help="SGD is without momentum.")] = "adam"
     beta1: Annotated[float, Option(min=0, max=1, help="Adam's first decay.")] = 0.5
     beta2: Annotated[float, Option(min=0, max=1, help="Adam's second decay.")] = 0.999
-    d_steps: Annotated[int, Option(min=1, help="Discriminator turns per generator turn (the paper's k).")] = 1
 
 
 @dataclass(kw_only=True)

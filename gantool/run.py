@@ -129,7 +129,7 @@ class Run:
         saved = self.saved()
         step, steps = step_of(saved[0]) if saved else 0, int(config.get("steps") or 0)
         state = "done" if saved and step >= steps else "stopped" if saved else "new"
-        return Status(variant, data, step, steps, "running" if self.busy() else state, self.score())
+        return Status(variant, data, step, steps, "running" if self.busy() else state, self.score(step))
 
     def busy(self) -> bool:
         """Whether a process is training it now."""
@@ -141,11 +141,11 @@ class Run:
             held.close()
         return held is None
 
-    def score(self) -> str:
+    def score(self, step: int) -> str:
         try:
-            scores = json.loads(self.eval.read_text())["scores"]
-            name, value = next(iter(scores.items()))
-            return f"{name} {value:.3g}"
+            report = json.loads(self.eval.read_text())
+            name, value = next(iter(report["scores"].items()))
+            return f"{name} {value:.3g}" + ("" if report["step"] == step else f" at step {report['step']}")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
             return ""
 

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from gantool import device as devices
-from gantool import hookspecs, modelfile, sealed
+from gantool import flags, hookspecs, modelfile, sealed
 from gantool.catalog import CATALOG
 from gantool.data import Data
 from gantool.display import clock, display
@@ -47,7 +47,8 @@ class Session:
         devices.seed_all(self.recipe.seed)
         self.data: Data = self.cls.dataset(self.recipe)
         for note in self.data.notes:
-            print(f"note: {note}", file=sys.stderr)
+            if not self.command.quiet:
+                print(f"note: {note}", file=sys.stderr)
         variant = self.cls(self.options, self.data.spec).to(self.device)
         self.trainer = Trainer(variant, self.recipe, self.data, self.device)
 
@@ -117,7 +118,10 @@ class Fenced:
     def __init__(self, name: str, load: Callable[[], Any]) -> None:
         self.name, self.hooks = name, pluggy.PluginManager("gantool")
         self.hooks.add_hookspecs(hookspecs)
-        self.guard(lambda: self.hooks.register(load()))
+        self.guard(lambda: self.register(load()))
+
+    def register(self, found: Any) -> None:
+        self.hooks.register(found() if isinstance(found, type) else found)
 
     def guard(self, call: Callable[[], Any]) -> None:
         try:
@@ -228,7 +232,8 @@ def rehearse(session: Session) -> None:
         if value is not None:
             console.print(f"{key}: {value}", soft_wrap=True)
     for name, module in trainer.variant.named_children():
-        console.print(f"{name}: {parameters(module):,} parameters", soft_wrap=True)
+        if parameters(module):
+            console.print(f"{name}: {parameters(module):,} parameters", soft_wrap=True)
     spec = session.data.spec
     console.print(
         f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}; {devices.describe(session.device)}"
@@ -262,7 +267,5 @@ def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:
         raise UserError(
             f"{run.config} has a setting {name} does not know: {', '.join(unknown)}.", "Take it out.", USAGE
         )
-    folder = values.get("data_dir")
-    values["data_dir"] = Path(folder) if folder else None
-    recipe = Recipe(**{key: value for key, value in values.items() if key in shared})
-    return name, recipe, cls.Options(**{key: value for key, value in values.items() if key in own})
+    recipe, options = flags.filled(name, {"Training": cls.recipe, name: cls.Options}, values)
+    return name, recipe, options

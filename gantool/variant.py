@@ -4,14 +4,15 @@ from abc import ABC
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
+from typer import Option
 
 from gantool import options as settings
-from gantool.data import DataSpec, Pictures, open_data
+from gantool.data import Data, DataSpec, open_data
 from gantool.noise import gaussian
 
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
@@ -36,7 +37,9 @@ class Variant(nn.Module, ABC):
 
     @dataclass(kw_only=True)
     class Options(settings.Options):
-        """Flags of `train` and keys of its YAML; a subclass adds fields."""
+        """Flags of `train` and keys of its YAML. A variant with turns of its own starts from api.Options instead."""
+
+        d_steps: Annotated[int, Option(min=1, help="Discriminator turns per generator turn (the paper's k).")] = 1
 
     @dataclass(kw_only=True)
     class SampleOptions(settings.SampleOptions):
@@ -59,7 +62,7 @@ class Variant(nn.Module, ABC):
     # What a variant may replace.
 
     @classmethod
-    def dataset(cls, recipe: settings.Recipe) -> Pictures:
+    def dataset(cls, recipe: settings.Recipe) -> Data:
         """What to train on: (image, class) pairs unless overridden."""
         return open_data(recipe)
 

@@ -106,8 +106,8 @@ MISTAKES = [
     row("sample gan --grid 3by3", "--grid", "3by3", "COLSxROWS"),
     row("sample gan --grid 0x3", "0x3", "COLSxROWS"),
     # Data.
-    row("train gan -q --data empty", "No pictures in empty", ".png"),
-    row("train gan -q --data rotten", "No picture in rotten can be used", "1.png"),
+    row("train gan -q --data empty", "No pictures in ", "empty (", ".png"),
+    row("train gan -q --data rotten", "No picture in", "rotten can be used", "1.png"),
     row("train gan -q --data loose/1.png", "loose/1.png is a single file", "folder"),
     row("train gan -q --data a-file", "a-file is neither a folder nor a zip"),
     row("train cgan -q --data loose", "cgan needs classes", "sub-folder"),
@@ -154,7 +154,7 @@ MISTAKES = [
     row("resume rotten --quiet", "no good checkpoint", "--config", code=FAILED),
     row("train gan --resume --name nothing", "No run at runs/nothing"),
     row("train gan -q --resume --name mine --lr 0.1 --seed 3", "lr: 0.0002 in the checkpoint, 0.1 now", "seed: 0 in"),
-    row("train gan -q --resume --name mine --data pets", "data: digits in the checkpoint, pets now"),
+    row("train gan -q --resume --name mine --data pets", "data: digits in the checkpoint,", "pets now"),
     row("train cgan --resume --name mine", "runs/mine is a run of gan", "gantool resume runs/mine"),
     row("train cgan --resume", "There is no run of cgan"),
     # Files of settings.

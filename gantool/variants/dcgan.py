@@ -11,7 +11,7 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import DataSpec, Recipe, UserError, halvings
+from gantool.api import USAGE, DataSpec, Recipe, UserError, halvings
 from gantool.variants.gan import Game
 
 SIZES = [base << k for k in range(2, 6) for base in (4, 5, 6, 7) if 16 <= base << k <= 128]
@@ -34,10 +34,8 @@ class DCGAN(Game):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if data.size not in SIZES:
-            near = min(SIZES, key=lambda size: abs(size - data.size))
-            raise UserError(
-                f"dcgan draws sizes {', '.join(map(str, sorted(SIZES)))}, not {data.size}.", f"--size {near}", 2
-            )
+            near, known = min(SIZES, key=lambda size: abs(size - data.size)), ", ".join(map(str, sorted(SIZES)))
+            raise UserError(f"These networks draw sizes {known}, not {data.size}.", f"Try --size {near}.", USAGE)
         super().__init__(options, data)
         self.apply(self.start)
 

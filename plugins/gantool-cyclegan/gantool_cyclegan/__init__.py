@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
+from gantool import api
 from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
@@ -26,7 +27,7 @@ class CycleGAN(Variant):
     averaged = ("g", "f")
 
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(api.Options):
         cycle: Annotated[float, Option(min=0, help="Weight of cycle consistency (the paper's lambda).")] = 10.0
         identity: Annotated[float, Option(min=0, help="Weight of g(b) = b and f(a) = a; keeps colours.")] = 0.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
