@@ -19,7 +19,7 @@ from typer.main import get_command
 from gantool import __version__, listing, terminal
 from gantool.errors import USAGE, UserError
 from gantool.flags import Given, UsageError, command
-from gantool.options import EvalCommand, SampleCommand, TrainCommand
+from gantool.options import EvalCommand, SampleCommand, TrainCommand, device_name
 from gantool.outline import outline
 from gantool.registry import ALLOW, Registry
 from gantool.signals import Interrupted, Signals
@@ -182,7 +182,7 @@ def everywhere(
 def resume(
     run: Annotated[Path | None, Argument(help="A run's folder or name; the newest unfinished one if left out.")] = None,
     steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None,
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
+    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
     """Go on with a run exactly where its last checkpoint stands."""

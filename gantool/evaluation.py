@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from gantool import catalog, device, files
 from gantool.data import DataSpec, open_data
@@ -17,6 +15,7 @@ from gantool.options import EvalCommand, InputOptions, Recipe
 from gantool.registry import Registry
 from gantool.run import Run, model_path
 from gantool.sampler import CHUNK
+from gantool.terminal import console, table
 
 DIGITS = catalog.CATALOG["digits"].classes
 
@@ -59,8 +58,7 @@ def find_judge(facts: dict[str, Any], path: Path, spec: DataSpec, command: EvalC
     settings = facts["settings"]
     kept = Run(path.parent).read_config() if Run(path.parent).config.is_file() else settings
     folder = command.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
-    console = Console(stderr=True, highlight=False)
-    console.print(f"training a judge on {facts['data']}...", soft_wrap=True)
+    console(stderr=True).print(f"training a judge on {facts['data']}...")
     data = open_data(Recipe(data=str(kept["data"]), data_dir=folder, size=spec.size, channels=settings["channels"]))
     if data.streamed:
         raise UserError(f"{facts['data']} is too large to train a judge on in memory.")
@@ -84,10 +82,7 @@ def measure(found: torch.Tensor, asked: torch.Tensor | None, classes: tuple[str,
 
 
 def show(report: dict[str, Any]) -> None:
-    console = Console(highlight=False)
     best = {"label_accuracy": "1", "worst_class": "1", "class_balance_kl": "0"}
-    table = Table("measure", "value", "best", box=None, header_style="dim")
-    for name, value in report["scores"].items():
-        table.add_row(name, f"{value:.4g}", best.get(name, ""))
-    console.print(table)
-    console.print(f"{report['n']} samples of {report['run']}, judged by: {report['judge']}", soft_wrap=True)
+    rows = [(name, f"{value:.4g}", best.get(name, "")) for name, value in report["scores"].items()]
+    table(("measure", "value", "best"), rows)
+    print(f"{report['n']} samples of {report['run']}, judged by: {report['judge']}")

@@ -1,11 +1,14 @@
 """Settings: each field is a flag, a YAML key and a line of the run's config.yaml. Imports no torch."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from typer import BadParameter, Option
+
+from gantool.errors import did_you_mean
 
 
 def within(low: float, high: float) -> Callable[[float | None], float | None]:
@@ -31,6 +34,14 @@ def checked_grid(text: str | None) -> str | None:
     """The callback of a grid's flag."""
     if text is not None:
         grid_shape(text)
+    return text
+
+
+def device_name(text: str) -> str:
+    """A device as torch spells it; whether it is here is another question."""
+    if not re.fullmatch(r"auto|(cpu|mps|cuda)(:\d+)?", text):
+        meant = did_you_mean({"gpu": "cuda"}.get(text, text), ("auto", "cpu", "cuda", "mps"))
+        raise BadParameter(f"No device named {text!r}.{meant} There are auto, cpu, cuda, cuda:1, mps.")
     return text
 
 
@@ -82,8 +93,8 @@ LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one 
 class Options:
     """What the players' optimisers are tuned by. A variant's own Options extend this, or Variant.Options."""
 
-    lr: Annotated[float, Option(min=0, help="Step size of the optimisers.")] = 2e-4
-    decay: Annotated[float, Option(min=0, help="The step size falls as 1 / (1 + decay x steps).")] = 0.0
+    lr: Annotated[float, Option(min=0, max=100, help="Step size of the optimisers.")] = 2e-4
+    decay: Annotated[float, Option(min=0, max=1, help="The step size falls as 1 / (1 + decay x steps).")] = 0.0
     optimizer: Annotated[Literal["adam", "sgd"], Option(help="SGD is without momentum.")] = "adam"
     beta1: Annotated[float, Option(min=0, max=1, help="Adam's first decay.")] = 0.5
     beta2: Annotated[float, Option(min=0, max=1, help="Adam's second decay.")] = 0.999
@@ -120,7 +131,7 @@ class TrainCommand:
 
     name: Annotated[str | None, Option(help="Name of the run: runs/NAME.", show_default="VARIANT-001, -002...")] = None
     out: Annotated[Path | None, Option(file_okay=False, help="Folder of the run, instead of runs/NAME.")] = None
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
     resume: Annotated[bool, Option("--resume", help="Go on with --name or --out, or the newest run.")] = False
     dry_run: Annotated[bool, Option("--dry-run", help="Show settings, networks and time; train nothing.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False
@@ -142,7 +153,7 @@ class SampleCommand:
     run: Annotated[
         Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")
     ] = None
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False
 
 
@@ -156,7 +167,7 @@ class EvalCommand:
     ] = None
     data_dir: Annotated[Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.")] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False
 
 

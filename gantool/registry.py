@@ -117,18 +117,18 @@ class Registry:
     def load(self, name: str) -> Any:
         """The variant's class. This entry point is imported and no other, not even one of the same name."""
         offer = self.offer(name)
-        if not self.plugins.has_plugin(name):
-            try:
-                self.plugins.register(offer.entry.load(), name)
-            except (Exception, SystemExit) as error:
-                if os.environ.get("GANTOOL_DEBUG"):
-                    raise
-                raise broken(offer, f"{type(error).__name__}: {error}".partition("\n")[0]) from error
-        variant = self.plugins.get_plugin(name)
+        try:
+            variant = offer.entry.load()
+        except (Exception, SystemExit) as error:
+            if os.environ.get("GANTOOL_DEBUG"):
+                raise
+            raise broken(offer, f"{type(error).__name__}: {error}".partition("\n")[0]) from error
         from gantool.variant import Variant
 
         if not (isinstance(variant, type) and issubclass(variant, Variant)):
             raise broken(offer, f"{offer.entry.value} is not a subclass of gantool.api.Variant.")
+        if not self.plugins.is_registered(variant):  # one class may have two names
+            self.plugins.register(variant, name)
         return variant
 
 

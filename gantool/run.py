@@ -49,7 +49,7 @@ class Run:
         """A new folder: --out, runs/NAME, or the first free runs/VARIANT-NNN."""
         if out is not None and name is not None:
             raise UserError("Give --name or --out, not both.", code=USAGE)
-        if name is not None and (Path(name).name != name or name in (".", "..")):
+        if name is not None and (Path(name).name != name or name in ("", ".", "..")):
             raise UserError(f"{name!r} is not a name for a run.", "A name has no slashes; use --out for a path.", USAGE)
         if out is not None or name is not None:
             run = cls(out if out is not None else RUNS / str(name))

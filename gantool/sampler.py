@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 
-from gantool import device, files, images, pictures
+from gantool import device, files, images, pictures, terminal
 from gantool.data import as_bytes, as_floats, as_pictures
 from gantool.errors import USAGE, UserError
 from gantool.modelfile import open_model
@@ -49,10 +48,10 @@ def sample(registry: Registry, name: str, command: SampleCommand, options: Any) 
         raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
     n = command.n or (columns * rows if columns else None)
     device.seed_all(command.seed)
-    console = Console(quiet=command.quiet, highlight=False, stderr=True)
+    console = terminal.console(stderr=True, quiet=command.quiet)
     with torch.inference_mode():
         count = write(out, draw(variant, n, options), columns or strip(options, n))
-    console.print(f"{count} pictures in {out}", soft_wrap=True)
+    console.print(f"{count} pictures in {out}")
 
 
 def draw(variant: Variant, n: int | None, options: Any) -> Iterator[Drawn]:

@@ -20,6 +20,7 @@ from gantool.errors import UserError
 FORMAT = 1
 LONGEST_HEADER = 16 * 2**20
 BLANK = "0" * 64
+OTHER = "Give another; `gantool runs` lists the runs, and `gantool resume RUN` makes a run's model anew."
 
 Tree = Any  # dicts, lists, tuples, numbers, strings, None and tensors
 
@@ -47,7 +48,7 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
     try:
         start, end, spot = layout(data, path)
         if sha256(data, end, spot).encode() != data[spot : spot + 64]:
-            raise Damaged(f"{path} is damaged: its checksum does not match.")
+            raise Damaged(f"{path} is damaged: its checksum does not match.", OTHER)
         header = json.loads(json.loads(data[start:end])["__metadata__"]["gantool"])
         if header["format"] != FORMAT:
             raise UserError(
@@ -56,7 +57,7 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
         tensors = safetensors.torch.load(data)
         return header["facts"], unpack(header["state"], tensors)
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}", OTHER) from None
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def layout(data: bytes, path: Path) -> tuple[int, int, int]:
     """Where the JSON header starts and ends, and where the digest stands in it."""
     length = int.from_bytes(data[:8], "little")
     if length > min(LONGEST_HEADER, len(data) - 8):
-        raise Damaged(f"{path} is damaged: cut short, or not a safetensors file.")
+        raise Damaged(f"{path} is damaged: cut short, or not a safetensors file.", OTHER)
     mark = b'\\"sha256\\": \\"'
     spot = data.find(mark, 8, 8 + length)
     if spot < 0:

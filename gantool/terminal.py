@@ -14,15 +14,19 @@ from gantool.errors import FAILED, UserError
 NARROW = 70  # columns; below this, --help comes without boxes
 
 
+def console(stderr: bool = False, quiet: bool = False) -> Console:
+    """One that prints what it is given: no markup, no colouring of numbers, no lines broken in a pipe."""
+    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person; in a pipe, whole lines for grep."""
-    console = Console(highlight=False, markup=False)
     cells = [[str(cell) for cell in row] for row in rows]
-    if console.is_terminal:
+    if console().is_terminal:
         drawn = Table(*header, box=None, header_style="dim", pad_edge=False)
         for row in cells:
             drawn.add_row(*row)
-        console.print(drawn)
+        Console(highlight=False, markup=False).print(drawn)
         return
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     for row in [list(header), *cells]:
@@ -40,11 +44,11 @@ def help_style() -> Literal["rich"] | None:
 
 def complain(error: UserError) -> None:
     """What was wrong, and below it what would be right."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    console.print("error: ", style="bold red", end="")
-    console.print(error.message)
+    err = console(stderr=True)
+    err.print("error: ", style="bold red", end="")
+    err.print(error.message)
     if error.hint:
-        console.print("  " + error.hint)
+        err.print("  " + error.hint)
 
 
 def explain(error: Exception) -> UserError:

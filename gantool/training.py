@@ -22,6 +22,7 @@ from gantool.options import LENGTHS, Recipe, TrainCommand, plain
 from gantool.registry import Registry, listeners
 from gantool.run import Run
 from gantool.signals import Signals
+from gantool.terminal import console
 from gantool.trainer import Diverged, Trainer
 
 MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
@@ -37,7 +38,7 @@ class Session:
         self.cls = registry.load(name)
         self.recipe, self.command = located(recipe), command
         self.options = self.cls.Options(**asdict(options))
-        self.console = Console(quiet=command.quiet, highlight=False)
+        self.console = console(quiet=command.quiet)
         self.device = devices.choose(command.device)
         self.birth = time.monotonic()
 
@@ -88,12 +89,12 @@ class Session:
         seconds = time.monotonic() - start
         rate = (trainer.step - first) * trainer.recipe.batch_size / max(seconds, 1e-9)
         said = f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {clock(seconds)} ({rate:,.0f} images/s)"
-        self.console.print(said, style="bold", soft_wrap=True)
-        self.console.print(f"  {run.folder}/model.safetensors", soft_wrap=True)
+        self.console.print(said, style="bold")
+        self.console.print(f"  {run.folder}/model.safetensors")
         nexts = f"gantool sample {self.offer.name} --run {run.folder}"
         if trainer.ending != "done":
             nexts = f"gantool resume {run.folder}"
-        self.console.print(f"  next: {nexts}", soft_wrap=True)
+        self.console.print(f"  next: {nexts}")
 
     def events(self, run: Run) -> Any:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
@@ -104,7 +105,7 @@ class Session:
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
             Checkpoints(run, every.save_every or 1, self.offer, self.values()),
-            *([] if self.command.quiet else [display(self.console)]),
+            *([] if self.command.quiet else [display(Console(highlight=False))]),
         ]
         theirs = [Fenced(name, entry.load) for name, entry in listeners().items()]
         for observer in reversed([*ours, *theirs]):  # pluggy calls the last registered first
@@ -201,7 +202,7 @@ def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
         for key in sorted(then.keys() | now.keys())
         if key not in ("steps", "data_dir") and then.get(key) != now.get(key)
     ]
-    if facts["fingerprint"] != session.data.fingerprint():
+    if then["data"] == now["data"] and facts["fingerprint"] != session.data.fingerprint():
         changed.append(f"data: {facts['settings']['data']} holds other pictures than it did")
     if (now["steps"] or 0) < facts["step"]:
         changed.append(f"steps: {facts['step']} are done already, {now['steps']} asked for")
@@ -218,7 +219,7 @@ def announce(session: Session, run: Run) -> None:
     spec, recipe = session.data.spec, session.trainer.recipe
     shape = f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}"
     labels = f", {len(spec.classes)} classes" if spec.classes else ""
-    session.console.print(f"{shape}{labels}; {devices.describe(session.device)}", soft_wrap=True)
+    session.console.print(f"{shape}{labels}; {devices.describe(session.device)}")
     session.console.print(
         f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}", soft_wrap=True
     )
@@ -230,10 +231,10 @@ def rehearse(session: Session) -> None:
     each = trainer.seconds_a_step()
     for key, value in session.values().items():
         if value is not None:
-            console.print(f"{key}: {value}", soft_wrap=True)
+            console.print(f"{key}: {value}")
     for name, module in trainer.variant.named_children():
         if parameters(module):
-            console.print(f"{name}: {parameters(module):,} parameters", soft_wrap=True)
+            console.print(f"{name}: {parameters(module):,} parameters")
     spec = session.data.spec
     console.print(
         f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}; {devices.describe(session.device)}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from rich.console import Console
 
 from gantool import device, sealed
@@ -16,6 +17,7 @@ from gantool import display as module
 from gantool.api import Pictures, Recipe
 from gantool.display import Dashboard, Plain, clock, display, shown
 from gantool.errors import UserError
+from gantool.options import device_name
 from gantool.trainer import Trainer
 from gantool.variants.gan import GAN
 
@@ -184,16 +186,20 @@ def test_auto_is_what_works_here() -> None:
     [
         ("gpu", "No device named 'gpu'. Did you mean cuda?"),
         ("cdua", "Did you mean cuda?"),
-        ("cpu:1", "There is no device cpu:1 here."),
         ("cuda:x", "No device named 'cuda:x'."),
         ("", "No device named ''."),
     ],
 )
 def test_an_unknown_device_is_told_with_those_there_are(name: str, says: str) -> None:
-    with pytest.raises(UserError) as caught:
-        device.choose(name)
+    with pytest.raises(typer.BadParameter) as caught:
+        device_name(name)
     assert says in caught.value.message
-    assert caught.value.hint
+    assert "There are auto, cpu, cuda" in caught.value.message
+
+
+def test_a_second_cpu_is_not_there() -> None:
+    with pytest.raises(UserError, match="There is no device cpu:1 here."):
+        device.choose("cpu:1")
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="has one")

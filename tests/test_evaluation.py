@@ -104,7 +104,7 @@ def test_other_pictures_get_a_judge_trained_on_them(
     done = gantool("eval", "cgan", "--n", 20, "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
-    assert f"trained on {folder}" in report["judge"]
+    assert f"trained on {folder.name}" in report["judge"]
     assert report["scores"]["label_accuracy"] == 1
 
 
