@@ -1,6 +1,6 @@
 """All that a variant needs: the one module a plugin imports."""
 
-from gantool.data import Data, DataSpec, Pictures, open_data, open_folder
+from gantool.data.pictures import Data, DataSpec, Pictures, open_data, open_folder
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.nn import downwards, halvings, layers, r1, upwards

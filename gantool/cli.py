@@ -80,7 +80,7 @@ def train_command(name: str) -> Any:
 
 
 def run_train(name: str, given: Given) -> None:
-    from gantool import catalog
+    from gantool.data import catalog
 
     recipe, options, this = given.sections
     with Signals() as signals:

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from gantool.drawing import half_blocks
 from gantool.hookspecs import hookimpl
-from gantool.pictures import half_blocks
 from gantool.trainer import Trainer
 
 STEADY = 5.0  # seconds between plain lines

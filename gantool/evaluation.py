@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from gantool import catalog, device, files
-from gantool.data import DataSpec, open_data
+from gantool import device, files
+from gantool.data import catalog
+from gantool.data.pictures import DataSpec, open_data
 from gantool.errors import UserError
 from gantool.judge import Judge, digits_judge, judge_classes, train_judge
 from gantool.modelfile import open_model

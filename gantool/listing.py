@@ -4,7 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
-from gantool import catalog
+from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
 from gantool.registry import LISTENERS, Registry, listeners
@@ -49,7 +49,7 @@ def info(registry: Registry, name: str) -> None:
 
 def networks(cls: Any) -> None:
     """Each network and its size, as built for the variant's default data."""
-    from gantool.data import DataSpec
+    from gantool.data.pictures import DataSpec
     from gantool.training import parameters
 
     entry = catalog.CATALOG.get(cls.recipe.data)
@@ -138,7 +138,7 @@ def data_sets(json: bool) -> None:
 
 
 def data_check(path: Path) -> None:
-    from gantool.images import check
+    from gantool.data.images import check
 
     report = check(path)
     for line in report.lines():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gantool import __version__, device, flags, sealed
-from gantool.data import DataSpec
+from gantool.data.pictures import DataSpec
 from gantool.errors import UserError
 from gantool.registry import Offer, Registry
 from gantool.variant import Variant

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from typer import BadParameter
 
-from gantool.data import DataSpec
+from gantool.data.pictures import DataSpec
 
 
 def layers(text: str) -> list[int]:

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gantool import files, modelfile, pictures, sealed
+from gantool import drawing, files, modelfile, sealed
 from gantool.charts import curves
-from gantool.data import as_bytes, as_pictures
+from gantool.data.pictures import as_bytes, as_pictures
 from gantool.hookspecs import hookimpl
 from gantool.options import grid_shape
 from gantool.registry import Offer
@@ -69,15 +69,15 @@ class Gallery:
                 read(file)
                 for file in sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
             ]
-            files.write(self.run.folder / "progress.gif", pictures.animate(frames))
+            files.write(self.run.folder / "progress.gif", drawing.animate(frames))
 
     def tiled(self, images: Tensor) -> NDArray[np.uint8]:
         """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""
         columns, flat = (images.shape[1], images.flatten(0, 1)) if images.ndim == 5 else (self.columns, images)
-        return pictures.grid(as_pictures(flat), columns)
+        return drawing.grid(as_pictures(flat), columns)
 
     def save(self, name: str, picture: NDArray[np.uint8]) -> None:
-        files.write(self.run.samples / name, pictures.encode_png(picture))
+        files.write(self.run.samples / name, drawing.encode_png(picture))
 
     def draw_losses(self) -> None:
         """Losses above, everything else that was logged below."""
@@ -89,7 +89,7 @@ class Gallery:
         losses = {name: points for name, points in series.items() if "/" in name}
         rest = {name: points for name, points in series.items() if "/" not in name}
         panels = [("losses", losses), *([("measured", rest)] if rest else [])]
-        files.write(self.run.folder / "losses.png", pictures.encode_png(curves(panels)))
+        files.write(self.run.folder / "losses.png", drawing.encode_png(curves(panels)))
 
 
 class Checkpoints:

@@ -145,7 +145,7 @@ class Run:
         try:
             report = json.loads(self.eval.read_text())
             name, value = next(iter(report["scores"].items()))
-            return f"{name} {value:.3g}" + ("" if report["step"] == step else f" at step {report['step']}")
+            return f"{name} {value:.3g}" + ("" if report.get("step", step) == step else f" at step {report['step']}")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
             return ""
 

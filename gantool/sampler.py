@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gantool import device, files, images, pictures, terminal
-from gantool.data import as_bytes, as_floats, as_pictures
+from gantool import device, drawing, files, terminal
+from gantool.data import images
+from gantool.data.pictures import as_bytes, as_floats, as_pictures
 from gantool.errors import USAGE, UserError
 from gantool.modelfile import open_model
 from gantool.options import InputOptions, SampleCommand, grid_shape
@@ -109,9 +110,9 @@ def write(out: Path, drawn: Iterator[Drawn], columns: int | None) -> int:
         if kind == ".npz":
             write_npz(out, stack, [part.labels for part in parts])
         elif kind == ".gif":
-            files.write(out, pictures.animate(stack, 60, 60))
+            files.write(out, drawing.animate(stack, 60, 60))
         else:
-            files.write(out, pictures.encode_png(pictures.grid(stack, columns)))
+            files.write(out, drawing.encode_png(drawing.grid(stack, columns)))
         return len(stack)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}.", "Give another --out.") from None
@@ -123,7 +124,7 @@ def write_folder(out: Path, drawn: Iterator[Drawn]) -> int:
     count = 0
     for part in drawn:
         for name, image in zip(part.names, part.images, strict=True):
-            (out / f"{name}.png").write_bytes(pictures.encode_png(image))
+            (out / f"{name}.png").write_bytes(drawing.encode_png(image))
             count += 1
     return count
 

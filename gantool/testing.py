@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gantool import device as devices
 from gantool import flags, modelfile, sealed
-from gantool.data import DataSpec, as_floats
+from gantool.data.pictures import DataSpec, as_floats
 from gantool.options import InputOptions, SampleCommand, TrainCommand
 from gantool.trainer import Trainer
 from gantool.variant import Variant

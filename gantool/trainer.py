@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gantool import device as devices
 from gantool.averaging import Average
-from gantool.batches import Batches
-from gantool.data import Data, as_bytes
+from gantool.data.batches import Batches
+from gantool.data.pictures import Data, as_bytes
 from gantool.errors import UserError
 from gantool.options import Recipe, grid_shape
 from gantool.variant import Batch, Turn, Variant

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from gantool import device as devices
 from gantool import flags, hookspecs, modelfile, sealed
-from gantool.catalog import CATALOG
-from gantool.data import Data
+from gantool.data.catalog import CATALOG
+from gantool.data.pictures import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
 from gantool.observers import Checkpoints, Gallery, MetricsLog

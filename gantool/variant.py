@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, Optimizer
 from typer import Option
 
 from gantool import options as settings
-from gantool.data import Data, DataSpec, open_data
+from gantool.data.pictures import Data, DataSpec, open_data
 from gantool.noise import gaussian
 
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes

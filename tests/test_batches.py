@@ -1,4 +1,4 @@
-"""Tests of gantool.batches: the order of the data is a pure function of seed, epoch and position."""
+"""Tests of gantool.data.batches: the order of the data is a pure function of seed, epoch and position."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool import data as data_module
-from gantool.batches import AHEAD, Batches, mix
-from gantool.data import Data, DataSpec, Pictures, open_folder
+from gantool.data import pictures as data_module
+from gantool.data.batches import AHEAD, Batches, mix
+from gantool.data.pictures import Data, DataSpec, Pictures, open_folder
 
 CPU = torch.device("cpu")
 

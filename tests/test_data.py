@@ -1,4 +1,4 @@
-"""Tests of gantool.data and gantool.named: digits, downloads prepared by hand, folders, sizes and channels."""
+"""Tests of gantool.data: digits, downloads prepared by hand, folders, sizes and channels."""
 
 import socket
 import struct
@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import catalog, named
-from gantool import data as data_module
-from gantool.data import DataSpec, Pictures, as_bytes, as_floats, open_data, open_folder, shaped
+from gantool.data import catalog, named
+from gantool.data import pictures as data_module
+from gantool.data.pictures import DataSpec, Pictures, as_bytes, as_floats, open_data, open_folder, shaped
 from gantool.errors import UserError
 from gantool.options import Recipe
 

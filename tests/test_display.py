@@ -198,7 +198,7 @@ def test_an_unknown_device_is_told_with_those_there_are(name: str, says: str) ->
 
 
 def test_a_second_cpu_is_not_there() -> None:
-    with pytest.raises(UserError, match="There is no device cpu:1 here."):
+    with pytest.raises(UserError, match="There is no device cpu:1 here"):
         device.choose("cpu:1")
 
 

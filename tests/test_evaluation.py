@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantool.data import open_data
+from gantool.data.pictures import open_data
 from gantool.evaluation import measure
 from gantool.options import Recipe
 from gantool.variants.cgan import CGAN

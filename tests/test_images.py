@@ -1,4 +1,4 @@
-"""Tests of gantool.images: friendly folders, hostile files, and what a person is told about both."""
+"""Tests of gantool.data.images: friendly folders, hostile files, and what a person is told about both."""
 
 import io
 import multiprocessing
@@ -19,9 +19,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import decoding
+from gantool.data import decoding
+from gantool.data.images import Album, BadPicture, check, load, open_album, read_picture
 from gantool.errors import UserError
-from gantool.images import Album, BadPicture, check, load, open_album, read_picture
 
 both = pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from gantool import cli, sealed, settings, trainer, training
-from gantool.api import Data, DataSpec, Options, Pictures, Recipe, Turn, Variant
+from gantool.api import Data, DataSpec, Pictures, Recipe, Turn, Variant
 from gantool.averaging import REFRESH, Average
 from gantool.device import random_states, restore_random, seed_all
 from gantool.errors import UserError
@@ -551,7 +551,7 @@ def test_every_random_state_is_kept(tmp_path: Path) -> None:
 
 def test_a_variant_without_losses_says_what_it_needs() -> None:
     @dataclass(kw_only=True)
-    class Own(Options):
+    class Own(Variant.Options):
         z: int = 4
 
     class Empty(Variant):

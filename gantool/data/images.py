@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool import decoding
-from gantool.decoding import MODES, Header, Pixels, printable, reason
-from gantool.decoding import BadPicture as BadPicture
+from gantool.data import decoding
+from gantool.data.decoding import MODES, Header, Pixels, printable, reason
+from gantool.data.decoding import BadPicture as BadPicture
 from gantool.errors import USAGE, UserError, did_you_mean
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gantool.charts import Panel, curves
-from gantool.pictures import (
+from gantool.drawing import (
     MAX_FRAMES,
     Picture,
     animate,
@@ -237,6 +237,6 @@ def test_transparency_is_laid_over_black_or_white() -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, gantool.pictures; print([m for m in ('torch', 'rich') if m in sys.modules])"
+    code = "import sys, gantool.drawing; print([m for m in ('torch', 'rich') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

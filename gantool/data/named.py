@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gantool.errors import UserError
 
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 CIFAR_BINARY = ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
 
 SILENCE = 30  # seconds a server may say nothing

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.data import Data, as_floats
+from gantool.data.pictures import Data, as_floats
 
 AHEAD = 8  # batches a streamed data set decodes in advance
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gantool import catalog, images
+from gantool.data import catalog, images
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.options import Recipe
 
@@ -133,7 +133,7 @@ class Streamed(Pictures):
 def open_data(recipe: Recipe) -> Pictures:
     """The pictures a recipe names, at its size and channels."""
     if catalog.known(recipe.data):
-        from gantool.named import load
+        from gantool.data.named import load
 
         pixels, labels = load(recipe.data, recipe.data_dir)
         pixels = shaped(pixels, recipe.size, recipe.channels)
