@@ -17,28 +17,33 @@ def layers(text: str) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def halvings(size: int) -> int:
-    """How often a picture's side is halved to reach a coarsest map of 4 to 7."""
-    return max((size // 4).bit_length() - 1, 0)
+def sides(size: int, coarsest: int) -> list[int]:
+    """The sides of a picture's maps, each half of the one before, until one is `coarsest` or less: 28, 14, 7."""
+    found = [size]
+    while found[-1] > coarsest:
+        found.append(found[-1] // 2)
+    return found
 
 
 def upwards(inputs: int, width: int, data: DataSpec) -> nn.Module:
     """A small convolutional generator: numbers, a coarse map, then twice the side and half the channels each time."""
-    widths, coarsest = [width << i for i in reversed(range(halvings(data.size)))], data.size >> halvings(data.size)
-    first = nn.Linear(inputs, widths[0] * coarsest**2, bias=False)
-    layers: list[nn.Module] = [first, nn.Unflatten(1, (-1, coarsest, coarsest))]
-    for coarse, fine in pairwise([*widths, data.channels]):
-        layers += [nn.BatchNorm2d(coarse), nn.ReLU(), nn.ConvTranspose2d(coarse, fine, 4, 2, 1)]
+    *finer, coarsest = sides(data.size, 7)
+    c = width << max(len(finer) - 1, 0)
+    layers: list[nn.Module] = [
+        nn.Linear(inputs, c * coarsest**2, bias=False),
+        nn.Unflatten(1, (-1, coarsest, coarsest)),
+    ]
+    for side in reversed(finer):
+        to = data.channels if side == data.size else c // 2
+        layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, to, 4, 2, 1, side % 2)]
+        c = to
     return nn.Sequential(*layers, nn.Tanh())
 
 
 def downwards(features: int, width: int, leak: float, data: DataSpec) -> nn.Module:
     """Its mirror: strided convolutions without normalisation, then `features` numbers."""
-    widths, coarsest = (
-        [data.channels, *(width << i for i in range(halvings(data.size)))],
-        data.size >> halvings(data.size),
-    )
-    layers: list[nn.Module] = []
+    *finer, coarsest = sides(data.size, 7)
+    widths, layers = [data.channels, *(width << i for i in range(len(finer)))], list[nn.Module]()
     for fine, coarse in pairwise(widths):
         layers += [nn.Conv2d(fine, coarse, 4, 2, 1), nn.LeakyReLU(leak)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * coarsest**2, features), nn.LeakyReLU(leak))

@@ -40,6 +40,7 @@ class Variant(nn.Module, ABC):
         """Flags of `train` and keys of its YAML. A variant with turns of its own starts from api.Options instead."""
 
         d_steps: Annotated[int, Option(min=1, help="Discriminator turns per generator turn (the paper's k).")] = 1
+        d_lr: Annotated[float | None, Option(min=0, max=100, help="D's own step size.", show_default="as --lr")] = None
 
     @dataclass(kw_only=True)
     class SampleOptions(settings.SampleOptions):
@@ -68,7 +69,8 @@ class Variant(nn.Module, ABC):
 
     def players(self) -> dict[str, Optimizer]:
         """Who moves: each optimiser holds the parameters its player may change."""
-        return {"D": self.optimizer(self.discriminator), "G": self.optimizer(self.generator)}
+        o = self.options
+        return {"D": self.optimizer(self.discriminator, lr=o.d_lr), "G": self.optimizer(self.generator)}
 
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
         """One step: Algorithm 1 of Goodfellow et al. Code after a `yield` runs once that turn's weights have moved."""
@@ -110,12 +112,13 @@ class Variant(nn.Module, ABC):
 
     # What a variant may call.
 
-    def optimizer(self, *networks: nn.Module) -> Optimizer:
+    def optimizer(self, *networks: nn.Module, lr: float | None = None) -> Optimizer:
+        """As --optimizer says, for these networks; `lr` where it is not the options'."""
         o, weights = self.options, chain.from_iterable(n.parameters() for n in networks)
         if o.optimizer == "sgd":
-            return SGD(weights, o.lr)
+            return SGD(weights, lr or o.lr)
         # The fused kernel exists for plain float weights on cpu and cuda.
-        return Adam(weights, o.lr, (o.beta1, o.beta2), fused=self.device.type in ("cpu", "cuda"))
+        return Adam(weights, lr or o.lr, (o.beta1, o.beta2), fused=self.device.type in ("cpu", "cuda"))
 
     def noise(self, n: int) -> Tensor:
         """Gaussian, `options.z` numbers for each of n images."""

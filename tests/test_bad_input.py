@@ -100,7 +100,7 @@ MISTAKES = [
     row("train gan --precision fp64", "--precision", "'fp64'", "'bf16'"),
     row("train gan --loss hinge", "--loss", "'hinge'", "'non-saturating'"),
     row("train gan --g-layers 8-x", "'8-x'", "256-512", "--help"),
-    row("train dcgan --size 30 -q", "not 30", "28", "--size 28"),
+    row("train dcgan --size 12 -q", "not 12", "16 to 128", "--size 32"),
     row("sample gan -n 0", "-n", "greater than or equal to 1"),
     row("sample gan --truncation 0", "--truncation", "0.0 is not between"),
     row("sample gan --grid 3by3", "--grid", "3by3", "COLSxROWS"),

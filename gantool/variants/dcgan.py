@@ -11,10 +11,8 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import USAGE, DataSpec, Recipe, UserError, halvings
+from gantool.api import USAGE, DataSpec, Recipe, UserError, sides
 from gantool.variants.gan import Game
-
-SIZES = [base << k for k in range(2, 6) for base in (4, 5, 6, 7) if 16 <= base << k <= 128]
 
 
 class DCGAN(Game):
@@ -24,47 +22,39 @@ class DCGAN(Game):
     no fully connected layers; ReLU and a last tanh in G; LeakyReLU in D.
     """
 
-    recipe = Recipe(steps=4_000, batch_size=64)
+    recipe = Recipe(steps=4_000, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
-        z: int = 100
-        width: Annotated[int, Option(min=1, help="Channels of the finest map; doubled at each coarser one.")] = 16
+        d_lr: float | None = 2e-3
+        r1: float = 0.1
+        width: Annotated[int, Option(min=1, help="Channels of G's finest map; doubled at each coarser one.")] = 16
+        d_width: Annotated[int, Option(min=1, help="Channels of D's finest map.")] = 24
         deviation: Annotated[float, Option(min=0, help="Of the normal weights at the start.")] = 0.02
 
     def __init__(self, options: Options, data: DataSpec) -> None:
-        if data.size not in SIZES:
-            near, known = min(SIZES, key=lambda size: abs(size - data.size)), ", ".join(map(str, sorted(SIZES)))
-            raise UserError(f"These networks draw sizes {known}, not {data.size}.", f"Try --size {near}.", USAGE)
+        if not 16 <= data.size <= 128:
+            raise UserError(f"dcgan draws sizes from 16 to 128, not {data.size}.", "Try --size 32.", USAGE)
+        self.sides = sides(data.size, coarsest=4)
         super().__init__(options, data)
         self.apply(self.start)
 
-    def widths(self) -> list[int]:
-        """Channels of each map, from fine to coarse."""
-        return [self.options.width << i for i in range(halvings(self.data.size))]
-
     def build_generator(self) -> nn.Module:
-        widths, coarsest = self.widths()[::-1], self.data.size >> halvings(self.data.size)
-        hidden = [
-            nn.ConvTranspose2d(self.options.z, widths[0], coarsest, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-        ]
-        for coarse, fine in pairwise(widths):
-            hidden += [nn.ConvTranspose2d(coarse, fine, 4, 2, 1, bias=False), nn.BatchNorm2d(fine), nn.ReLU()]
-        last = nn.ConvTranspose2d(widths[-1], self.data.channels, 4, 2, 1)
-        return nn.Sequential(nn.Unflatten(1, (-1, 1, 1)), *hidden, last, nn.Tanh())
+        *finer, coarsest = [(side, self.options.width << i) for i, side in enumerate(self.sides[1:])]
+        side, c = coarsest
+        layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.options.z, c, side, bias=False)]
+        for side, fine in reversed(finer):
+            layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, fine, 4, 2, 1, side % 2, bias=False)]
+            c = fine
+        last = nn.ConvTranspose2d(c, self.data.channels, 4, 2, 1, self.data.size % 2)
+        return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(), last, nn.Tanh())
 
     def build_discriminator(self) -> nn.Module:
-        widths, coarsest = self.widths(), self.data.size >> halvings(self.data.size)
-        hidden = [nn.Conv2d(self.data.channels, widths[0], 4, 2, 1), nn.LeakyReLU(self.options.leak)]
+        widths, leak = [self.options.d_width << i for i in range(len(self.sides) - 1)], self.options.leak
+        layers: list[nn.Module] = [nn.Conv2d(self.data.channels, widths[0], 4, 2, 1), nn.LeakyReLU(leak)]
         for fine, coarse in pairwise(widths):
-            hidden += [
-                nn.Conv2d(fine, coarse, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(coarse),
-                nn.LeakyReLU(self.options.leak),
-            ]
-        return nn.Sequential(*hidden, nn.Conv2d(widths[-1], 1, coarsest), nn.Flatten(0))
+            layers += [nn.Conv2d(fine, coarse, 4, 2, 1, bias=False), nn.BatchNorm2d(coarse), nn.LeakyReLU(leak)]
+        return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, self.sides[-1]), nn.Flatten(0))
 
     def start(self, layer: nn.Module) -> None:
         """Normal weights, centred on 1 for batch norm's scale."""

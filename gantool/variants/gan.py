@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers, r1
 
 
 class Game(Variant):
@@ -34,6 +34,8 @@ class Game(Variant):
             Literal["non-saturating", "saturating"], Option(help="G raises log D(G(z)), or lowers log(1 - D(G(z))).")
         ] = "non-saturating"
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
+        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
+        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -49,22 +51,23 @@ class Game(Variant):
     @abstractmethod
     def build_discriminator(self) -> nn.Module: ...
 
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        """D's logits. A plain GAN has no use for the classes."""
+        return self.discriminator(x)  # type: ignore[no-any-return]
+
     def d_loss(self, batch: Batch) -> Loss:
-        x, _, fake = batch
-        on_x, on_fake = self.discriminator(x), self.discriminator(fake)
-        self.report(on_x, on_fake)
-        return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}
-
-    def g_loss(self, batch: Batch) -> Loss:
-        _, _, fake = batch
-        return self.fool(self.discriminator(fake))
-
-    def fool(self, on_fake: Tensor) -> Tensor:
-        return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
-
-    def report(self, on_x: Tensor, on_fake: Tensor) -> None:
+        (x, y, fake), o = batch, self.options
+        penalised = o.r1 > 0 and self.step % o.r1_every == 0
+        on_x, on_fake = self.score(x.requires_grad_(penalised), y), self.score(fake, y)
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
         self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
+        loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}
+        return loss | {"r1": o.r1 / 2 * o.r1_every * r1(x, on_x)} if penalised else loss
+
+    def g_loss(self, batch: Batch) -> Loss:
+        _, y, fake = batch
+        on_fake = self.score(fake, y)
+        return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
         z = super().noise(n)
@@ -74,14 +77,15 @@ class Game(Variant):
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
 
-    recipe = Recipe(steps=10_000)
+    recipe = Recipe(steps=8_000)
     inputs = 0
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
+        r1: float = 0.03
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
-        dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.3
+        dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.0
         batch_norm: Annotated[float, Option(min=0, max=1, help="Momentum of the MLP generator's batch norm.")] = 0.1
 
         def __post_init__(self) -> None:
