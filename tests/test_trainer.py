@@ -116,7 +116,7 @@ def test_a_turn_moves_its_players_weights_and_no_others() -> None:
 
 def test_a_step_is_what_plain_torch_would_do() -> None:
     """Against a loop with zero_grad, backward and unfused Adam on the same draws."""
-    options = {"dropout": 0.0, "batch_norm": 0, "lr": 0.01}
+    options = {"dropout": 0.0, "batch_norm": 0, "lr": 0.01, "r1": 0.0}
     trainer, other = start(options=options), start(options=options)
     g, d, batches, variant = other.variant.generator, other.variant.discriminator, other.batches, other.variant
     adams = {n: torch.optim.Adam(n.parameters(), 0.01, (0.5, 0.999), foreach=False) for n in (g, d)}
@@ -184,7 +184,7 @@ class OnlyD(GAN):
 def test_a_trained_d_reaches_the_value_and_the_odds_that_theory_says() -> None:
     seed_all(0)
     data = Gaussians()
-    options = OnlyD.Options(**(NETS | {"lr": 0.02, "decay": 0.02}))
+    options = OnlyD.Options(**(NETS | {"lr": 0.02, "decay": 0.02, "r1": 0.0}))
     trainer = Trainer(OnlyD(options, data.spec), Recipe(batch_size=4096, steps=400), data, CPU)
     after(trainer, 400)
     x = torch.linspace(-8, 9, 4001, dtype=torch.float64)
