@@ -1,0 +1,32 @@
+"""The defaults draw digits: trained at full length and shown to the judge. Minutes long: python -m pytest -m slow."""
+
+import pytest
+import torch
+
+from gantool import device
+from gantool.cli import run
+from gantool.judge import digits_judge
+from gantool.modelfile import open_model
+from gantool.registry import Registry
+from gantool.run import Run, find
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["gan", "cgan", "dcgan"])
+def test_the_default_draws_digits_a_judge_is_sure_of(
+    variant: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    assert run(["train", variant, "--name", "full", "-q"]) == 0
+    made: Run = find("full")
+    model, _ = open_model(made.model, Registry(), "cpu")
+    device.seed_all(0)
+    with torch.inference_mode():
+        drawn = model.sample(2000, model.SampleOptions())
+        images, asked = drawn if isinstance(drawn, tuple) else (drawn, None)
+        sure, seen = digits_judge()(images.clone()).softmax(1).max(1)
+    share = torch.bincount(seen, minlength=10) / len(seen)
+    assert (sure > 0.9).float().mean() > 0.65
+    assert (share.clamp_min(1e-9) * (share.clamp_min(1e-9) * 10).log()).sum() < 0.15
+    if asked is not None:
+        assert (seen == asked).float().mean() > 0.97
