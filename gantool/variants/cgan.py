@@ -23,7 +23,7 @@ class CGAN(GAN):
     y one-hot beside the noise, and projected onto D's features (Miyato & Koyama, 2018).
     """
 
-    recipe = Recipe(steps=6_000, batch_size=32, average_images=5_000)
+    recipe = Recipe(steps=5_000, batch_size=32, average_images=5_000)
 
     @dataclass(kw_only=True)
     class Options(GAN.Options):
