@@ -22,7 +22,7 @@ class DCGAN(Game):
     no fully connected layers; ReLU and a last tanh in G; LeakyReLU in D.
     """
 
-    recipe = Recipe(steps=3_000, batch_size=32)
+    recipe = Recipe(steps=2_800, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
