@@ -76,10 +76,12 @@ def owner_gone(args: list[str]) -> UserError | None:
 def train_command(name: str) -> Any:
     offer, found = registry().offer(name), outline(registry(), name)
     sections = {"Training": found.recipe, name: found.options, "This run": TrainCommand}
-    return command(name, offer.summary, sections, lambda given: run_train(name, given), offer.presets())
+    return command(
+        name, offer.summary, sections, lambda given: run_train(name, found.recipe.data, given), offer.presets()
+    )
 
 
-def run_train(name: str, given: Given) -> None:
+def run_train(name: str, usual_data: str, given: Given) -> None:
     from gantool.data import catalog
 
     recipe, options, this = given.sections
@@ -87,7 +89,7 @@ def run_train(name: str, given: Given) -> None:
         if this.resume:
             run_resume_with(name, given, signals)
             return
-        if recipe.data in catalog.CATALOG or name in ("gan", "cgan", "dcgan"):
+        if usual_data in catalog.CATALOG:  # other variants read data of their own
             catalog.known(recipe.data)
         if not this.quiet and not this.dry_run:
             print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there

@@ -23,6 +23,8 @@ class Game(Variant):
     D returns logits, so log D(x) is -softplus(-logit) and log(1 - D(x)) is -softplus(logit).
     """
 
+    eager = ("discriminator",)  # R1 differentiates it twice
+
     @dataclass(kw_only=True)
     class Options(Variant.Options):
         lr: float = 1e-3
