@@ -70,7 +70,7 @@ print(json.dumps(left))
 def settle(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> Settle:
     """The settings that `gantool train ...` would train with."""
     seen: list[Given] = []
-    monkeypatch.setattr(cli, "run_train", lambda name, given: seen.append(given))
+    monkeypatch.setattr(cli, "run_train", lambda name, usual_data, given: seen.append(given))
 
     def settle(*args: object) -> dict[str, Any]:
         result = gantool("train", *args)
