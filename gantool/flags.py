@@ -167,7 +167,7 @@ def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
     whose = values.pop("variant", variant)
     if whose != variant:
         raise UserError(f"{path} holds settings of {whose!r}, not {variant!r}.", f"gantool train {whose} ...", USAGE)
-    known = {p.name: p for p in ctx.command.params if p.name not in ("preset", "config", "help")}
+    known = {str(p.name): p for p in ctx.command.params if p.name not in ("preset", "config", "help")}
     for key, value in values.items():
         if key not in known:
             raise UserError(

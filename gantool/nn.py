@@ -1,5 +1,6 @@
 """Small things several variants are built of."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -15,6 +16,12 @@ def layers(text: str) -> list[int]:
     if not all(size.isdecimal() and 0 < int(size) <= 65536 for size in sizes):
         raise BadParameter(f"{text!r} should be numbers joined by dashes, such as 256-512.")
     return [int(size) for size in sizes]
+
+
+def mlp(sizes: list[int], leak: float, more: Callable[[int], nn.Module]) -> nn.Sequential:
+    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units."""
+    *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+    return nn.Sequential(*(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last)
 
 
 def sides(size: int, coarsest: int) -> list[int]:

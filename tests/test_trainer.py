@@ -50,11 +50,12 @@ def pictures(n: int = 24) -> Pictures:
 class Normed(GAN):
     """A generator with batch norm."""
 
-    def build_generator(self) -> nn.Module:
-        return nn.Sequential(
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        generator = nn.Sequential(
             nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=0.3), nn.ReLU(), nn.Linear(4, 64), nn.Tanh(),
             nn.Unflatten(1, (1, 8, 8)),
         )  # fmt: skip
+        return generator, super().networks()[1]
 
 
 def start(cls: type[Variant] = GAN, options: dict[str, Any] | None = None, **recipe: Any) -> Trainer:

@@ -47,14 +47,12 @@ class CGAN(GAN):
         self.inputs = len(data.classes)
         super().__init__(options, data)
 
-    def build_generator(self) -> nn.Module:
-        o, mlp = self.options, self.options.networks == "mlp"
-        return Told(super().build_generator() if mlp else upwards(o.z + self.inputs, o.width, self.data), self.inputs)
-
-    def build_discriminator(self) -> nn.Module:
-        if self.options.networks == "mlp":
-            return Told(super().build_discriminator(), self.inputs)
-        return Projected(self.options.width, self.options.leak, self.data)
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        o, k = self.options, self.inputs
+        if o.networks == "mlp":
+            g, d = super().networks()
+            return Told(g, k), Told(d, k)
+        return Told(upwards(o.z + k, o.width, self.data), k), Projected(o.width, o.leak, self.data)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch

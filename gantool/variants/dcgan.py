@@ -39,7 +39,10 @@ class DCGAN(Game):
         super().__init__(options, data)
         self.apply(self.start)
 
-    def build_generator(self) -> nn.Module:
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        return self.upwards(), self.downwards()
+
+    def upwards(self) -> nn.Module:
         *finer, coarsest = [(side, self.options.width << i) for i, side in enumerate(self.sides[1:])]
         side, c = coarsest
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.options.z, c, side, bias=False)]
@@ -49,7 +52,7 @@ class DCGAN(Game):
         last = nn.ConvTranspose2d(c, self.data.channels, 4, 2, 1, self.data.size % 2)
         return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(), last, nn.Tanh())
 
-    def build_discriminator(self) -> nn.Module:
+    def downwards(self) -> nn.Module:
         widths, leak = [self.options.d_width << i for i in range(len(self.sides) - 1)], self.options.leak
         layers: list[nn.Module] = [nn.Conv2d(self.data.channels, widths[0], 4, 2, 1), nn.LeakyReLU(leak)]
         for fine, coarse in pairwise(widths):

@@ -6,7 +6,6 @@ Task: pictures from noise
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers, r1
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers, mlp, r1
 
 
 class Game(Variant):
@@ -44,17 +43,13 @@ class Game(Variant):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        self.generator = self.build_generator()
-        self.discriminator = self.build_discriminator()
+        self.generator, self.discriminator = self.networks()
 
     @abstractmethod
-    def build_generator(self) -> nn.Module: ...
-
-    @abstractmethod
-    def build_discriminator(self) -> nn.Module: ...
+    def networks(self) -> tuple[nn.Module, nn.Module]: ...
 
     def score(self, x: Tensor, y: Tensor) -> Tensor:
-        """D's logits. A plain GAN has no use for the classes."""
+        """D's logits. A plain GAN has no use for the classes y."""
         return self.discriminator(x)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
@@ -93,18 +88,10 @@ class GAN(Game):
         def __post_init__(self) -> None:
             layers(self.g_layers), layers(self.d_layers)
 
-    def build_generator(self) -> nn.Module:
+    def networks(self) -> tuple[nn.Module, nn.Module]:
         o, shape = self.options, (self.data.channels, self.data.size, self.data.size)
-        sizes, pixels = [o.z + self.inputs, *layers(o.g_layers)], torch.Size(shape).numel()
-        hidden: list[nn.Module] = []
-        for a, b in pairwise(sizes):
-            norm = [nn.BatchNorm1d(b, momentum=o.batch_norm)] if o.batch_norm else []
-            hidden += [nn.Linear(a, b), nn.LeakyReLU(o.leak), *norm]
-        return nn.Sequential(*hidden, nn.Linear(sizes[-1], pixels), nn.Tanh(), nn.Unflatten(1, shape))
-
-    def build_discriminator(self) -> nn.Module:
-        o, pixels = self.options, self.data.channels * self.data.size**2
-        hidden: list[nn.Module] = []
-        for a, b in pairwise([pixels + self.inputs, *layers(o.d_layers)]):
-            hidden += [nn.Linear(a, b), nn.LeakyReLU(o.leak), nn.Dropout(o.dropout)]
-        return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(layers(o.d_layers)[-1], 1), nn.Flatten(0))
+        pixels, plain = torch.Size(shape).numel(), o.batch_norm == 0
+        g, d = [o.z + self.inputs, *layers(o.g_layers), pixels], [pixels + self.inputs, *layers(o.d_layers), 1]
+        normed = mlp(g, o.leak, lambda n: nn.Identity() if plain else nn.BatchNorm1d(n, momentum=o.batch_norm))
+        generator = nn.Sequential(*normed, nn.Tanh(), nn.Unflatten(1, shape))
+        return generator, nn.Sequential(nn.Flatten(), *mlp(d, o.leak, lambda n: nn.Dropout(o.dropout)), nn.Flatten(0))
