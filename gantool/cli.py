@@ -5,23 +5,24 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
-from functools import cache
+from dataclasses import asdict
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
-from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from gantool import __version__, listing, terminal
+from gantool.data import catalog
 from gantool.errors import USAGE, UserError
-from gantool.flags import Given, UsageError, command
+from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command
 from gantool.options import EvalCommand, SampleCommand, TrainCommand, device_name
 from gantool.outline import outline
 from gantool.registry import ALLOW, Registry
+from gantool.run import RUNS, Run, all_runs, find, model_path, newest
 from gantool.signals import Interrupted, Signals
 
 STARTED = time.monotonic()  # --minutes counts from here
@@ -29,10 +30,10 @@ registry = cache(Registry)
 Build = Callable[[str], Any]
 
 
-def variant_group(verb: str, build: Build) -> type[TyperGroup]:
+def variant_group(verb: str, build: Build) -> type[QuickGroup]:
     """`train`, `sample` and `eval` each hold one subcommand per installed variant."""
 
-    class VariantGroup(TyperGroup):
+    class VariantGroup(QuickGroup):
         def list_commands(self, ctx: Any) -> list[str]:
             return registry().names()
 
@@ -42,7 +43,7 @@ def variant_group(verb: str, build: Build) -> type[TyperGroup]:
                 return None
             if ctx.resilient_parsing:
                 return build(name)
-            return TyperCommand(name, help=registry().offers[name][0].summary)
+            return QuickCommand(name, help=registry().offers[name][0].summary)
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             if not args and not ctx.resilient_parsing:
@@ -60,8 +61,6 @@ def variant_group(verb: str, build: Build) -> type[TyperGroup]:
 
 def owner_gone(args: list[str]) -> UserError | None:
     """Of a model made by a package that is not installed: which package."""
-    from gantool.run import model_path
-
     given = next((after for flag, after in pairwise(args) if flag == "--run"), None)
     with suppress(UserError):
         path = model_path(args[0], Path(given) if given else None)
@@ -76,81 +75,70 @@ def owner_gone(args: list[str]) -> UserError | None:
 def train_command(name: str) -> Any:
     offer, found = registry().offer(name), outline(registry(), name)
     sections = {"Training": found.recipe, name: found.options, "This run": TrainCommand}
-    return command(
-        name, offer.summary, sections, lambda given: run_train(name, found.recipe.data, given), offer.presets()
-    )
+    run = partial(run_train, name, found.recipe.data)
+    return command(name, offer.summary, sections, run, offer.presets())
 
 
 def run_train(name: str, usual_data: str, given: Given) -> None:
-    from gantool.data import catalog
-
     recipe, options, this = given.sections
+    if this.resume:
+        run_resume_with(name, given)
+        return
+    if usual_data in catalog.CATALOG:  # other variants read data of their own
+        catalog.known(recipe.data)
+    if not this.quiet and not this.dry_run:
+        print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
     with Signals() as signals:
-        if this.resume:
-            run_resume_with(name, given, signals)
-            return
-        if usual_data in catalog.CATALOG:  # other variants read data of their own
-            catalog.known(recipe.data)
-        if not this.quiet and not this.dry_run:
-            print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
         from gantool import training
 
-        session = training.Session(registry(), name, recipe, options, this)
-        training.train(session, signals, STARTED)
-        finish(signals)
+        training.train(training.Session(registry(), name, recipe, options, this), signals, STARTED)
 
 
-def run_resume_with(name: str, given: Given, signals: Signals) -> None:
+def run_resume_with(name: str, given: Given) -> None:
     """`train VARIANT --resume`: as `resume`, but what is said again must be as it was."""
-    from gantool.run import RUNS, find, newest
-
     recipe, options, this = given.sections
     run = newest(name) if this.name is None and this.out is None else find(this.out or RUNS / this.name)
-    from gantool import training
-
-    whose, stored_recipe, stored_options = training.stored(registry(), run)
-    if whose != name:
+    if (whose := run.status().variant) != name:
         raise UserError(f"{run.folder} is a run of {whose}.", f"gantool resume {run.folder}", USAGE)
     said = {k: v for k, v in (asdict(recipe) | asdict(options)).items() if k in given.chosen}
     if lengths := said.keys() & {"epochs", "minutes"}:
         raise UserError(f"A resumed run has its steps; it takes no --{lengths.pop()}.", "Give --steps, in all.", USAGE)
-    stored = [replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in (stored_recipe, stored_options)]
-    session = training.Session(registry(), name, stored[0], stored[1], this)
-    training.resume(session, run, signals)
-    finish(signals)
+    go_on(run, said, this)
 
 
-def finish(signals: Signals) -> None:
-    if signals.received:
-        raise Interrupted(signals.received)
+def go_on(run: Run, said: dict[str, Any], this: TrainCommand) -> None:
+    if not this.quiet:
+        print(f"resuming {run.folder}", flush=True)
+    with Signals() as signals:
+        from gantool import training
+
+        training.resume(registry(), run, said, this, signals)
 
 
 def sample_command(name: str) -> Any:
-    found = outline(registry(), name)
-
     def run(given: Given) -> None:
         with Signals():
             from gantool.sampler import sample
 
             sample(registry(), name, *given.sections)
 
-    return command(name, f"Draw with {name}.", {"Sampling": SampleCommand, name: found.sample_options}, run)
+    sections = {"Sampling": SampleCommand, name: outline(registry(), name).sample_options}
+    return command(name, f"Draw with {name}.", sections, run)
 
 
 def eval_command(name: str) -> Any:
-    registry().offer(name)
-
     def run(given: Given) -> None:
         with Signals():
             from gantool.evaluation import evaluate
 
             evaluate(registry(), name, *given.sections)
 
+    registry().offer(name)
     return command(name, f"Measure {name}.", {"Measuring": EvalCommand}, run)
 
 
 app = typer.Typer(
-    name="gantool", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
+    name="gantool", cls=QuickGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
 )  # fmt: skip
 groups: dict[str, tuple[Build, str]] = {
@@ -180,7 +168,7 @@ def everywhere(
         os.environ[ALLOW] = ""
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def resume(
     run: Annotated[Path | None, Argument(help="A run's folder or name; the newest unfinished one if left out.")] = None,
     steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None,
@@ -188,40 +176,28 @@ def resume(
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
     """Go on with a run exactly where its last checkpoint stands."""
-    from gantool.run import all_runs, find
-
-    with Signals() as signals:
-        if run is None:
-            open_runs = [r for r in all_runs() if r.saved() and r.status().state == "stopped"]
-            if not open_runs:
-                raise UserError("No unfinished run under runs/.", "See `gantool runs`.", USAGE)
-            found = open_runs[0]
-        else:
-            found = find(run)
-        if not quiet:
-            print(f"resuming {found.folder}", flush=True)
-        from gantool import training
-
-        name, recipe, options = training.stored(registry(), found)
-        recipe.steps = steps or recipe.steps
-        session = training.Session(registry(), name, recipe, options, TrainCommand(device=device, quiet=quiet))
-        training.resume(session, found, signals)
-        finish(signals)
+    if run is not None:
+        found = find(run)
+    elif unfinished := [r for r in all_runs() if r.saved() and r.status().state == "stopped"]:
+        found = unfinished[0]
+    else:
+        raise UserError("No unfinished run under runs/.", "See `gantool runs`.", USAGE)
+    go_on(found, {"steps": steps} if steps else {}, TrainCommand(device=device, quiet=quiet))
 
 
-@app.command("list")
+@app.command("list", cls=QuickCommand)
 def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
     """The variants there are."""
     listing.variants(registry(), json)
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def info(variant: Annotated[str, Argument(help="A name from `gantool list`.")]) -> None:
     """A variant's networks, options, presets and paper."""
     listing.info(registry(), variant)
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def runs(
     folder: Annotated[Path, Argument(help="Where to look.")] = Path("runs"),
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -230,7 +206,7 @@ def runs(
     listing.runs(folder, json)
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def plugins(
     check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -239,7 +215,7 @@ def plugins(
     listing.plugins(registry(), check, json)
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def new(
     name: Annotated[str, Argument(help="What to type after `gantool train`, such as my-gan.")],
     out: Annotated[Path | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
@@ -250,11 +226,11 @@ def new(
     scaffold(registry(), name, out)
 
 
-data = typer.Typer(no_args_is_help=True, help="Data sets and folders of pictures.")
+data = typer.Typer(cls=QuickGroup, no_args_is_help=True, help="Data sets and folders of pictures.")
 app.add_typer(data, name="data")
 
 
-@data.command("list")
+@data.command("list", cls=QuickCommand)
 def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
     """The data sets there are."""
     listing.data_sets(json)

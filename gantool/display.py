@@ -17,27 +17,6 @@ STEADY = 5.0  # seconds between plain lines
 NARROW = 60  # columns; below this, no picture beside the numbers
 
 
-class Pace:
-    """Images a second and time left, from this process's own steps."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer, self.start, self.first = trainer, time.monotonic(), trainer.step
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.start
-
-    @property
-    def rate(self) -> float:
-        done = self.trainer.step - self.first
-        return done * self.trainer.recipe.batch_size / self.elapsed if self.elapsed > 0 else 0.0
-
-    @property
-    def left(self) -> float:
-        waiting = (self.trainer.steps - self.trainer.step) * self.trainer.recipe.batch_size
-        return waiting / self.rate if self.rate else 0.0
-
-
 class Plain:
     """A line at the start, then one every few seconds, then the last."""
 
@@ -46,7 +25,7 @@ class Plain:
 
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
-        self.pace, self.last = Pace(trainer), 0.0
+        self.last = 0.0
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
@@ -58,9 +37,9 @@ class Plain:
     def line(self, trainer: Trainer) -> str:
         share = f"{trainer.step / trainer.steps:.0%}"
         numbers = [f"{name} {value:.3g}" for name, value in shown(trainer.metrics)]
-        pace = f"{self.pace.rate:,.0f} images/s"
+        pace = f"{trainer.rate:,.0f} images/s"
         return "  ".join(
-            [f"step {trainer.step}/{trainer.steps} ({share})", *numbers, pace, f"{clock(self.pace.left)} left"]
+            [f"step {trainer.step}/{trainer.steps} ({share})", *numbers, pace, f"{clock(trainer.left)} left"]
         )
 
 
@@ -76,7 +55,7 @@ class Dashboard:
 
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
-        self.pace, self.trainer = Pace(trainer), trainer
+        self.trainer = trainer
         self.task = self.bar.add_task("", total=trainer.steps, completed=trainer.step)
         self.live = Live(console=self.console, get_renderable=self.render, refresh_per_second=4, transient=False)
         self.live.start()
@@ -93,7 +72,7 @@ class Dashboard:
     def render(self) -> Group:
         trainer, width = self.trainer, self.console.width
         self.bar.update(self.task, completed=trainer.step)
-        numbers = [*shown(trainer.metrics), ("images/s", round(self.pace.rate))]
+        numbers = [*shown(trainer.metrics), ("images/s", round(trainer.rate))]
         table = Table.grid(padding=(0, 1))
         for name, value in numbers:
             table.add_row(Text(name, style="dim"), f"{value:,}" if isinstance(value, int) else f"{value:.3f}")

@@ -8,37 +8,32 @@ import torch
 
 from gantool import device, files
 from gantool.data import catalog
-from gantool.data.pictures import DataSpec, open_data
+from gantool.data.pictures import DataSpec, as_floats, open_data
 from gantool.errors import UserError
 from gantool.judge import Judge, digits_judge, judge_classes, train_judge
 from gantool.modelfile import open_model
 from gantool.options import EvalCommand, InputOptions, Recipe
 from gantool.registry import Registry
-from gantool.run import Run, model_path
-from gantool.sampler import CHUNK
+from gantool.run import Run
+from gantool.sampler import draw
 from gantool.terminal import console, table
 
+CPU = torch.device("cpu")
 DIGITS = catalog.CATALOG["digits"].classes
 
 
 def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
-    path = model_path(name, command.run)
-    variant, facts = open_model(path, registry, command.device)
-    if facts["variant"] != name:
-        raise UserError(f"{path} is a {facts['variant']}.", f"gantool eval {facts['variant']} --run {path}", 2)
+    path, variant, facts = open_model(registry, name, command.run, command.device, "eval")
     if issubclass(type(variant).SampleOptions, InputOptions):
         raise UserError(f"{name} turns pictures into pictures; eval measures variants that draw from noise.")
     judge, who = find_judge(facts, path, variant.data, command)
     device.seed_all(command.seed)
-    classes = max(len(variant.data.classes), 1)
-    chunk, options = -(-CHUNK // classes) * classes, variant.SampleOptions()
     found, asked = [], []
     with torch.inference_mode():
-        for start in range(0, command.n, chunk):
-            got = variant.sample(min(chunk, command.n - start), options)
-            images, labels = got if isinstance(got, tuple) else (got, None)
-            found.append(judge_classes(judge, images.float().cpu().clamp(-1, 1)))
-            asked += [] if labels is None else [labels.cpu()]
+        for part in draw(variant, command.n, variant.SampleOptions()):
+            (images,) = as_floats((torch.from_numpy(part.images).permute(0, 3, 1, 2),), CPU)
+            found.append(judge_classes(judge, images))
+            asked += [] if part.labels is None else [torch.from_numpy(part.labels)]
     scores = measure(torch.cat(found), torch.cat(asked) if asked else None, variant.data.classes)
     report = {"run": str(path), "step": facts["step"], "judge": who, "n": command.n, "scores": scores}
     run = Run(path.parent)

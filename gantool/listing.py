@@ -50,7 +50,6 @@ def info(registry: Registry, name: str) -> None:
 def networks(cls: Any) -> None:
     """Each network and its size, as built for the variant's default data."""
     from gantool.data.pictures import DataSpec
-    from gantool.training import parameters
 
     entry = catalog.CATALOG.get(cls.recipe.data)
     size = cls.recipe.size or (entry.size if entry else 32)
@@ -61,8 +60,7 @@ def networks(cls: Any) -> None:
         print(f"networks: not shown ({error.message})")
         return
     print(f"\nnetworks, for {size}x{size}x{spec.channels} pictures:")
-    rows = [(child, f"{parameters(module):,}") for child, module in variant.named_children() if parameters(module)]
-    table(("name", "parameters"), rows)
+    table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
 
 
 def shown(value: Any) -> str:

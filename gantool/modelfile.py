@@ -7,8 +7,9 @@ import torch
 
 from gantool import __version__, device, flags, sealed
 from gantool.data.pictures import DataSpec
-from gantool.errors import UserError
+from gantool.errors import USAGE, UserError
 from gantool.registry import Offer, Registry
+from gantool.run import model_path
 from gantool.variant import Variant
 
 if TYPE_CHECKING:
@@ -47,12 +48,19 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     sealed.save(path, facts | {"kind": KIND, "settings": settings}, state)
 
 
-def open_model(path: Path, registry: Registry, device_name: str) -> tuple[Variant, dict[str, Any]]:
-    """The variant, its weights in place, ready to sample."""
+def open_model(
+    registry: Registry, name: str, given: Path | None, device_name: str, verb: str = "sample"
+) -> tuple[Path, Variant, dict[str, Any]]:
+    """The file meant by --run, and the variant with that model's weights in place, ready to sample."""
+    path = model_path(name, given)
     facts, state = sealed.load(path)
     if facts.get("kind") != KIND:
         raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN")
-    variant = build(facts, registry, path)
+    if (whose := facts["variant"]) not in registry.offers:
+        raise not_installed(path, facts)
+    if whose != name:
+        raise UserError(f"{path} is a {whose}.", f"gantool {verb} {whose} --run {path}", USAGE)
+    variant = build(facts, registry)
     try:
         for name, weights in state["networks"].items():
             variant.get_submodule(name).load_state_dict(weights)
@@ -63,7 +71,7 @@ def open_model(path: Path, registry: Registry, device_name: str) -> tuple[Varian
         why = str(error).strip().splitlines()[-1].strip()
         raise UserError(f"{path} does not fit this {facts['variant']}: {why}", f"It was made by {made_by}.") from None
     where = device.choose(device_name)
-    return variant.to(where).eval().requires_grad_(False), facts
+    return path, variant.to(where).eval().requires_grad_(False), facts
 
 
 def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
@@ -72,10 +80,8 @@ def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
     return UserError(f"{path} was made by {made_by}, which is not installed.", f"pip install {package}")
 
 
-def build(facts: dict[str, Any], registry: Registry, path: Path) -> Variant:
-    """The variant a file was made by, if it is installed."""
-    if facts["variant"] not in registry.offers:
-        raise not_installed(path, facts)
+def build(facts: dict[str, Any], registry: Registry) -> Variant:
+    """The variant, as a file's facts describe it."""
     cls = registry.load(facts["variant"])
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))

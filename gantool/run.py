@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gantool import __version__, files, settings
+from gantool import __version__, files
 from gantool.errors import USAGE, UserError, did_you_mean
 
 RUNS = Path("runs")
@@ -80,9 +80,13 @@ class Run:
         command = shlex.join(["gantool", *sys.argv[1:]])
         comments = [f"Made by gantool {__version__} ({source}) with:", f"  {command}", "Repeat it with:"]
         comments.append(f"  gantool train {variant} --config {self.config}")
+        from gantool import settings
+
         files.write(self.config, settings.write({"variant": variant, **values}, comments))
 
     def read_config(self) -> dict[str, Any]:
+        from gantool import settings  # here and above, because YAML takes a tenth of --help's time
+
         return settings.read(self.config)
 
     # Its metrics.

@@ -20,7 +20,6 @@ from gantool.errors import USAGE, UserError
 from gantool.modelfile import open_model
 from gantool.options import InputOptions, SampleCommand, grid_shape
 from gantool.registry import Registry
-from gantool.run import model_path
 from gantool.variant import Variant
 
 CHUNK = 256  # images drawn at once
@@ -40,10 +39,7 @@ def sample(registry: Registry, name: str, command: SampleCommand, options: Any) 
     out, columns, rows = command.out or Path(f"{name}.png"), *(grid_shape(command.grid) if command.grid else (0, 0))
     if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
         raise UserError(f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", code=USAGE)
-    path = model_path(name, command.run)
-    variant, facts = open_model(path, registry, command.device)
-    if facts["variant"] != name:
-        raise UserError(f"{path} is a {facts['variant']}.", f"gantool sample {facts['variant']} --run {path}", USAGE)
+    _, variant, _ = open_model(registry, name, command.run, command.device)
     options = type(variant).SampleOptions(**vars(options))  # the class itself, where a stand-in parsed the flags
     if isinstance(options, InputOptions) and out.resolve() == options.input.resolve():
         raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)

@@ -17,23 +17,28 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """While this lasts, a first signal calls `gently` if there is such a way, and any other ends the command."""
+    """While this lasts, a first signal calls `gently` if there is such a way, and any other ends the command.
+
+    A command that ended gently still ends with the signal's exit code.
+    """
 
     def __init__(self) -> None:
         self.gently: Callable[[], None] | None = None
-        self.received: int | None = None
+        self.received = 0  # the exit code of the first signal
 
     def __enter__(self) -> Self:
         self.before: dict[int, Any] = {number: signal.signal(number, self.handle) for number in EXIT}
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        if self.received and kind is None:
+            raise Interrupted(self.received)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         code = EXIT[signal.Signals(number)]
-        if self.received is not None or self.gently is None:
+        if self.received or self.gently is None:
             raise Interrupted(code)
         self.received = code
         self.gently()

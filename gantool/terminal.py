@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from shutil import get_terminal_size
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
 from gantool.errors import FAILED, UserError
 
@@ -23,6 +23,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person; in a pipe, whole lines for grep."""
     cells = [[str(cell) for cell in row] for row in rows]
     if console().is_terminal:
+        from rich.table import Table
+
         drawn = Table(*header, box=None, header_style="dim", pad_edge=False)
         for row in cells:
             drawn.add_row(*row)
@@ -39,7 +41,7 @@ def as_json(value: Any) -> None:
 
 def help_style() -> Literal["rich"] | None:
     """Boxes for --help, but where they would cut the names of flags short."""
-    return "rich" if Console().width >= NARROW else None
+    return "rich" if get_terminal_size().columns >= NARROW else None
 
 
 def complain(error: UserError) -> None:

@@ -48,6 +48,7 @@ class Trainer:
         self.rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.players.items()}
         self.half = devices.half(recipe.precision, device)
         self.step, self.steps = 0, recipe.steps or 0
+        self.began, self.first = time.monotonic(), 0  # when this process set out, and from which step
         self.window: list[dict[str, Tensor]] = []  # what was measured since the last line of the log; on the device
         self.metrics: dict[str, float] = {}
         self.logged = False  # whether `metrics` is new at this step
@@ -95,6 +96,7 @@ class Trainer:
 
     def run(self, events: Events) -> None:
         """Train to the last step, or until told to stop; observers see every step and the end."""
+        self.began, self.first = time.monotonic(), self.step
         try:
             events.gantool_train_start(trainer=self)
             while self.step < self.steps and not self.stop:
@@ -112,6 +114,21 @@ class Trainer:
         finally:
             self.batches.close()
             events.gantool_train_end(trainer=self)
+
+    @property
+    def seconds(self) -> float:
+        """That this process has trained; `rate` and `left` are reckoned from them."""
+        return time.monotonic() - self.began
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return (self.step - self.first) * self.recipe.batch_size / max(self.seconds, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds to the last step, at this rate."""
+        return (self.steps - self.step) * self.recipe.batch_size / self.rate if self.rate else 0.0
 
     def read_window(self) -> None:
         """Means since the last log; this waits for the device. Raises if a number is none."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pluggy
-import torch
 from rich.console import Console
 
 from gantool import device as devices
@@ -40,7 +39,6 @@ class Session:
         self.options = self.cls.Options(**asdict(options))
         self.console = console(quiet=command.quiet)
         self.device = devices.choose(command.device)
-        self.birth = time.monotonic()
 
     def prepare(self) -> None:
         """Data, networks and trainer; every mistake in the settings shows here, before anything is written."""
@@ -78,23 +76,30 @@ class Session:
 
     def play(self, run: Run, signals: Signals) -> None:
         """Train, show, keep; then say what came of it."""
-        trainer, start, first = self.trainer, time.monotonic(), self.trainer.step
+        trainer, name = self.trainer, self.offer.name
+        run.write_config(name, self.values(), f"{self.offer.package} {self.offer.version}")
+        self.console.print(self.shape())
+        recipe = trainer.recipe
+        self.console.print(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
         signals.gently = lambda: setattr(trainer, "stop", "interrupted")
         try:
             trainer.run(self.events(run))
         except Diverged as error:
             good = [p.stem for p in run.saved()[:1]]
-            kept = f"{good[0]} is kept: gantool sample {self.offer.name} --run {run.folder}" if good else ""
+            kept = f"{good[0]} is kept: gantool sample {name} --run {run.folder}" if good else ""
             raise UserError(error.message, f"{error.hint}\n  {kept}".rstrip()) from None
-        seconds = time.monotonic() - start
-        rate = (trainer.step - first) * trainer.recipe.batch_size / max(seconds, 1e-9)
-        said = f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {clock(seconds)} ({rate:,.0f} images/s)"
-        self.console.print(said, style="bold")
-        self.console.print(f"  {run.folder}/model.safetensors")
-        nexts = f"gantool sample {self.offer.name} --run {run.folder}"
-        if trainer.ending != "done":
-            nexts = f"gantool resume {run.folder}"
-        self.console.print(f"  next: {nexts}")
+        took = f"{clock(trainer.seconds)} ({trainer.rate:,.0f} images/s)"
+        self.console.print(f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {took}", style="bold")
+        self.console.print(f"  {run.model}")
+        onward = f"sample {name} --run" if trainer.ending == "done" else "resume"
+        self.console.print(f"  next: gantool {onward} {run.folder}")
+
+    def shape(self) -> str:
+        """The data and the device, in a line."""
+        spec = self.data.spec
+        labels = f", {len(spec.classes)} classes" if spec.classes else ""
+        shape = f"{len(self.data):,} pictures {spec.size}x{spec.size}x{spec.channels}{labels}"
+        return f"{shape}; {devices.describe(self.device)}"
 
     def events(self, run: Run) -> Any:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
@@ -153,30 +158,26 @@ def train(session: Session, signals: Signals, started: float) -> None:
         return
     run = Run.create(session.offer.name, session.command.name, session.command.out)
     with run.taken():
-        begin(session, run, signals)
+        session.play(run, signals)
 
 
-def begin(session: Session, run: Run, signals: Signals) -> None:
-    run.write_config(session.offer.name, session.values(), f"{session.offer.package} {session.offer.version}")
-    announce(session, run)
-    session.play(run, signals)
-
-
-def resume(session: Session, run: Run, signals: Signals) -> None:
-    """Go on exactly where the newest good checkpoint stands."""
+def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCommand, signals: Signals) -> None:
+    """Go on exactly where the newest good checkpoint stands; `said` are settings given once more."""
+    name, *settings = stored(registry, run)
+    recipe, options = (replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in settings)
+    session = Session(registry, name, recipe, options, command)
     with run.taken():
         facts, state = newest_good(run)
         session.prepare()
         refuse_changes(session, facts)
         session.settle(time.monotonic())
-        session.trainer.restore(state)
-        if session.trainer.step >= session.trainer.steps:
-            raise UserError(
-                f"{run.folder} is done: all {session.trainer.steps} steps.",
-                f"Train on with more: gantool resume {run.folder} --steps {2 * session.trainer.steps}", USAGE,
-            )  # fmt: skip
-        run.forget_after(session.trainer.step)
-        begin(session, run, signals)
+        trainer = session.trainer
+        trainer.restore(state)
+        if trainer.step >= trainer.steps:
+            more = f"Train on with more: gantool resume {run.folder} --steps {2 * trainer.steps}"
+            raise UserError(f"{run.folder} is done: all {trainer.steps} steps.", more, USAGE)
+        run.forget_after(trainer.step)
+        session.play(run, signals)
 
 
 def newest_good(run: Run) -> tuple[dict[str, Any], Any]:
@@ -215,16 +216,6 @@ def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
         )
 
 
-def announce(session: Session, run: Run) -> None:
-    spec, recipe = session.data.spec, session.trainer.recipe
-    shape = f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}"
-    labels = f", {len(spec.classes)} classes" if spec.classes else ""
-    session.console.print(f"{shape}{labels}; {devices.describe(session.device)}")
-    session.console.print(
-        f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}", soft_wrap=True
-    )
-
-
 def rehearse(session: Session) -> None:
     """--dry-run: what would happen, and how long it would take."""
     trainer, console = session.trainer, session.console
@@ -232,27 +223,17 @@ def rehearse(session: Session) -> None:
     for key, value in session.values().items():
         if value is not None:
             console.print(f"{key}: {value}")
-    for name, module in trainer.variant.named_children():
-        if parameters(module):
-            console.print(f"{name}: {parameters(module):,} parameters")
-    spec = session.data.spec
-    console.print(
-        f"{len(session.data):,} pictures {spec.size}x{spec.size}x{spec.channels}; {devices.describe(session.device)}"
-    )
-    rate = trainer.recipe.batch_size / each
-    console.print(
-        f"about {clock(each * trainer.steps)} for {trainer.steps:,} steps ({rate:,.0f} images/s); nothing was trained"
-    )
+    for name, count in trainer.variant.sizes().items():
+        console.print(f"{name}: {count:,} parameters")
+    console.print(session.shape())
+    rate, whole = trainer.recipe.batch_size / each, clock(each * trainer.steps)
+    console.print(f"about {whole} for {trainer.steps:,} steps ({rate:,.0f} images/s); nothing was trained")
 
 
 def located(recipe: Recipe) -> Recipe:
     """A folder by its whole path, so that the run can be resumed from anywhere."""
     is_path = recipe.data not in CATALOG and Path(recipe.data).expanduser().exists()
     return replace(recipe, data=str(Path(recipe.data).expanduser().resolve())) if is_path else recipe
-
-
-def parameters(module: torch.nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:

@@ -132,6 +132,11 @@ class Variant(nn.Module, ABC):
         """Numbers to be logged and not minimised."""
         self.logged |= {name: value.detach() for name, value in values.items()}
 
+    def sizes(self) -> dict[str, int]:
+        """The number of parameters of each network."""
+        found = {name: sum(p.numel() for p in module.parameters()) for name, module in self.named_children()}
+        return {name: count for name, count in found.items() if count}
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device

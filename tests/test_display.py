@@ -78,11 +78,11 @@ def test_plain_lines_come_at_a_steady_pace_and_the_last_step_always(trainer: Tra
 def test_time_left_is_reckoned_from_this_process_own_steps(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer.step, trainer.steps = 1000, 1300  # resumed
     now = [50.0]
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    pace = module.Pace(trainer)
-    assert (pace.rate, pace.left) == (0, 0)
+    monkeypatch.setattr("gantool.trainer.time", SimpleNamespace(monotonic=lambda: now[0]))
+    trainer.began, trainer.first = now[0], trainer.step
+    assert (trainer.rate, trainer.left) == (0, 0)
     trainer.step, now[0] = 1100, 60.0  # 100 steps of 4 images in 10 s
-    assert (pace.rate, pace.left) == (40, 20)
+    assert (trainer.rate, trainer.left) == (40, 20)
 
 
 @pytest.mark.parametrize(("seconds", "says"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3661, "1:01:01")])

@@ -19,7 +19,7 @@ def test_the_default_draws_digits_a_judge_is_sure_of(
     monkeypatch.chdir(str(tmp_path))
     assert run(["train", variant, "--name", "full", "-q"]) == 0
     made: Run = find("full")
-    model, _ = open_model(made.model, Registry(), "cpu")
+    _, model, _ = open_model(Registry(), variant, made.model, "cpu")
     device.seed_all(0)
     with torch.inference_mode():
         drawn = model.sample(2000, model.SampleOptions())

@@ -134,7 +134,7 @@ def test_a_film_shows_a_walk_and_a_strip_lays_it_in_a_row(sample: Gantool) -> No
 
 
 def opened(models: Path, name: str) -> Variant:
-    return open_model(models / f"{name}.safetensors", Registry(), "cpu")[0]
+    return open_model(Registry(), name, models / f"{name}.safetensors", "cpu")[1]
 
 
 def test_a_walk_starts_and_ends_at_the_two_pictures_of_its_noises(models: Path) -> None:
