@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,7 +87,7 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             loss = turn.loss(turn.batch)
         terms = loss if isinstance(loss, dict) else {"loss": loss}
-        total = torch.stack([term.float() for term in terms.values()]).sum() if len(terms) > 1 else loss_of(terms)
+        total = reduce(torch.add, (term.float() for term in terms.values()))
         for weight, grad in zip(owned, torch.autograd.grad(total, owned, allow_unused=True), strict=True):
             weight.grad = grad
         optimizer.step()
@@ -218,8 +219,3 @@ class Trainer:
         each = (time.perf_counter() - start) / taken
         self.restore(before)
         return each
-
-
-def loss_of(terms: dict[str, Tensor]) -> Tensor:
-    (only,) = terms.values()
-    return only
