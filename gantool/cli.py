@@ -22,7 +22,7 @@ from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command
 from gantool.options import EvalCommand, SampleCommand, TrainCommand, device_name
 from gantool.outline import outline
 from gantool.registry import ALLOW, Registry
-from gantool.run import RUNS, Run, all_runs, find, model_path, newest
+from gantool.run import RUNS, Run, find, model_path, runs_of, unfinished
 from gantool.signals import Interrupted, Signals
 
 STARTED = time.monotonic()  # --minutes counts from here
@@ -97,7 +97,7 @@ def run_train(name: str, usual_data: str, given: Given) -> None:
 def run_resume_with(name: str, given: Given) -> None:
     """`train VARIANT --resume`: as `resume`, but what is said again must be as it was."""
     recipe, options, this = given.sections
-    run = newest(name) if this.name is None and this.out is None else find(this.out or RUNS / this.name)
+    run = runs_of(name)[0] if this.name is None and this.out is None else find(this.out or RUNS / this.name)
     if (whose := run.status().variant) != name:
         raise UserError(f"{run.folder} is a run of {whose}.", f"gantool resume {run.folder}", USAGE)
     said = {k: v for k, v in (asdict(recipe) | asdict(options)).items() if k in given.chosen}
@@ -176,13 +176,9 @@ def resume(
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
     """Go on with a run exactly where its last checkpoint stands."""
-    if run is not None:
-        found = find(run)
-    elif unfinished := [r for r in all_runs() if r.saved() and r.status().state == "stopped"]:
-        found = unfinished[0]
-    else:
-        raise UserError("No unfinished run under runs/.", "See `gantool runs`.", USAGE)
-    go_on(found, {"steps": steps} if steps else {}, TrainCommand(device=device, quiet=quiet))
+    go_on(
+        find(run) if run else unfinished(), {"steps": steps} if steps else {}, TrainCommand(device=device, quiet=quiet)
+    )
 
 
 @app.command("list", cls=QuickCommand)

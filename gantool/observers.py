@@ -101,19 +101,20 @@ class Checkpoints:
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
-        if trainer.step % self.every == 0 or trainer.step == trainer.steps:
+        if trainer.step % self.every == 0 and trainer.step < trainer.steps:
             self.save(trainer)
 
     @hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
+        """The last save comes after all else is written, so a run with its last checkpoint is whole."""
         if trainer.ending != "failed" and trainer.step not in (0, self.at):
             self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
         trainer.check_weights()
         facts = modelfile.describe(self.offer, self.values, trainer.data.spec, trainer)
-        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": "checkpoint"}, trainer.state())
         modelfile.export(self.run.model, facts, trainer)
+        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": "checkpoint"}, trainer.state())
         self.run.prune()
         self.at = trainer.step
 

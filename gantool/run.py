@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,15 +53,13 @@ class Run:
             raise UserError(f"{name!r} is not a name for a run.", "A name has no slashes; use --out for a path.", USAGE)
         if out is not None or name is not None:
             run = cls(out if out is not None else RUNS / str(name))
-            if run.config.exists() or (run.folder.is_dir() and any(run.folder.iterdir())):
+            if not untouched(run.folder):
                 hint = f"Go on with it: gantool resume {run.folder}. Or choose another --name."
                 raise UserError(f"{run.folder} is already there.", hint, USAGE)
             run.folder.mkdir(parents=True, exist_ok=True)
         else:
             RUNS.mkdir(exist_ok=True)
             run = cls(first_free(variant))
-        run.samples.mkdir()
-        run.checkpoints.mkdir()
         return run
 
     @contextmanager
@@ -88,6 +86,13 @@ class Run:
         from gantool import settings  # here and above, because YAML takes a tenth of --help's time
 
         return settings.read(self.config)
+
+    @property
+    def variant(self) -> str:
+        """Whose it is; nothing, if its config cannot be read: one bad run must not hide the others."""
+        with suppress(UserError):
+            return str(self.read_config().get("variant", ""))
+        return ""
 
     # Its metrics.
 
@@ -154,6 +159,13 @@ class Run:
             return ""
 
 
+def untouched(folder: Path) -> bool:
+    """Whether a run may begin here: nothing is, or only what a start that was killed leaves behind."""
+    return not folder.exists() or (
+        folder.is_dir() and all(p.is_dir() or p.name.startswith(".") for p in folder.rglob("*"))
+    )
+
+
 def step_of(path: Path) -> int:
     number = path.stem.removeprefix("step-")
     return int(number) if number.isdecimal() else -1
@@ -186,13 +198,19 @@ def find(name: str | Path) -> Run:
     raise UserError(f"No run at {name}.{did_you_mean(str(name), names)}", there, USAGE)
 
 
-def newest(variant: str) -> Run:
-    """The variant's newest run that one can sample from or resume."""
-    runs = [run for run in all_runs() if run.name and run.read_config().get("variant") == variant]
-    for run in runs:
-        if run.model.is_file() or run.saved():
-            return run
+def runs_of(variant: str) -> list[Run]:
+    """The variant's runs, newest first; at least one."""
+    if found := [run for run in all_runs() if run.variant == variant]:
+        return found
     raise UserError(f"There is no run of {variant} in {RUNS}/ yet.", f"Make one: gantool train {variant}", USAGE)
+
+
+def unfinished() -> Run:
+    """The newest run that was stopped before its end."""
+    for run in all_runs():
+        if run.variant and run.status().state in ("stopped", "new"):
+            return run
+    raise UserError(f"No unfinished run under {RUNS}/.", "See `gantool runs`.", USAGE)
 
 
 def model_path(variant: str, given: Path | None) -> Path:
@@ -201,7 +219,8 @@ def model_path(variant: str, given: Path | None) -> Path:
         return given
     if given is not None and given.suffix == ".safetensors":
         raise UserError(f"There is no file {given}.", "Give a run or a model file; see `gantool runs`.", USAGE)
-    run = newest(variant) if given is None else find(given)
+    candidates = [find(given)] if given else runs_of(variant)
+    run = next((run for run in candidates if run.model.is_file()), candidates[0])
     if not run.model.is_file():
         raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
     return run.model

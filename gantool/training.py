@@ -70,9 +70,7 @@ class Session:
         trainer.steps = steps
 
     def values(self) -> dict[str, Any]:
-        """The settings, one flat mapping: what config.yaml and the checkpoints hold."""
-        found = asdict(self.recipe) | asdict(self.options)
-        return {key: plain(value) for key, value in found.items() if key not in LENGTHS[1:]}
+        return flat(self.recipe, self.options)
 
     def play(self, run: Run, signals: Signals) -> None:
         """Train, show, keep; then say what came of it."""
@@ -164,15 +162,17 @@ def train(session: Session, signals: Signals, started: float) -> None:
 def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCommand, signals: Signals) -> None:
     """Go on exactly where the newest good checkpoint stands; `said` are settings given once more."""
     name, *settings = stored(registry, run)
+    made_with = flat(*settings)
     recipe, options = (replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in settings)
     session = Session(registry, name, recipe, options, command)
     with run.taken():
-        facts, state = newest_good(run)
+        facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
         session.prepare()
         refuse_changes(session, facts)
         session.settle(time.monotonic())
         trainer = session.trainer
-        trainer.restore(state)
+        if state:
+            trainer.restore(state)
         if trainer.step >= trainer.steps:
             more = f"Train on with more: gantool resume {run.folder} --steps {2 * trainer.steps}"
             raise UserError(f"{run.folder} is done: all {trainer.steps} steps.", more, USAGE)
@@ -180,7 +180,8 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
         session.play(run, signals)
 
 
-def newest_good(run: Run) -> tuple[dict[str, Any], Any]:
+def newest_good(run: Run) -> tuple[dict[str, Any], Any] | None:
+    """Its newest checkpoint that is whole; None for a run that was stopped before its first."""
     damaged: list[Path] = []
     for path in run.saved():
         try:
@@ -192,6 +193,8 @@ def newest_good(run: Run) -> tuple[dict[str, Any], Any]:
         for bad in damaged:  # out of the way, lest it count as the newest
             bad.replace(bad.with_suffix(".damaged"))
         return found
+    if not damaged and not any(run.checkpoints.glob("*.damaged")):
+        return None
     raise UserError(f"{run.folder} has no good checkpoint to go on from.", "Train anew with its config.yaml: --config.")
 
 
@@ -203,7 +206,7 @@ def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
         for key in sorted(then.keys() | now.keys())
         if key not in ("steps", "data_dir") and then.get(key) != now.get(key)
     ]
-    if then["data"] == now["data"] and facts["fingerprint"] != session.data.fingerprint():
+    if then["data"] == now["data"] and facts.get("fingerprint") not in (None, session.data.fingerprint()):
         changed.append(f"data: {facts['settings']['data']} holds other pictures than it did")
     if (now["steps"] or 0) < facts["step"]:
         changed.append(f"steps: {facts['step']} are done already, {now['steps']} asked for")
@@ -234,6 +237,12 @@ def located(recipe: Recipe) -> Recipe:
     """A folder by its whole path, so that the run can be resumed from anywhere."""
     is_path = recipe.data not in CATALOG and Path(recipe.data).expanduser().exists()
     return replace(recipe, data=str(Path(recipe.data).expanduser().resolve())) if is_path else recipe
+
+
+def flat(recipe: Recipe, options: Any) -> dict[str, Any]:
+    """The settings, one flat mapping: what config.yaml and the checkpoints hold."""
+    found = asdict(recipe) | asdict(options)
+    return {key: plain(value) for key, value in found.items() if key not in LENGTHS[1:]}
 
 
 def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:

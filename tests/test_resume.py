@@ -247,3 +247,31 @@ def test_a_process_stopped_by_a_signal_goes_on_exactly(gantool: Gantool, number:
     assert log("stopped") == log("whole")
     assert not list(Path("runs/stopped").rglob(".*.tmp"))
     assert torch.get_num_threads() == 1
+
+
+def test_a_run_killed_before_its_first_checkpoint_is_resumed_from_the_start(gantool: Gantool) -> None:
+    for name in ("whole", "cut"):
+        assert gantool("train", *GAN, "--name", name, "--steps", 6).code == 0
+    for file in [*run("cut").saved(), run("cut").model]:
+        file.unlink()
+    assert json.loads(gantool("runs", "--json").out)[0]["state"] == "new"
+    done = gantool("resume", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert (whole("cut"), log("cut")) == (whole("whole"), log("whole"))
+
+
+def test_a_start_killed_before_its_settings_were_written_leaves_the_name_free(gantool: Gantool) -> None:
+    for folder in ("samples", "checkpoints"):
+        Path("runs/mine", folder).mkdir(parents=True)
+    for leftover in (".lock", ".config.yaml.1.tmp"):
+        Path("runs/mine", leftover).touch()
+    assert gantool("train", *GAN, "--name", "mine", "--steps", 2).code == 0
+    assert not Path("runs/mine/.config.yaml.1.tmp").exists()
+
+
+def test_one_unreadable_run_does_not_hide_the_others(gantool: Gantool) -> None:
+    assert gantool("train", *GAN, "--name", "good", "--steps", 2).code == 0
+    Path("runs/bad").mkdir()
+    Path("runs/bad/config.yaml").write_text("{")
+    assert gantool("sample", "gan", "-q").code == 0
+    assert "No unfinished run" in gantool("resume").err
