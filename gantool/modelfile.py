@@ -1,11 +1,14 @@
 """The model file: one .safetensors with everything sampling needs, and no data set."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from gantool import __version__, device, flags, sealed
+from gantool.data.decoding import printable
 from gantool.data.pictures import DataSpec
 from gantool.errors import USAGE, UserError
 from gantool.registry import Offer, Registry
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from gantool.trainer import Trainer
 
 KIND = "model"
+LONGEST = 1_000  # characters of a setting
+SPARE = 64 * 2**20  # numbers that may be in networks which are not in the file, such as a discriminator
+_word = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}").fullmatch  # a variant's name, a package's, a version
 
 
 def describe(offer: Offer, values: dict[str, Any], spec: DataSpec, trainer: "Trainer") -> dict[str, Any]:
@@ -56,35 +62,79 @@ def open_model(
     facts, state = sealed.load(path)
     if facts.get("kind") != KIND:
         raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN")
+    if not believable(facts):
+        raise sealed.Damaged(f"{path} is damaged: its facts are not a model's.", sealed.OTHER)
     if (whose := facts["variant"]) not in registry.offers:
         raise not_installed(path, facts)
     if whose != name:
         raise UserError(f"{path} is a {whose}.", f"gantool {verb} {whose} --run {path}", USAGE)
-    variant = build(facts, registry)
     try:
-        for name, weights in state["networks"].items():
-            variant.get_submodule(name).load_state_dict(weights)
-        for name, value in state["buffers"].items():
-            variant.get_buffer(name).copy_(value)
-    except (RuntimeError, AttributeError, KeyError) as error:
-        made_by = f"{facts['package']} {facts['version']}"
-        why = str(error).strip().splitlines()[-1].strip()
-        raise UserError(f"{path} does not fit this {facts['variant']}: {why}", f"It was made by {made_by}.") from None
-    where = device.choose(device_name)
-    return path, variant.to(where).eval().requires_grad_(False), facts
+        variant = build(facts, state, registry)
+        where = device.choose(device_name)
+        return path, variant.to(where).eval().requires_grad_(False), facts
+    except UserError:
+        raise
+    except Exception as error:  # its facts and its weights may be anyone's, and name anything
+        why = printable(str(error).strip().splitlines()[-1].strip())[:200] if str(error).strip() else ""
+        made_by = f"It was made by {facts['package']} {facts['version']}."
+        raise UserError(f"{path} does not fit this {whose}: {why or type(error).__name__}", made_by) from error
+
+
+def believable(facts: dict[str, Any]) -> bool:
+    """Whether these are the facts of a model: a right checksum says that a file is whole, not whose it is."""
+    spec, settings = facts.get("spec"), facts.get("settings")
+    return (
+        all(isinstance(facts.get(key), str) and _word(facts[key]) for key in ("variant", "package", "version"))
+        and isinstance(facts.get("data"), str)
+        and isinstance(facts.get("step"), int)
+        and isinstance(settings, dict)
+        and all(value is None or len(str(value)) <= LONGEST for value in settings.values())
+        and isinstance(spec, dict)
+        and all(isinstance(spec.get(key), int) and spec[key] > 0 for key in ("channels", "size"))
+        and isinstance(spec.get("classes"), list)
+        and all(isinstance(name, str) and name.isprintable() for name in spec["classes"])
+    )
 
 
 def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
-    package = facts.get("package", "of another name")
-    made_by = f"{facts.get('variant')!r} of the package {package} {facts.get('version', '')}"
+    variant, package, version = (str(facts.get(key)) for key in ("variant", "package", "version"))
+    if not all(map(_word, (variant, package, version))):  # what is printed here, people paste
+        return UserError(f"{path} does not say which package made it.", sealed.OTHER)
+    made_by = f"{variant!r} of the package {package} {version}"
     return UserError(f"{path} was made by {made_by}, which is not installed.", f"pip install {package}")
 
 
-def build(facts: dict[str, Any], registry: Registry) -> Variant:
-    """The variant, as a file's facts describe it."""
+def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> Variant:
+    """The variant, as a file's facts describe it and with its weights."""
     cls = registry.load(facts["variant"])
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))
     (options,) = flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
+    # First as an outline, which takes no memory: settings may ask for any, a file's weights are only its own size.
+    with torch.device("meta"):
+        check_fit(cls(options, spec), state)
     variant: Variant = cls(options, spec)
+    for name, weights in state["networks"].items():
+        variant.get_submodule(name).load_state_dict(weights)
+    for name, value in state["buffers"].items():
+        variant.get_buffer(name).copy_(value)
     return variant
+
+
+def check_fit(variant: Variant, state: dict[str, Any]) -> None:
+    """Raise ValueError unless the file holds just what this variant draws with, and the rest is in proportion."""
+    mine = {name: variant.get_submodule(name).state_dict() for name in variant.averaged}
+    wanted = shapes({**mine, "": dict(variant.named_buffers(recurse=False))})
+    found = shapes({**state["networks"], "": state["buffers"]})
+    for key in sorted(wanted.keys() | found.keys()):
+        if wanted.get(key) != found.get(key):
+            raise ValueError(f"{key} is {found.get(key, 'not there')}, not {wanted.get(key, 'part of it')}")
+    held = sum(t.numel() for part in mine.values() for t in part.values())
+    if sum(p.numel() for p in variant.parameters()) > SPARE + 16 * held:
+        raise ValueError("the networks its settings name are far larger than the one it holds")
+
+
+def shapes(parts: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Of each tensor, by network and name: its numbers and shape, in words."""
+    found = {f"{part}.{key}": value for part, weights in parts.items() for key, value in weights.items()}
+    return {k: f"{v.dtype} {tuple(v.shape)}" if isinstance(v, Tensor) else type(v).__name__ for k, v in found.items()}

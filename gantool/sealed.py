@@ -55,7 +55,7 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
                 f"{path} has format {header['format']}; this gantool reads {FORMAT}.", "pip install -U gantool"
             )
         tensors = safetensors.torch.load(data)
-        return header["facts"], unpack(header["state"], tensors)
+        return dict(header["facts"]), unpack(header["state"], tensors)
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}", OTHER) from None
 
