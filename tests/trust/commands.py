@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["gantool.training", "gantool.sampler", "gantool.evaluation", "commands"])
+# torch._dynamo, because the first optimizer imports it, which takes seconds.
+SERVER.set_forkserver_preload(["gantool.training", "gantool.sampler", "gantool.evaluation", "torch._dynamo", "commands"])
 LIMIT = 60.0  # seconds; a command that takes longer hangs
 Hook = Callable[..., None]  # called in the new process, before the command, with the arguments given
 
