@@ -2,9 +2,8 @@
 
 import socket
 import struct
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +103,24 @@ def test_a_prepared_folder_is_read_without_a_network(
     assert held_labels.tolist() == labels[::-1].tolist()
 
 
-def test_svhn_is_read_from_its_matlab_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    io, svhn = pytest.importorskip("scipy.io"), pytest.importorskip("torchvision.datasets").SVHN
+def test_svhn_is_read_from_its_matlab_file(tmp_path: Path) -> None:
+    io = pytest.importorskip("scipy.io")
     pixels, labels = noise(6, 3, 32, 32), np.array([[10], [1], [2], [9], [10], [3]])
     io.savemat(tmp_path / "train_32x32.mat", {"X": pixels.transpose(2, 3, 1, 0), "y": labels})
-    monkeypatch.setattr(svhn, "_check_integrity", lambda self: True)
-    monkeypatch.setattr(svhn, "download", lambda self: None)
     data = open_data(Recipe(data="svhn", data_dir=tmp_path))
     assert np.array_equal(data.pixels.numpy(), pixels)
     assert data.labels.tolist() == [0, 1, 2, 9, 0, 3]  # its files call the zero ten
+    (tmp_path / "train_32x32.mat").write_bytes(b"MATLAB 5.0 but no more")
+    with pytest.raises(UserError, match=r"svhn in .* is damaged: train_32x32.mat"):
+        open_data(Recipe(data="svhn", data_dir=tmp_path))
+
+
+def test_svhn_without_scipy_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.delitem(sys.modules, "scipy.io", raising=False)
+    with pytest.raises(UserError, match="svhn needs scipy") as caught:
+        open_data(Recipe(data="svhn", data_dir=tmp_path))
+    assert caught.value.hint == "pip install scipy"
 
 
 @pytest.fixture
@@ -120,21 +128,12 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     """Every connection fails at once; the time limits that were set for them."""
     limits: list[float | None] = []
 
-    def fail(*given: Any, **named: Any) -> Any:
-        limits.append(socket.getdefaulttimeout())
-        raise urllib.error.URLError("Name or service not known")
+    def fail(address: object, timeout: float | None = None, *rest: object) -> None:
+        limits.append(timeout)
+        raise socket.gaierror("Name or service not known")
 
-    monkeypatch.setattr(urllib.request, "urlopen", fail)
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
     monkeypatch.setattr(socket, "create_connection", fail)
     return limits
-
-
-@pytest.fixture(autouse=True)
-def time_limit() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    yield
-    socket.setdefaulttimeout(before)
 
 
 @pytest.mark.parametrize("name", [name for name in catalog.CATALOG if name != "digits"])
@@ -153,15 +152,51 @@ def test_without_a_network_one_error_names_what_would_do(
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\x08\x03", b"PK\3\4 not the real thing" * 40])
-def test_damaged_downloads_are_one_error_too(
-    prepared: Callable[[str], tuple[Array, Array]], tmp_path: Path, content: bytes
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+HEAD = bytes((0, 0, 8))
+DAMAGED = {  # a file of MNIST's, what it holds instead, and what the error must say
+    "empty": (IMAGES, b"", "does not begin as an idx file of 3 dimensions"),
+    "only a magic number": (IMAGES, HEAD + b"\3", "does not begin as an idx file of 3"),
+    "an archive": (IMAGES, b"PK\3\4 not the real thing" * 40, "does not begin as an idx file of 3"),
+    "labels for pictures": (IMAGES, idx(np.arange(12)), "does not begin as an idx file of 3"),
+    "floats": (IMAGES, bytes((0, 0, 13, 3)) + idx(noise(12, 28, 28))[4:], "does not begin as an idx file of 3"),
+    "cut short": (IMAGES, idx(noise(12, 28, 28))[:-1], "says that it has 9,408 bytes, and has 9,407"),
+    "one byte more": (IMAGES, idx(noise(12, 28, 28)) + b"\0", "says that it has 9,408 bytes, and has 9,409"),
+    "dimensions of a petabyte": (IMAGES, HEAD + b"\3" + b"\xff" * 12, "bytes, and has 0"),
+    "another size": (IMAGES, idx(noise(12, 14, 56)), "pictures of another size than 28x28"),
+    "fewer pictures": (IMAGES, idx(noise(11, 28, 28)), "has 11 pictures, train-labels-idx1-ubyte 12 labels"),
+    "no pictures": (IMAGES, idx(noise(0, 28, 28)), "has 0 pictures"),
+    "no such class": (LABELS, idx(np.arange(12)), "has a label 11, and mnist 10 classes"),
+}
+
+
+@pytest.mark.parametrize(("file", "content", "says"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_named_and_not_trained_on(
+    prepared: Callable[[str], tuple[Array, Array]], tmp_path: Path, file: str, content: bytes, says: str
 ) -> None:
     prepared("mnist")
-    (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(content)
-    with pytest.raises(UserError, match="mnist is not in") as caught:
+    (tmp_path / "MNIST" / "raw" / file).write_bytes(content)
+    with pytest.raises(UserError, match=r"mnist in .* is damaged: ") as caught:
         open_data(Recipe(data="mnist", data_dir=tmp_path))
-    assert "--data digits" in caught.value.hint
+    assert says in caught.value.message and file in caught.value.message
+    assert caught.value.hint == "Remove that file, and it will be downloaded."
+
+
+def test_a_cifar_batch_cut_short_is_damaged(prepared: Callable[[str], tuple[Array, Array]], tmp_path: Path) -> None:
+    prepared("cifar10")
+    batch = tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin"
+    batch.write_bytes(batch.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"data_batch_3.bin is cut short"):
+        open_data(Recipe(data="cifar10", data_dir=tmp_path))
+
+
+def test_what_is_there_is_read_from_a_folder_that_cannot_be_written(
+    prepared: Callable[[str], tuple[Array, Array]], offline: list[float | None], tmp_path: Path
+) -> None:
+    prepared("mnist")
+    before = sorted(tmp_path.rglob("*"))
+    assert len(open_data(Recipe(data="mnist", data_dir=tmp_path))) == 12
+    assert sorted(tmp_path.rglob("*")) == before and not offline, "reading makes and asks for nothing"
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:

@@ -1,22 +1,28 @@
-"""Reads the named data sets: `digits` from the package, the others through torchvision's downloads."""
+"""Reads the named data sets: `digits` from the package, the others from files that downloads.py fetches."""
 
+import math
 import os
-import socket
+import struct
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from gantool.data.catalog import CATALOG
+from gantool.data.downloads import obtain
 from gantool.errors import UserError
 
+Array = NDArray[np.uint8]
 ASSETS = Path(__file__).parents[1] / "assets"
-CIFAR_BINARY = ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
+IDX = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}  # their folders
 
-SILENCE = 30  # seconds a server may say nothing
+
+class Damaged(Exception):
+    """A file that is there and is not what its name says."""
 
 
 def default_folder() -> Path:
@@ -36,17 +42,30 @@ def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Te
         return digits()
     folder = (folder or default_folder()).expanduser()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels, labels = through_torchvision(name, folder, train)
+        if name == "svhn":
+            import scipy.io  # type: ignore[import-untyped]  # noqa: F401  # told before 180 MB are fetched in vain
+        paths = obtain(folder, places(name, train))
+        pixels, labels = read(name, paths)
+        entry, pictures, last = CATALOG[name], paths[0].name, paths[-1].name
+        if pixels.shape[1:] != (entry.channels, entry.size, entry.size):
+            raise Damaged(f"{pictures} has pictures of another size than {entry.size}x{entry.size}")
+        if len(pixels) != len(labels) or not len(labels):
+            raise Damaged(f"{pictures} has {len(pixels):,} pictures, {last} {len(labels):,} labels")
+        if labels.max() >= len(entry.classes):
+            raise Damaged(f"{last} has a label {labels.max()}, and {name} {len(entry.classes)} classes")
     except ModuleNotFoundError as error:  # SVHN's files are MATLAB's
-        raise UserError(f"{name} needs {error.name}.", f"pip install {error.name}") from None
-    except Exception as error:  # networks, archives and torchvision's readers each fail in ways of their own
-        why = " ".join(str(error).split()) or type(error).__name__
+        package = str(error.name).partition(".")[0]
+        raise UserError(f"{name} needs {package}.", f"pip install {package}") from None
+    except Damaged as error:
         raise UserError(
-            f"{name} is not in {folder} and could not be downloaded: {why[:160]}",
+            f"{name} in {folder} is damaged: {error}.", "Remove that file, and it will be downloaded."
+        ) from None
+    except (OSError, UserError) as error:
+        raise UserError(
+            f"{name} is not in {folder} and could not be downloaded: {error}",
             "Use --data digits, which needs no download, or --data-dir FOLDER holding torchvision's files.",
         ) from None
-    return torch.as_tensor(np.ascontiguousarray(pixels)), torch.as_tensor(labels, dtype=torch.int64)
+    return torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels.astype(np.int64))
 
 
 def digits() -> tuple[Tensor, Tensor]:
@@ -58,32 +77,56 @@ def digits() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(tiles.copy()), torch.arange(len(tiles)) * 10 // len(tiles)
 
 
-def through_torchvision(name: str, folder: Path, train: bool) -> tuple[Any, Any]:
-    from torchvision import datasets  # type: ignore[import-untyped]  # two seconds, paid only by those who use it
+def places(name: str, train: bool) -> list[str]:
+    """The files of a data set, from its folder on: pictures, and labels where they have a file of their own."""
+    if name == "svhn":
+        return ["train_32x32.mat" if train else "test_32x32.mat"]
+    if name == "cifar10":
+        batches = [f"data_batch_{i}" for i in range(1, 6)] if train else ["test_batch"]
+        return [f"cifar-10-batches-bin/{batch}.bin" for batch in batches]
+    part = "train" if train else "t10k"
+    if name == "emnist":
+        part = f"emnist-balanced-{'train' if train else 'test'}"
+    return [f"{IDX[name]}/raw/{part}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
 
-    socket.setdefaulttimeout(socket.getdefaulttimeout() or SILENCE)  # torchvision would wait for ever
+
+def read(name: str, paths: list[Path]) -> tuple[Array, Array]:
     match name:
-        case "mnist" | "fashion-mnist" | "kmnist" | "emnist":
-            kind = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}[name]
-            split = {"split": "balanced"} if name == "emnist" else {}
-            found = getattr(datasets, kind)(folder, train=train, download=True, **split)
-            pixels = found.data.unsqueeze(1)
-            return (pixels.mT if name == "emnist" else pixels), found.targets  # EMNIST's files lie on their side
         case "svhn":
-            found = datasets.SVHN(folder, split="train" if train else "test", download=True)
-            return found.data, found.labels
+            return svhn(*paths)
         case "cifar10":
-            return cifar10(folder / "cifar-10-batches-bin", train)
-    raise ValueError(f"no reader for {name}")
+            rows = np.concatenate([cifar10(path) for path in paths])
+            return rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0]
+        case _:
+            pixels, labels = idx(paths[0], 3)[:, None], idx(paths[1], 1)
+            return (pixels.swapaxes(2, 3) if name == "emnist" else pixels), labels  # EMNIST's lie on their side
 
 
-def cifar10(folder: Path, train: bool) -> tuple[Any, Any]:
-    """The binary version: the one torchvision reads is pickled."""
-    from torchvision.datasets.utils import download_and_extract_archive  # type: ignore[import-untyped]
+def idx(path: Path, dimensions: int) -> Array:
+    """MNIST's format: two zeros, the type (8: bytes), the number of dimensions, each dimension, the bytes."""
+    data, start = np.fromfile(path, np.uint8), 4 + 4 * dimensions
+    if len(data) < start or data[:4].tolist() != [0, 0, 8, dimensions]:
+        raise Damaged(f"{path.name} does not begin as an idx file of {dimensions} dimensions does")
+    shape = struct.unpack(f">{dimensions}I", data[4:start].tobytes())
+    if (said := math.prod(shape)) != len(data) - start:
+        raise Damaged(f"{path.name} says that it has {said:,} bytes, and has {len(data) - start:,}")
+    return data[start:].reshape(shape)
 
-    files = [folder / f"data_batch_{i}.bin" for i in range(1, 6)] if train else [folder / "test_batch.bin"]
-    if not all(file.is_file() for file in files):
-        url, md5 = CIFAR_BINARY
-        download_and_extract_archive(url, str(folder.parent), md5=md5)
-    rows = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, 3073) for file in files])
-    return rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0]
+
+def cifar10(path: Path) -> Array:
+    """Rows of a label and three planes of 32x32. This is the binary version: the usual one is pickled."""
+    data = np.fromfile(path, np.uint8)
+    if len(data) % 3073:
+        raise Damaged(f"{path.name} is cut short")
+    return data.reshape(-1, 3073)
+
+
+def svhn(path: Path) -> tuple[Array, Array]:
+    from scipy.io import loadmat
+
+    try:
+        found = loadmat(path, variable_names=("X", "y"))
+        pixels, labels = found["X"].transpose(3, 2, 0, 1), found["y"].reshape(-1)
+    except Exception as error:  # scipy's reader fails in ways of its own
+        raise Damaged(f"{path.name}: {' '.join(str(error).split())[:100] or type(error).__name__}") from None
+    return pixels.astype(np.uint8), (labels % 10).astype(np.uint8)  # its files call the zero ten
