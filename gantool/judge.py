@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,6 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from gantool import sealed
+from gantool.data import named
+from gantool.data.pictures import Pictures
 from gantool.errors import UserError
 
 DIGITS_PATH = Path(__file__).parent / "assets" / "digits-judge.safetensors"
@@ -76,7 +80,7 @@ def load_judge(path: Path | str, sha256: str | None = None) -> Judge:
     except OSError as error:
         raise UserError(f"cannot read the judge {path}: {error.strerror}") from error
     if sha256 is not None and hashlib.sha256(blob).hexdigest() != sha256:
-        raise UserError(f"{path} is not the judge this version was built with", "reinstall gantool")
+        raise UserError(f"{path} is not the judge this version was built with", "pip install --force-reinstall gantool")
     try:
         tensors = load(blob)
         # `load` has validated the header by now, but does not hand over its metadata.
@@ -148,3 +152,37 @@ def train_judge(
     right = judge_classes(judge.eval(), images[held].float() / 127.5 - 1) == labels[held]
     judge.accuracy = float(right.float().mean())
     return judge
+
+
+def kept_judge(data: Pictures, begin: Callable[[], None]) -> Judge:
+    """A judge of these pictures: from the cache, or trained now, after `begin` was told, and kept there."""
+    path = named.default_folder() / "judges" / f"{data.fingerprint()}-{data.spec.size}.safetensors"
+    if path.is_file():
+        with suppress(UserError, KeyError, RuntimeError):  # one that does not fit is made anew
+            facts, weights = sealed.load(path)
+            judge = Judge(facts["channels"], facts["classes"], facts["side"])
+            judge.load_state_dict(weights)
+            judge.accuracy = facts["accuracy"]
+            return judge.eval()
+    begin()
+    judge = train_judge(data.pixels, data.labels, len(data.spec.classes))
+    facts = {"channels": judge.channels, "classes": judge.classes, "side": judge.side, "accuracy": judge.accuracy}
+    with suppress(OSError):  # it can do without
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sealed.save(path, facts, judge.state_dict())
+    return judge
+
+
+def random_judge(channels: int) -> Judge:
+    """An extractor for pictures without classes: the same untrained convolutions everywhere."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return Judge(1 if channels == 1 else 3, 1, 32).eval()
+
+
+@torch.no_grad()
+def look(judge: Judge, pixels: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
+    """Features, and probabilities of the classes, of pictures as bytes."""
+    seen = [judge.features(part.float() / 127.5 - 1) for part in torch.split(pixels[:, :3], batch)]
+    features = torch.cat(seen)
+    return features, judge.head(features).softmax(1)

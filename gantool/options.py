@@ -161,9 +161,12 @@ class SampleCommand:
 class EvalCommand:
     """What every `eval` has."""
 
-    n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure.")] = 2_000
+    n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure, if there are as many real ones.")] = 10_000
     run: Annotated[
         Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")
+    ] = None
+    data: Annotated[
+        str | None, Option(help="Real pictures to measure against.", show_default="what it was trained on")
     ] = None
     data_dir: Annotated[Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.")] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0

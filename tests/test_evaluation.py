@@ -5,45 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from gantool.data.pictures import open_data
-from gantool.evaluation import measure
 from gantool.options import Recipe
 from gantool.variants.cgan import CGAN
 
 NETS = ("--networks", "mlp", "--z", 2, "--g-layers", "2", "--d-layers", "2", "--batch-size", 4, "--steps", 1, "-q")
 Gantool = Callable[..., Any]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_scores_are_what_numpy_makes_of_them(seed: int) -> None:
-    chance, k = np.random.default_rng(seed), 6
-    asked = np.arange(500) % k
-    found = np.where(chance.random(500) < 0.7, asked, chance.integers(0, k - 1, 500))
-    scores = measure(torch.from_numpy(found), torch.from_numpy(asked), tuple("abcdef"))
-    assert scores["label_accuracy"] == pytest.approx((found == asked).mean())
-    assert scores["worst_class"] == pytest.approx(min((found == asked)[asked == i].mean() for i in range(k)))
-    p = np.array([(found == i).mean() for i in range(k)])
-    assert scores["class_balance_kl"] == pytest.approx(sum(x * np.log(x / (1 / k)) for x in p if x > 0))
-    assert scores["classes_drawn"] == len(set(found.tolist()))
-
-
-def test_the_ends_of_class_balance() -> None:
-    classes = tuple("0123456789")
-    even = measure(torch.arange(100) % 10, None, classes)
-    assert even == {"class_balance_kl": pytest.approx(0, abs=1e-12), "classes_drawn": 10}
-    one = measure(torch.full((100,), 3), None, classes)
-    assert one == {"class_balance_kl": pytest.approx(np.log(10)), "classes_drawn": 1}
-
-
-def test_a_class_nobody_asked_for_is_not_the_worst() -> None:
-    asked = torch.tensor([0, 0, 2, 2])
-    scores = measure(torch.tensor([0, 0, 2, 0]), asked, tuple("abc"))
-    assert (scores["label_accuracy"], scores["worst_class"]) == (0.75, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +49,47 @@ def test_real_digits_pass_and_digits_under_the_next_ones_name_fail(
     assert f"{report['scores']['label_accuracy']:.3g}" in shown.out
 
 
-def test_the_table_names_the_judge_and_the_best_there_is(gantool: Gantool) -> None:
+def test_the_table_names_the_judge_and_both_ends(gantool: Gantool) -> None:
     assert gantool("train", "cgan", *NETS).code == 0
-    tables = [gantool("eval", "cgan", "--n", 20, "--seed", 5).out for _ in range(2)]
+    tables = [gantool("eval", "cgan", "--n", 130, "--seed", 5).out for _ in range(2)]
     assert tables[0] == tables[1]
-    assert "label_accuracy" in tables[0]
-    assert "20 samples of runs/cgan-001/model.safetensors, judged by: digits-judge" in tables[0]
+    header, *_ = tables[0].splitlines()
+    assert header.split() == ["measure", "value", "untrained", "real", "reached"]
+    assert "label_accuracy" in tables[0] and "FD[digits-judge, 130, train]" in tables[0]
+    assert "130 samples of runs/cgan-001/model.safetensors, judged by: digits-judge" in tables[0]
 
 
-def test_other_pictures_get_a_judge_trained_on_them(
-    gantool: Gantool, pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+def test_real_pictures_are_at_one_end_and_an_untrained_network_at_the_other(
+    gantool: Gantool, monkeypatch: pytest.MonkeyPatch, real: tuple[Tensor, Tensor]
 ) -> None:
-    shades = range(0, 120, 6)
+    x, y = real
+    shown = torch.randperm(len(x), generator=torch.Generator().manual_seed(5))[:300]
+    assert gantool("train", "cgan", *NETS).code == 0
+    untrained = json.loads(gantool("eval", "cgan", "-n", 300, "--json").out)
+    monkeypatch.setattr(CGAN, "sample", lambda self, n, options: (x[shown[:n]], y[shown[:n]]))
+    best = json.loads(gantool("eval", "cgan", "-n", 300, "--json").out)
+    for name in ("FD", "KID"):
+        assert best["scores"][name] < 0.05 * untrained["scores"][name]
+    assert untrained["scores"]["coverage"] < 0.05 < 0.8 < best["scores"]["coverage"]
+    assert untrained["scores"]["variety"] < 0.1 < 0.7 < best["scores"]["variety"] < 1.3
+
+
+def test_without_its_data_a_model_of_digits_is_still_judged(gantool: Gantool, tmp_path: Path) -> None:
+    assert gantool("train", "cgan", *NETS).code == 0
+    config = Path("runs/cgan-001/config.yaml")
+    config.write_text(config.read_text().replace("data: digits", "data: /gone/away"))
+    done = gantool("eval", "cgan", "-n", 130, "--json")
+    assert (done.code, "measured without real pictures" in done.err) == (0, True)
+    assert {"label_accuracy", "worst_class"} <= json.loads(done.out)["scores"].keys()
+    assert "FD" not in json.loads(done.out)["scores"]
+    assert gantool("eval", "cgan", "--data", "nothing-here").code == 2
+
+
+def test_other_pictures_get_a_judge_trained_on_them_and_kept(
+    gantool: Gantool, pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shades = range(150)
     colours = {f"red/{i}.png": (250 - i, 0, 0) for i in shades} | {f"blue/{i}.png": (0, 0, 250 - i) for i in shades}
     folder = pictures(colours)
     assert gantool("train", "cgan", *NETS, "--data", folder).code == 0
@@ -97,21 +97,33 @@ def test_other_pictures_get_a_judge_trained_on_them(
     def sample(self: CGAN, n: int, options: Any) -> tuple[Tensor, Tensor]:
         y = torch.arange(n) % 2
         x = torch.full((n, 3, 8, 8), -1.0)
-        x[torch.arange(n), 2 * y] = 0.8  # class 0 is blue
-        return x.flip(1), y
+        x[torch.arange(n), 2 * y] = 0.6  # class 0 is blue
+        return x, y
 
     monkeypatch.setattr(CGAN, "sample", sample)
-    done = gantool("eval", "cgan", "--n", 20, "--json")
+    done = gantool("eval", "cgan", "--n", 140, "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
-    assert f"trained on {folder.name}" in report["judge"]
-    assert report["scores"]["label_accuracy"] == 1
+    assert report["judge"].startswith("pictures-judge, ") and "training pictures-judge" in done.err
+    assert report["scores"]["label_accuracy"] == 0  # red was drawn for blue
+    again = gantool("eval", "cgan", "--n", 140, "--json")
+    assert (again.out, "training" in again.err) == (done.out, False)
+    (kept,) = (tmp_path / "cache/gantool/judges").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    anew = gantool("eval", "cgan", "--n", 140, "--json")
+    assert (anew.out, "training" in anew.err) == (done.out, True)
 
 
-def test_pictures_without_classes_are_refused_in_words(gantool: Gantool, pictures: Callable[..., Path]) -> None:
-    folder = pictures({"1.png": "red", "2.png": "blue"})
+def test_pictures_without_classes_are_measured_by_untrained_convolutions(
+    gantool: Gantool, pictures: Callable[..., Path]
+) -> None:
+    folder = pictures({f"{i}.png": (i, 255 - i, i // 2) for i in range(256)} | {"a.png": "red", "b.png": "blue"})
     args = ("--z", 2, "--g-layers", "2", "--d-layers", "2", "--batch-size", 2, "--steps", 1, "-q")
     assert gantool("train", "gan", *args, "--data", folder).code == 0
     done = gantool("eval", "gan")
-    assert done.code == 1
-    assert "these pictures have none" in done.err
+    assert done.code == 0, done.err
+    assert "FD[random-convolutions, 129, train]" in done.out and "label_accuracy" not in done.out
+    Path(folder, "a.png").unlink()
+    few = gantool("eval", "gan")
+    assert few.code == 2
+    assert "128 pictures are too few: measuring takes more than 128" in few.err and "--data" in few.err

@@ -1,0 +1,110 @@
+"""How near one set of pictures is to another, as numbers: Fréchet and kernel distances, coverage, balance, copying.
+
+All take features, (n, d), of an extractor that took part in no game, and compute in float64 on the CPU. None depends on
+the order of the pictures; what draws at random is told a seed.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNK = 1024  # rows of a distance matrix held at once
+
+
+class Spread(NamedTuple):
+    """A mean over subsets, and their standard deviation."""
+
+    mean: float
+    deviation: float
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """The distance of two Gaussians fitted to the features (Heusel et al., 2017).
+
+    |m - w|^2 + tr(C + D - 2 (C D)^(1/2)), for means m and w and covariances C and D. The last term comes from the
+    eigenvalues of the symmetric C^(1/2) D C^(1/2): they are those of C D, but never complex.
+    """
+    a, b = a.double(), b.double()
+    c, d = a.T.cov(), b.T.cov()
+    values, vectors = torch.linalg.eigh(c)
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    shared = torch.linalg.eigvalsh(root @ d @ root).clamp_min(0).sqrt().sum()
+    return float((a.mean(0) - b.mean(0)).square().sum() + c.trace() + d.trace() - 2 * shared)
+
+
+def kernel(a: Tensor, b: Tensor, subsets: int = 20, size: int = 1000, seed: int = 0) -> Spread:
+    """KID (Binkowski et al., 2018): the squared distance under the kernel (x.y / d + 1)^3, unbiased, over subsets."""
+    a, b = a.double(), b.double()
+    size, rng = min(size, len(a), len(b)), torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(subsets):
+        x, y = (f[torch.randperm(len(f), generator=rng)[:size]] for f in (a, b))
+        xx, yy, xy = ((p @ q.T / p.shape[1] + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
+        inside = (xx.sum() - xx.trace() + yy.sum() - yy.trace()) / (size * (size - 1))
+        found.append(inside - 2 * xy.mean())
+    each = torch.stack(found)
+    return Spread(float(each.mean()), float(each.std()))
+
+
+def nearest(a: Tensor, b: Tensor, k: int = 1) -> Tensor:
+    """For each of `a`, its distance to the k-th nearest of `b`."""
+    a, b = a.double(), b.double()
+    return torch.cat([torch.cdist(part, b).kthvalue(k, dim=1).values for part in torch.split(a, CHUNK)])
+
+
+def density_and_coverage(real: Tensor, fake: Tensor, k: int = 5, radii: Tensor | None = None) -> tuple[float, float]:
+    """Naeem et al., 2020: how thickly real neighbourhoods hold fakes (1 is as real ones do); the share that holds any.
+
+    A neighbourhood is the ball around a real one that reaches to its k-th nearest fellow; `radii`, if they are known.
+    """
+    real, fake = real.double(), fake.double()
+    radii = nearest(real, real, k + 1) if radii is None else radii  # the nearest of all is the picture itself
+    inside, held = torch.zeros((), dtype=torch.int64), []
+    for part, reach in zip(torch.split(real, CHUNK), torch.split(radii, CHUNK), strict=True):
+        within = torch.cdist(part, fake) < reach.unsqueeze(1)
+        inside += within.sum()
+        held.append(within.any(1))
+    return float(inside) / (k * len(fake)), float(torch.cat(held).double().mean())
+
+
+def copying(train: Tensor, held: Tensor, fake: Tensor) -> float:
+    """The median distance from a fake to the training set, over that from held-out pictures; far below 1: copies."""
+    return float(nearest(fake, train).median() / nearest(held, train).median())
+
+
+def variety(features: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Each class's own variance, summed over the features: 0 where a class is one picture again and again."""
+    features = features.double()
+    parts = (features[labels == i] for i in range(classes))
+    return torch.stack([p.var(0).sum() if len(p) > 1 else p.new_zeros(()) for p in parts])
+
+
+def classifier_score(probabilities: Tensor) -> float:
+    """exp of the mean KL from each picture's classes to those of all (the inception score, by any classifier)."""
+    p = probabilities.double()
+    return float((p.xlogy(p) - p.xlogy(p.mean(0))).sum(1).mean().exp())
+
+
+def imbalance(classes: Tensor, count: int) -> float:
+    """KL from the classes as drawn to even ones: 0 when even, log(count) when all are one."""
+    share = torch.bincount(classes, minlength=count).double() / len(classes)
+    return float(share.xlogy(share * count).sum())
+
+
+def confusion(asked: Tensor, seen: Tensor, count: int) -> Tensor:
+    """(count, count): how often a class that was asked for (row) was seen as each (column)."""
+    return torch.bincount(asked * count + seen, minlength=count * count).view(count, count)
+
+
+def accuracy(table: Tensor) -> tuple[float, float]:
+    """Of a confusion matrix: the share that is right, and that of the worst class asked for."""
+    right, asked = table.diagonal().double(), table.sum(1).double()
+    return float(right.sum() / asked.sum()), float((right / asked)[asked > 0].min())
+
+
+def modes(points: Tensor, centres: Tensor, radius: float) -> tuple[int, float]:
+    """Of a mixture with known centres: how many have a point within `radius`, and the imbalance of those points."""
+    distance, near = torch.cdist(points.double(), centres.double()).min(1)
+    hit = near[distance <= radius]
+    return len(torch.unique(hit)), imbalance(hit, len(centres)) if len(hit) else float("inf")

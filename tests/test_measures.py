@@ -1,0 +1,142 @@
+"""Tests of the measures: against other implementations, closed forms, and what each is for."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from torch import Tensor
+
+from gantool import measures
+
+
+def features(n: int, d: int = 12, seed: int = 0, shift: float = 0.0) -> Tensor:
+    """Correlated, skewed, of unlike scales: as a network's are."""
+    rng = np.random.default_rng(seed)
+    mix = np.random.default_rng(99).normal(size=(d, d)) * np.linspace(0.1, 3, d)
+    return torch.from_numpy(np.maximum(rng.normal(shift, 1, size=(n, d)) @ mix, -1)).float()
+
+
+def numpy_frechet(a: Any, b: Any) -> float:
+    c, d = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    gap = a.mean(0) - b.mean(0)
+    return float(gap @ gap + np.trace(c + d - 2 * scipy.linalg.sqrtm(c @ d).real))
+
+
+def numpy_kid(x: Any, y: Any) -> float:
+    n, d = x.shape
+
+    def k(p: Any, q: Any) -> float:
+        return float((np.dot(p, q) / d + 1) ** 3)
+
+    inside = sum(k(x[i], x[j]) + k(y[i], y[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    return inside - 2 * sum(k(p, q) for p in x for q in y) / n**2
+
+
+def numpy_density_and_coverage(real: Any, fake: Any, k: int) -> tuple[float, float]:
+    among = np.linalg.norm(real[:, None] - real[None], axis=-1)
+    radius = np.sort(among, axis=1)[:, k]
+    inside = np.linalg.norm(real[:, None] - fake[None], axis=-1) < radius[:, None]
+    return float(inside.sum() / (k * len(fake))), float(inside.any(1).mean())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_frechet_distance_is_scipys(seed: int) -> None:
+    a, b = features(400, seed=seed), features(300, seed=seed + 10, shift=0.3)
+    expected = numpy_frechet(a.double().numpy(), b.double().numpy())
+    assert measures.frechet(a, b) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_frechet_distance_of_gaussians_is_the_closed_form() -> None:
+    z = features(500, 4).double()
+    z = z - z.mean(0)
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(z.T.cov()), z.T, upper=False).T  # moments now exact
+    a, b = torch.tensor([1.0, 4.0, 9.0, 0.25]), torch.tensor([4.0, 4.0, 1.0, 1.0])
+    mean = torch.tensor([1.0, 0.0, -2.0, 0.5])
+    expected = mean.square().sum() + (a.sqrt() - b.sqrt()).square().sum()
+    assert measures.frechet(white * a.sqrt(), white * b.sqrt() + mean) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_the_frechet_distance_to_itself_is_nothing_even_with_fewer_pictures_than_features() -> None:
+    for a in (features(400), features(8), torch.ones(50, 12)):
+        assert abs(measures.frechet(a, a)) < 1e-6 * max(1.0, float(a.double().square().sum(1).mean()))
+
+
+def test_the_kernel_distance_is_the_double_sum() -> None:
+    a, b = features(40), features(40, seed=1, shift=0.2)
+    found = measures.kernel(a, b, subsets=3, size=40)
+    assert found.mean == pytest.approx(numpy_kid(a.double().numpy(), b.double().numpy()), rel=1e-9)
+    assert found.deviation == pytest.approx(0, abs=1e-9 * found.mean)  # every subset is the whole
+
+
+def test_the_kernel_distance_is_unbiased_and_its_spread_covers_that() -> None:
+    found = measures.kernel(features(2000), features(2000, seed=1), subsets=50, size=300)
+    assert abs(found.mean) < 3 * found.deviation
+    assert measures.kernel(features(2000), features(2000, seed=1, shift=1.0), subsets=5, size=300).mean > 10 * abs(
+        found.mean
+    )
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_density_and_coverage_are_the_definition(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "CHUNK", 64)
+    real, fake = features(150), features(130, seed=1, shift=0.4)
+    expected = numpy_density_and_coverage(real.double().numpy(), fake.double().numpy(), k)
+    assert measures.density_and_coverage(real, fake, k) == pytest.approx(expected, abs=1e-12)
+
+
+def test_real_pictures_cover_real_ones_and_one_picture_covers_next_to_none() -> None:
+    real, held = features(600), features(600, seed=1)
+    density, coverage = measures.density_and_coverage(real, held)
+    assert density == pytest.approx(1, abs=0.15) and coverage > 0.9
+    assert measures.density_and_coverage(real, held[:1].expand(600, -1))[1] < 0.05
+
+
+def test_copies_are_noticed() -> None:
+    train, held, fresh = (features(300, seed=seed) for seed in range(3))
+    assert measures.copying(train, held, fresh) == pytest.approx(1, abs=0.1)
+    assert measures.copying(train, held, train + 1e-4) < 0.01
+
+
+def test_a_classs_variety_is_its_own_variance() -> None:
+    x, labels = features(90), torch.arange(90) % 3
+    expected = [x[labels == i].double().numpy().var(axis=0, ddof=1).sum() for i in range(3)]
+    assert measures.variety(x, labels, 4).tolist() == pytest.approx([*expected, 0.0], rel=1e-9)
+    assert float(measures.variety(x[:1].expand(50, -1), torch.zeros(50, dtype=torch.int64), 1)) == pytest.approx(0)
+
+
+def test_the_classifier_score_is_the_number_of_classes_at_best_and_one_at_worst() -> None:
+    assert measures.classifier_score(torch.eye(7).repeat(3, 1)) == pytest.approx(7)
+    assert measures.classifier_score(torch.full((9, 7), 1 / 7)) == pytest.approx(1)
+    p = torch.softmax(features(50, 5), 1).double().numpy()
+    expected = math.exp(np.mean([scipy.special.rel_entr(row, p.mean(0)).sum() for row in p]))
+    assert measures.classifier_score(torch.from_numpy(p)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_imbalance_is_nothing_for_even_classes_and_the_logarithm_for_one() -> None:
+    assert measures.imbalance(torch.arange(100) % 10, 10) == pytest.approx(0, abs=1e-12)
+    assert measures.imbalance(torch.full((100,), 3), 10) == pytest.approx(math.log(10))
+
+
+def test_accuracy_comes_from_the_confusion_and_names_the_worst_class() -> None:
+    asked, seen = torch.tensor([0, 0, 1, 1, 3, 3]), torch.tensor([0, 0, 1, 2, 3, 3])
+    table = measures.confusion(asked, seen, 4)
+    assert table.tolist() == [[2, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 2]]
+    assert measures.accuracy(table) == (pytest.approx(5 / 6), 0.5)
+
+
+def test_modes_that_were_met_are_counted() -> None:
+    centres = torch.cartesian_prod(torch.arange(5.0), torch.arange(5.0))
+    assert measures.modes(centres.repeat(4, 1) + 0.01, centres, 0.1) == (25, pytest.approx(0, abs=1e-9))
+    assert measures.modes(centres[:1] + 0.01, centres, 0.1) == (1, pytest.approx(math.log(25)))
+    assert measures.modes(centres + 0.5, centres, 0.1) == (0, math.inf)
+
+
+@pytest.mark.parametrize("name", ["frechet", "density_and_coverage"])
+def test_neither_order_nor_batches_change_a_result(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = features(300), features(300, seed=1)
+    found = getattr(measures, name)(a, b)
+    monkeypatch.setattr(measures, "CHUNK", 37)
+    assert getattr(measures, name)(a.flip(0), b[torch.randperm(300)]) == pytest.approx(found, rel=1e-6)
