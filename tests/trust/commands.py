@@ -3,6 +3,7 @@
 A server process imports torch once; every command is a fork of it, with a pid, signals and exit code of its own.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -14,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 SERVER = multiprocessing.get_context("forkserver")
-# torch._dynamo, because the first optimizer imports it, which takes seconds.
-SERVER.set_forkserver_preload(["gantool.training", "gantool.sampler", "gantool.evaluation", "torch._dynamo", "commands"])
+# The last two lines are what commands import on their way; the first optimizer, torch._dynamo, which takes seconds.
+SERVER.set_forkserver_preload([
+    "gantool.training", "gantool.sampler", "gantool.evaluation", "commands",
+    "torch._dynamo", "gantool.api", "gantool.settings", "gantool.listing",
+    "pydantic.type_adapter", "typer._adapters", "yaml", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
+])  # fmt: skip
 LIMIT = 60.0  # seconds; a command that takes longer hangs
 Hook = Callable[..., None]  # called in the new process, before the command, with the arguments given
 
@@ -66,6 +71,7 @@ def work(
     args: list[str], folder: str, files: tuple[Path, Path], hook: tuple[Any, ...], environment: dict[str, str]
 ) -> None:
     """In the new process: become `gantool ARGS`."""
+    gc.freeze()  # else the first collection touches, and so copies, every page of the server's
     os.chdir(folder)
     os.environ.update({"GANTOOL_PLUGINS": "", "COLUMNS": "100"} | environment)
     for number, file in zip((1, 2), files, strict=True):
