@@ -1,5 +1,7 @@
 """`list`, `info`, `runs`, `plugins` and `data`: what there is, as tables or JSON."""
 
+import os
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -7,8 +9,10 @@ from typing import Any, get_args
 from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
-from gantool.registry import LISTENERS, Registry, listeners
-from gantool.terminal import as_json, table
+from gantool.registry import LISTENERS, Registry, in_a_line, listeners, metadata
+from gantool.terminal import as_json, console, debugging, table
+
+PATIENCE = 120.0  # seconds that a check may take
 
 
 def variants(registry: Registry, json: bool) -> None:
@@ -56,8 +60,8 @@ def networks(cls: Any) -> None:
     spec = DataSpec(entry.channels if entry else 3, size, entry.classes if entry else ())
     try:
         variant = cls(cls.Options(), spec)
-    except UserError as error:
-        print(f"networks: not shown ({error.message})")
+    except Exception as error:  # a plugin's own, or settings that want to be chosen
+        print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
         return
     print(f"\nnetworks, for {size}x{size}x{spec.channels} pictures:")
     table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
@@ -92,12 +96,12 @@ def plugins(registry: Registry, check: bool, json: bool) -> None:
         for offers in registry.offers.values() for o in offers
     ]  # fmt: skip
     for name, entry in listeners().items():
-        dist = entry.dist
-        rows.append({"package": dist.name if dist else "", "version": dist.version if dist else "",
-                     "kind": "observer", "name": name, "needs": f"group {LISTENERS}", "state": ""})  # fmt: skip
+        package, version = (metadata(entry, key)[0] for key in ("Name", "Version"))
+        rows.append({"package": package, "version": version, "kind": "observer", "name": name,
+                     "needs": f"group {LISTENERS}", "state": ""})  # fmt: skip
     if check:
         for row in rows:
-            row["state"] = row["state"] or checked(registry, row["kind"], row["name"])
+            row["state"] = row["state"] or checked(row["kind"], row["name"])
     if json:
         as_json(rows)
     else:
@@ -107,21 +111,49 @@ def plugins(registry: Registry, check: bool, json: bool) -> None:
         raise UserError(f"Not usable: {', '.join(bad)}.", "pip uninstall the package, or tell its author.")
 
 
-def checked(registry: Registry, kind: str, name: str) -> str:
-    """`ok`, or what is wrong in a line."""
+def checked(kind: str, name: str) -> str:
+    """`ok`, `loads`, or what is wrong, in a line. Found out by a process of its own: a plugin may hang, or crash it."""
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, console(stderr=True).status(f"checking {name}"):
+        verdict = Path(folder, "verdict")
+        code = "import sys; from gantool.listing import judge; judge(*sys.argv[1:])"
+        err = None if debugging() else subprocess.DEVNULL
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", code, kind, name, verdict], timeout=PATIENCE, stderr=err,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"still busy after {PATIENCE:.0f} seconds"
+        if not verdict.exists():
+            return f"its process ended with exit code {done.returncode}"
+        return verdict.read_text(encoding="utf-8", errors="replace")
+
+
+def judge(kind: str, name: str, verdict: str) -> None:
+    """In that process: look, and write down what is found."""
     try:
+        found = "ok"
         if kind == "observer":
             listeners()[name].load()
-            return "ok"
-        from gantool.testing import check_variant
+        else:
+            from gantool.testing import check_variant
 
-        variant = registry.load(name)
-        if variant.recipe.data not in catalog.CATALOG:
-            return "loads"  # it needs data of its own to be tried on
-        check_variant(variant)
-    except (Exception, SystemExit) as error:
-        return f"{type(error).__name__}: {error}".partition("\n")[0]
-    return "ok"
+            variant = Registry().load(name)
+            if variant.recipe.data in catalog.CATALOG:
+                check_variant(variant)
+            else:
+                found = "loads"  # it needs data of its own to be tried on
+    except BaseException as error:
+        found = error.message if isinstance(error, UserError) else in_a_line(error)
+        if debugging():
+            import traceback
+
+            traceback.print_exc()
+    Path(verdict).write_text(found, encoding="utf-8", errors="replace")
 
 
 def data_sets(json: bool) -> None:

@@ -6,10 +6,11 @@ kept, and every trace is removed. A module that cannot be read so is imported as
 """
 
 import importlib
+import io
 import sys
 from abc import ABCMeta
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -18,6 +19,7 @@ from typing import Any
 from gantool.flags import hints
 from gantool.options import Options, Recipe, SampleOptions
 from gantool.registry import Registry
+from gantool.signals import Interrupted
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors", "scipy")
 
@@ -92,11 +94,13 @@ def outline(registry: Registry, name: str) -> Outline:
     offer = registry.offer(name)
     if "torch" not in sys.modules:
         try:
-            with staged():
+            with staged(), redirect_stdout(io.StringIO()):
                 variant: Any = importlib.import_module(offer.entry.module)
                 for attribute in offer.entry.attr.split("."):
                     variant = getattr(variant, attribute)
                 return Outline(variant)
-        except (Exception, SystemExit):  # it will say itself what is wrong with it
+        except (KeyboardInterrupt, Interrupted):
+            raise
+        except BaseException:  # it will say itself what is wrong with it
             pass
     return Outline(registry.load(name))

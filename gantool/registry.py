@@ -3,15 +3,19 @@
 import ast
 import importlib.util
 import os
+import re
+import sys
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.signals import Interrupted
 
 VARIANTS = "gantool.variants"  # variants: name = "module:Class"
 LISTENERS = "gantool"  # observers of training: name = "module"
@@ -28,24 +32,24 @@ class Offer:
     def name(self) -> str:
         return self.entry.name
 
-    @property
+    @cached_property
     def package(self) -> str:
-        return self.entry.dist.name if self.entry.dist else "unknown"
+        return metadata(self.entry, "Name")[0]
 
-    @property
+    @cached_property
     def version(self) -> str:
-        return self.entry.dist.version if self.entry.dist else ""
+        return metadata(self.entry, "Version")[0]
 
     @property
     def needs(self) -> str:
         """The gantool it was made for, in pip's words."""
-        requires = (self.entry.dist.requires if self.entry.dist else None) or []
-        return next((r for r in requires if r.split(";")[0].strip().startswith("gantool")), "any gantool")
+        requires = (line.split(";")[0].strip() for line in metadata(self.entry, "Requires-Dist"))
+        return next((line for line in requires if re.match(r"gantool(?![\w.-])", line)), "any gantool")
 
     @cached_property
     def source(self) -> Path | None:
         """The file that defines it. Only the top package's finder is asked, so nothing is imported."""
-        top, *rest = self.entry.module.split(".")
+        top, *rest = self.entry.value.partition(":")[0].strip().split(".")
         try:
             spec = importlib.util.find_spec(top)
         except (ImportError, ValueError):
@@ -65,7 +69,7 @@ class Offer:
     def docstring(self) -> str:
         try:
             return ast.get_docstring(ast.parse(self.source.read_bytes())) or "" if self.source else ""
-        except (OSError, SyntaxError, ValueError, RecursionError):
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             return ""
 
     @property
@@ -89,7 +93,7 @@ class Registry:
     def __init__(self) -> None:
         self.plugins = pluggy.PluginManager("gantool")
         self.offers: dict[str, list[Offer]] = {}
-        for entry in sorted(entry_points(group=VARIANTS), key=lambda e: (e.name, e.value)):
+        for entry in offered(VARIANTS):
             offer = Offer(entry)
             known = self.offers.setdefault(offer.name, [])
             if allowed(offer.package) and offer.package not in {o.package for o in known}:
@@ -118,11 +122,14 @@ class Registry:
         """The variant's class. This entry point is imported and no other, not even one of the same name."""
         offer = self.offer(name)
         try:
-            variant = offer.entry.load()
-        except (Exception, SystemExit) as error:
+            with redirect_stdout(sys.stderr):  # what a module prints is not the command's answer
+                variant = offer.entry.load()
+        except (KeyboardInterrupt, Interrupted):
+            raise
+        except BaseException as error:
             if os.environ.get("GANTOOL_DEBUG"):
                 raise
-            raise broken(offer, f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+            raise broken(offer, in_a_line(error)) from error
         from gantool.variant import Variant
 
         if not (isinstance(variant, type) and issubclass(variant, Variant)):
@@ -134,9 +141,13 @@ class Registry:
 
 def broken(offer: Offer, cause: str) -> UserError:
     return UserError(
-        f"{offer.name!r} from {offer.package} {offer.version} cannot be used: {cause}",
+        f"{offer.name!r} from {f'{offer.package} {offer.version}'.strip()} cannot be used: {cause}",
         f"It asks for {offer.needs}. Try: pip install -U {offer.package} (GANTOOL_DEBUG=1 shows the traceback).",
     )
+
+
+def in_a_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
 
 
 def allowed(package: str) -> bool:
@@ -144,7 +155,25 @@ def allowed(package: str) -> bool:
     return only is None or package == "gantool" or package in {p.strip() for p in only.split(",")}
 
 
+def offered(group: str) -> list[EntryPoint]:
+    """All entry points of a group, by name. A package whose list of them cannot be read offers none."""
+    try:
+        found = list(entry_points(group=group))
+    except Exception:
+        found = []
+        for package in distributions():
+            with suppress(Exception):
+                found += package.entry_points.select(group=group)
+    return sorted(found, key=lambda entry: (entry.name, entry.value))
+
+
+def metadata(entry: EntryPoint, key: str) -> list[str]:
+    """What a package says of itself; an empty word where it says nothing that can be read."""
+    with suppress(Exception):
+        return entry.dist.metadata.get_all(key) or [""] if entry.dist else [""]
+    return [""]
+
+
 def listeners() -> dict[str, EntryPoint]:
     """Other packages' observers of training."""
-    found = entry_points(group=LISTENERS)
-    return {e.name: e for e in sorted(found, key=lambda e: e.name) if e.dist and allowed(e.dist.name)}
+    return {entry.name: entry for entry in offered(LISTENERS) if allowed(metadata(entry, "Name")[0])}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Gantool, Install
 
-from gantool import testing
+from gantool import listing, testing
 from gantool.registry import Registry
 
 MINE = '''"""MINE: a pretend GAN, [bold]with[/] brackets.
@@ -33,6 +33,7 @@ class Mine(GAN):
 """
 BROKEN = {  # source, and what the error must say
     "raises": ("raise RuntimeError('the moon is full')", "RuntimeError: the moon is full"),
+    "is of no known kind": ("class Odd(BaseException): ...\nraise Odd('a bug')", "Odd: a bug"),
     "exits": ("raise SystemExit(3)", "SystemExit: 3"),
     "missing module": ("import no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
     "missing name": ("from gantool.api import Frobnicator", "cannot import name 'Frobnicator'"),
@@ -47,9 +48,15 @@ by_kind = pytest.mark.parametrize(("source", "cause"), BROKEN.values(), ids=BROK
 
 
 @pytest.fixture
-def untried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`plugins --check` takes for granted that variants that load also train: test_scaffold tries one."""
+def untried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`plugins --check` in this process, and without training: trust/test_plugins.py does both."""
+
+    def checked(kind: str, name: str) -> str:
+        listing.judge(kind, name, str(tmp_path / "verdict"))
+        return (tmp_path / "verdict").read_text()
+
     monkeypatch.setattr(testing, "check_variant", lambda variant: None)
+    monkeypatch.setattr(listing, "checked", checked)
 
 
 # One that works.
@@ -160,6 +167,70 @@ def test_options_that_cannot_be_flags_are_refused_in_a_line(
     result = gantool("train", "bad")
     assert result.code == 1 and why in result.err and len(result.err.splitlines()) <= 6
     assert gantool("train", "gan", "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    ("metadata", "version"),
+    [("Metadata-Version: 2.1\nName: plug-odd\n", ""), ("Metadata-Version: 2.1\n", ""), ("", ""), (None, "")],
+)
+def test_a_package_without_name_or_version_hides_nothing(
+    metadata: str | None, version: str, gantool: Gantool, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = install("plug-odd", MINE, odd="Mine")
+    file = folder.parent / "plug_odd-1.2.dist-info" / "METADATA"
+    file.write_text(metadata) if metadata is not None else file.unlink()
+    monkeypatch.delenv("GANTOOL_PLUGINS")
+    rows = {row["name"]: row for row in json.loads(gantool("plugins", "--json").out)}
+    assert rows["odd"]["version"] == version and rows["odd"]["needs"] == "any gantool" and "gan" in rows
+    for line in (["list"], ["plugins"], ["info", "odd"], ["train", "gan", "--help"]):
+        assert gantool(*line).code == 0
+
+
+@pytest.mark.parametrize(
+    "value", ["", ":", "plug_odd", "plug_odd:", ":Mine", "plug odd:Mine", "..up:Mine", "a:b:c", "/"]
+)
+def test_an_entry_point_that_leads_nowhere_breaks_only_its_name(value: str, gantool: Gantool, install: Install) -> None:
+    folder = install("plug-odd", MINE, odd="Mine")
+    entries = folder.parent / "plug_odd-1.2.dist-info" / "entry_points.txt"
+    entries.write_text(f"[gantool.variants]\nodd = {value}\n")
+    for line in (["list"], ["plugins"], ["info", "gan"], ["train", "--help"]):
+        assert gantool(*line).code == 0
+    for line in (["train", "odd"], ["info", "odd"]):
+        result = gantool(*line)
+        assert result.code == 1 and "'odd' from plug-odd 1.2 cannot be used: " in result.err
+
+
+@pytest.mark.parametrize("text", [b"[gantool.variants]\nno equals sign\n", b"\xff\xfe", b"odd = before:any_group"])
+def test_entry_points_that_cannot_be_read_hide_no_other_package(
+    text: bytes, gantool: Gantool, install: Install
+) -> None:
+    folder = install("plug-odd", MINE, odd="Mine")
+    install("plug-mine", MINE, mine="Mine")
+    (folder.parent / "plug_odd-1.2.dist-info" / "entry_points.txt").write_bytes(text)
+    names = {row["name"] for row in json.loads(gantool("list", "--json").out)}
+    assert {"gan", "mine"} <= names and "odd" not in names
+    assert gantool("train", "gan", "--dry-run", *TINY).code == 0
+
+
+def test_only_gantool_itself_is_the_gantool_that_is_needed(gantool: Gantool, install: Install) -> None:
+    install("plug-mine", MINE, requires="gantool-extras>=7\nRequires-Dist: gantool (<0.2)", mine="Mine")
+    rows = {row["name"]: row for row in json.loads(gantool("plugins", "--json").out)}
+    assert rows["mine"]["needs"] == "gantool (<0.2)"
+
+
+def test_a_variant_that_cannot_be_built_still_shows_its_options(gantool: Gantool, install: Install) -> None:
+    burst = "    def __init__(self, options, data):\n        raise RuntimeError('no networks today')\n"
+    install("plug-odd", MINE + burst, odd="Mine")
+    result = gantool("info", "odd")
+    assert result.code == 0 and "networks: not shown (RuntimeError: no networks today)" in result.out
+    assert "g_layers" in result.out
+
+
+def test_what_a_module_prints_is_not_part_of_the_answer(gantool: Gantool, install: Install) -> None:
+    install("plug-loud", MINE + "print('hello from the module')\n", loud="Mine")
+    for line in (["train", "loud", "--help"], ["info", "loud"]):
+        result = gantool(*line)
+        assert result.code == 0 and "hello" not in result.out
 
 
 # Clashes.
