@@ -1,6 +1,8 @@
 """The model file: one .safetensors with everything sampling needs, and no data set."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,8 @@ from gantool.variant import Variant
 if TYPE_CHECKING:
     from gantool.trainer import Trainer
 
-KIND = "model"
-LONGEST = 1_000  # characters of a setting
+MODEL, CHECKPOINT = "model", "checkpoint"
+LONGEST = 4_096  # characters of a setting, which may be a path
 SPARE = 64 * 2**20  # numbers that may be in networks which are not in the file, such as a discriminator
 _word = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}").fullmatch  # a variant's name, a package's, a version
 
@@ -51,7 +53,7 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
     # A model file travels: where this machine keeps its data is nobody's business.
     settings = facts["settings"] | {"data": facts["data"], "data_dir": None}
-    sealed.save(path, facts | {"kind": KIND, "settings": settings}, state)
+    sealed.save(path, facts | {"kind": MODEL, "settings": settings}, state)
 
 
 def open_model(
@@ -60,40 +62,58 @@ def open_model(
     """The file meant by --run, and the variant with that model's weights in place, ready to sample."""
     path = model_path(name, given)
     facts, state = sealed.load(path)
-    if facts.get("kind") != KIND:
+    if facts.get("kind") == CHECKPOINT:
         raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN")
-    if not believable(facts):
-        raise sealed.Damaged(f"{path} is damaged: its facts are not a model's.", sealed.OTHER)
+    check_facts(path, facts, MODEL)
     if (whose := facts["variant"]) not in registry.offers:
         raise not_installed(path, facts)
     if whose != name:
         raise UserError(f"{path} is a {whose}.", f"gantool {verb} {whose} --run {path}", USAGE)
-    try:
+    with fitting(path, facts):
         variant = build(facts, state, registry)
-        where = device.choose(device_name)
-        return path, variant.to(where).eval().requires_grad_(False), facts
+    where = device.choose(device_name)
+    return path, variant.to(where).eval().requires_grad_(False), facts
+
+
+def open_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A checkpoint's facts and state, or sealed.Damaged."""
+    facts, state = sealed.load(path)
+    check_facts(path, facts, CHECKPOINT)
+    counts = [state.get(key) for key in ("step", "drawn")] if isinstance(state, dict) else []
+    if counts[:1] != [facts["step"]] or not all(isinstance(n, int) and 0 <= n < 2**62 for n in counts):
+        raise sealed.Damaged(f"{path} is damaged: its state is not a checkpoint's.", sealed.OTHER)
+    return facts, state
+
+
+@contextmanager
+def fitting(path: Path, facts: dict[str, Any]) -> Iterator[None]:
+    """While a file's settings and weights are put to use. They may be anyone's, and name anything."""
+    try:
+        yield
     except UserError:
         raise
-    except Exception as error:  # its facts and its weights may be anyone's, and name anything
-        why = printable(str(error).strip().splitlines()[-1].strip())[:200] if str(error).strip() else ""
+    except Exception as error:
+        why = printable(" ".join(str(error).split()))[:200] or type(error).__name__
         made_by = f"It was made by {facts['package']} {facts['version']}."
-        raise UserError(f"{path} does not fit this {whose}: {why or type(error).__name__}", made_by) from error
+        raise UserError(f"{path} does not fit this {facts['variant']}: {why}", made_by) from error
 
 
-def believable(facts: dict[str, Any]) -> bool:
-    """Whether these are the facts of a model: a right checksum says that a file is whole, not whose it is."""
+def check_facts(path: Path, facts: dict[str, Any], kind: str) -> None:
+    """Raise Damaged unless these are such a file's: a right checksum says that it is whole, not whose it is."""
     spec, settings = facts.get("spec"), facts.get("settings")
-    return (
-        all(isinstance(facts.get(key), str) and _word(facts[key]) for key in ("variant", "package", "version"))
+    if not (
+        facts.get("kind") == kind
+        and all(isinstance(facts.get(key), str) and _word(facts[key]) for key in ("variant", "package", "version"))
         and isinstance(facts.get("data"), str)
         and isinstance(facts.get("step"), int)
         and isinstance(settings, dict)
-        and all(value is None or len(str(value)) <= LONGEST for value in settings.values())
+        and all(len(str(value)) <= LONGEST for value in settings.values())
         and isinstance(spec, dict)
         and all(isinstance(spec.get(key), int) and spec[key] > 0 for key in ("channels", "size"))
         and isinstance(spec.get("classes"), list)
         and all(isinstance(name, str) and name.isprintable() for name in spec["classes"])
-    )
+    ):
+        raise sealed.Damaged(f"{path} is damaged: its facts are not a {kind}'s.", sealed.OTHER)
 
 
 def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
@@ -110,9 +130,9 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))
     (options,) = flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
-    # First as an outline, which takes no memory: settings may ask for any, a file's weights are only its own size.
-    with torch.device("meta"):
-        check_fit(cls(options, spec), state)
+    with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
+        sketch = cls(options, spec)
+    check_parts(sketch, state)
     variant: Variant = cls(options, spec)
     for name, weights in state["networks"].items():
         variant.get_submodule(name).load_state_dict(weights)
@@ -121,20 +141,31 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     return variant
 
 
-def check_fit(variant: Variant, state: dict[str, Any]) -> None:
+def check_parts(variant: Variant, state: dict[str, Any]) -> None:
     """Raise ValueError unless the file holds just what this variant draws with, and the rest is in proportion."""
     mine = {name: variant.get_submodule(name).state_dict() for name in variant.averaged}
-    wanted = shapes({**mine, "": dict(variant.named_buffers(recurse=False))})
-    found = shapes({**state["networks"], "": state["buffers"]})
-    for key in sorted(wanted.keys() | found.keys()):
-        if wanted.get(key) != found.get(key):
-            raise ValueError(f"{key} is {found.get(key, 'not there')}, not {wanted.get(key, 'part of it')}")
+    own = dict(variant.named_buffers(recurse=False))
+    check_shapes({**mine, "": own}, {**state["networks"], "": state["buffers"]})
     held = sum(t.numel() for part in mine.values() for t in part.values())
     if sum(p.numel() for p in variant.parameters()) > SPARE + 16 * held:
         raise ValueError("the networks its settings name are far larger than the one it holds")
 
 
-def shapes(parts: dict[str, dict[str, Any]]) -> dict[str, str]:
+def check_networks(cls: type[Variant], options: Any, facts: dict[str, Any], state: dict[str, Any]) -> None:
+    """Raise ValueError unless a checkpoint holds the weights of these networks; takes no memory for them."""
+    with torch.device("meta"):
+        sketch = cls(options, DataSpec(**facts["spec"]))
+    check_shapes({"": sketch.state_dict()}, {"": state["networks"]})
+
+
+def check_shapes(wanted: dict[str, Any], found: dict[str, Any]) -> None:
+    mine, theirs = shapes(wanted), shapes(found)
+    for key in sorted(mine.keys() | theirs.keys()):
+        if mine.get(key) != theirs.get(key):
+            raise ValueError(f"{key} is {theirs.get(key, 'not there')}, not {mine.get(key, 'part of it')}")
+
+
+def shapes(parts: dict[str, Any]) -> dict[str, str]:
     """Of each tensor, by network and name: its numbers and shape, in words."""
-    found = {f"{part}.{key}": value for part, weights in parts.items() for key, value in weights.items()}
+    found = {f"{part}.{key}".lstrip("."): value for part, held in parts.items() for key, value in held.items()}
     return {k: f"{v.dtype} {tuple(v.shape)}" if isinstance(v, Tensor) else type(v).__name__ for k, v in found.items()}

@@ -6,6 +6,7 @@ skeleton of the state in which tensors are named, and the sha256 of the whole fi
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gantool.errors import UserError
 FORMAT = 1
 LONGEST_HEADER = 16 * 2**20
 BLANK = "0" * 64
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, SafetensorError)
 OTHER = "Give another; `gantool runs` lists the runs, and `gantool resume RUN` makes a run's model anew."
 
 Tree = Any  # dicts, lists, tuples, numbers, strings, None and tensors
@@ -50,14 +52,24 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
         if sha256(data, end, spot).encode() != data[spot : spot + 64]:
             raise Damaged(f"{path} is damaged: its checksum does not match.", OTHER)
         header = json.loads(json.loads(data[start:end])["__metadata__"]["gantool"])
-        if header["format"] != FORMAT:
-            raise UserError(
-                f"{path} has format {header['format']}; this gantool reads {FORMAT}.", "pip install -U gantool"
-            )
+        if (form := int(header["format"])) != FORMAT:
+            made_by = re.fullmatch(r"\d[\w.]{0,30}", str(header["facts"].get("gantool")))
+            older = f"pip install gantool=={made_by[0]}" if made_by else "Use the gantool that made it."
+            hint = "pip install -U gantool" if form > FORMAT else older
+            raise UserError(f"{path} has format {form}; this gantool reads {FORMAT}.", hint)
         tensors = safetensors.torch.load(data)
         return dict(header["facts"]), unpack(header["state"], tensors)
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}", OTHER) from None
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
+        why = f"{type(error).__name__}: {error}"[:200]
+        raise Damaged(f"{path} is damaged: {''.join(filter(str.isprintable, why))}", OTHER) from None
 
 
 def facts(path: Path) -> dict[str, Any]:

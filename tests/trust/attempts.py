@@ -1,18 +1,19 @@
-"""Many command lines tried in turn, each in a fork of its own: what it said, how long it took, how much it held."""
+"""Many command lines tried in turn in one process: what each said, how long it took, how much memory it took."""
 
 import json
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from commands import Command
 
 HANGS = 30  # seconds a command may take
-HOLDS = 1024  # MiB a command may hold at once, beyond what it began with
+HOLDS = 1024  # MiB they may hold at once, beyond what the process began with
 SAFETY = 8 * 2**30  # bytes of addresses: what goes past HOLDS must not take the machine with it
 Line = Sequence[object]
 
@@ -21,11 +22,11 @@ class Outcome(NamedTuple):
     """What became of a command line."""
 
     line: list[str]
-    code: int  # minus the number of the signal that ended it: -14 is a hang
+    code: int
     out: str
     err: str
     seconds: float
-    grew: float  # MiB
+    grew: float  # MiB above the beginning, if never before so many
 
     def wrong(self, *codes: int) -> str:
         """What a command must never do, whatever it was given; nothing if it did none of it."""
@@ -50,54 +51,54 @@ def errors(text: str) -> list[str]:
     return lines[next((i for i, line in enumerate(lines) if line.startswith("error: ")), 0) :]
 
 
-def outcomes(start: Callable[..., Command], folder: Path, lines: Sequence[Line], seconds: float = 590) -> list[Outcome]:
-    """Try them all in `folder`."""
-    report = folder / ".outcomes.json"
-    words = [[str(word) for word in line] for line in lines]
-    command = start(hook=(attempt, words, report), folder=folder)
-    assert command.wait(seconds) == 0, command.err[-2000:]
-    found = [Outcome(*row) for row in json.loads(report.read_text())]
+def outcomes(start: Callable[..., Command], folder: Path, lines: Sequence[Line], hook: Any = None) -> list[Outcome]:
+    """Try them all in `folder`, one after another in one process."""
+    report, words = folder / ".report", [[str(word) for word in line] for line in lines]
+    command = start(hook=(attempt, words, report, hook), folder=folder)
+    code = command.wait(590)
+    found = [Outcome(*json.loads(row)) for row in report.read_text().splitlines()]
+    last = words[len(found) : len(found) + 1]
+    assert code == 0, f"{'it hung' if code == -signal.SIGALRM else code} at {last}: {command.err[-2000:]}"
     for leftover in (report, *command.files):  # so that a folder may be compared with what it was
         leftover.unlink()
     return found
 
 
-def attempt(lines: list[list[str]], report: Path) -> None:
-    """A hook: try each in a fork of this process, write down what became of it, and end."""
+def attempt(lines: list[list[str]], report: Path, hook: Callable[[], None] | None) -> None:
+    """A hook: try each here, write down what became of it, and end."""
     from gantool import cli
 
-    cli.registry().names()
-    found = []
-    for line in lines:
-        files = [report.with_suffix(f".{number}") for number in (1, 2)]
-        begun = time.monotonic()
-        if (child := os.fork()) == 0:
-            one(line, files)
-        _, status, usage = os.wait4(child, 0)
-        took, before = time.monotonic() - begun, int(report.with_suffix(".before").read_text())
-        out, err = (file.read_bytes()[:100_000].decode(errors="replace") for file in files)
-        found.append(
-            Outcome(line, os.waitstatus_to_exitcode(status), out, err, took, (usage.ru_maxrss - before) / 1024)
-        )
-        for file in (*files, report.with_suffix(".before")):
-            file.unlink()
-    report.write_text(json.dumps(found))
-    os._exit(0)
-
-
-def one(line: list[str], files: list[Path]) -> None:
-    """In the fork: become that command line."""
-    from gantool import cli
-
-    for number, file in zip((1, 2), files, strict=True):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    files[0].with_suffix(".before").write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    if hook:
+        hook()
     addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (addresses + SAFETY, addresses + SAFETY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.alarm(HANGS)  # nobody catches this one: it ends the process, whatever C code it is in
-    code = 120
-    try:
-        code = cli.run(line)
-    finally:
-        os._exit(code)
+    first = before = held()
+    with report.open("a") as file:
+        for line in lines:
+            signal.alarm(HANGS)  # nobody catches this one: it ends the process, whatever C code it is in
+            begun = time.monotonic()
+            code = cli.run(line)
+            took = time.monotonic() - begun
+            signal.alarm(0)
+            out, err = map(said, (sys.stdout, sys.stderr))
+            grew = held() - first if held() > before else 0.0  # a greatest amount only ever rises
+            before = held()
+            file.write(json.dumps((line, code, out, err, took, grew)) + "\n")
+            file.flush()
+    os._exit(0)
+
+
+def held() -> float:
+    """MiB, at its greatest until now."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def said(stream: TextIO) -> str:
+    """What was written to it, which is then emptied."""
+    stream.flush()
+    number = stream.fileno()
+    with open(f"/proc/self/fd/{number}", "rb") as file:
+        text = file.read(100_000).decode(errors="replace")
+    os.ftruncate(number, 0)
+    return text
