@@ -13,9 +13,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from gantool.errors import USAGE, UserError, did_you_mean
-from gantool.options import LENGTHS
+from gantool.options import LENGTHS, TrainCommand
 from gantool.terminal import help_style
 
+# Where a run is written, and how it is shown, is said on the command line and not by a file from elsewhere.
+NO_SETTINGS = {"preset", "config", "help", *(f.name for f in fields(TrainCommand))}
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer's own, under whichever name it carries it
 
 
@@ -185,8 +187,9 @@ def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
     values = settings.read(path)
     whose = values.pop("variant", variant)
     if whose != variant:
-        raise UserError(f"{path} holds settings of {whose!r}, not {variant!r}.", f"gantool train {whose} ...", USAGE)
-    known = {str(p.name): p for p in ctx.command.params if p.name not in ("preset", "config", "help")}
+        hint = f"gantool train {whose} ..." if str(whose).isprintable() else ""
+        raise UserError(f"{path} holds settings of {whose!r}, not {variant!r}.", hint, USAGE)
+    known = {str(p.name): p for p in ctx.command.params if p.name not in NO_SETTINGS}
     for key, value in values.items():
         if key not in known:
             raise UserError(

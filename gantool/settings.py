@@ -1,5 +1,6 @@
 """Reads and writes flat YAML files of settings: configs and presets."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import yaml
 from gantool.errors import USAGE, UserError
 
 LARGEST = 100_000  # bytes; a settings file is a page
+LONGEST = 4_096  # characters; a value may be a path
 
 
 class Flat(yaml.SafeLoader):
-    """Plain values only: an alias or a key said twice is refused."""
+    """Plain values only: an alias, a merge or a key said twice is refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -21,8 +23,10 @@ class Flat(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [str(key.value).replace("-", "_") for key, _ in node.value]
-        if twice := next((k for k in keys if keys.count(k) > 1), None):
-            raise yaml.YAMLError(f"{twice} is said twice")
+        if len(keys) > len(set(keys)):
+            raise yaml.YAMLError(f"{Counter(keys).most_common(1)[0][0]} is said twice")
+        if any(key.tag.endswith(":merge") for key, _ in node.value):
+            raise yaml.YAMLError("merges (<<) are not used in settings")
         return super().construct_mapping(node, deep)
 
 
@@ -32,7 +36,7 @@ def read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             text = file.read(LARGEST + 1)
         if len(text) > LARGEST:
-            raise UserError(f"{path} is too long for settings.", "It holds lines like 'lr: 2e-4'.", USAGE)
+            raise yaml.YAMLError("it is too long for settings")
         loader = Flat(text)
         try:
             values = loader.get_single_data()
@@ -40,17 +44,23 @@ def read(path: Path) -> dict[str, Any]:
             loader.dispose()
     except (OSError, UnicodeError) as error:
         raise UserError(f"{path} cannot be read: {error}", code=USAGE) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
+    except Exception as error:  # beside its own errors, YAML raises whatever Python makes of odd numbers and dates
+        why = "".join(filter(str.isprintable, " ".join(str(error).split())))[:200] or type(error).__name__
         raise UserError(f"{path} is not a settings file: {why}", "It holds lines like 'lr: 2e-4'.", USAGE) from None
     if values is None:
         return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    if not isinstance(values, dict) or not all(map(is_name, values)):
         raise UserError(f"{path} is not a settings file.", "It holds lines like 'lr: 2e-4'.", USAGE)
     for key, value in values.items():
         if not isinstance(value, str | int | float | bool | None):
             raise UserError(f"{path}: {key} must be a single value.", f"Write '{key}: VALUE'.", USAGE)
+        if (isinstance(value, int) and value.bit_length() > 63) or len(str(value)) > LONGEST:
+            raise UserError(f"{path}: {key} is far too much.", code=USAGE)
     return {key.replace("-", "_"): value for key, value in values.items()}
+
+
+def is_name(key: object) -> bool:
+    return isinstance(key, str) and key.isprintable() and len(key) <= 100
 
 
 def write(values: Mapping[str, Any], comments: list[str]) -> str:
