@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+RESUME = "gantool resume"  # how a note on an error begins that says how the run goes on
 FAILED, USAGE = 1, 2  # exit codes; 130 and 143 are an interrupted, resumable run
 
 

@@ -1,25 +1,50 @@
 """Writes a file whole or not at all, whatever kills the process meanwhile. Imports no torch."""
 
+import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+CANNOT = (errno.EINVAL, errno.EBADF, errno.ENOTSUP)  # what file systems say that do not sync folders
 
-def write(path: Path, data: bytes | str) -> None:
-    """Replace `path` in one step: a reader sees the old bytes or the new ones, even after a power cut."""
+
+def write(path: Path, data: bytes | str, sync: bool = True) -> None:
+    """Replace `path` in one step: a reader sees the old bytes or the new ones; with `sync`, after a power cut too."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with naming(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if sync:
+            sync_folder(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors say which file they are about; those of a write or an fsync do not by themselves."""
     try:
-        with temporary.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
-    sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make it and those above it, so that a power cut does not take it away with all that is in it."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -27,8 +52,10 @@ def sync_folder(folder: Path) -> None:
     if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            with suppress(OSError):  # some network file systems cannot, and the file itself is safe already
-                os.fsync(handle)
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
         finally:
             os.close(handle)
 

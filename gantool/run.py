@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantool import __version__, files
-from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.errors import RESUME, USAGE, UserError, did_you_mean
 
 RUNS = Path("runs")
 KEPT = 2  # checkpoints
@@ -56,9 +56,9 @@ class Run:
             if not untouched(run.folder):
                 hint = f"Go on with it: gantool resume {run.folder}. Or choose another --name."
                 raise UserError(f"{run.folder} is already there.", hint, USAGE)
-            run.folder.mkdir(parents=True, exist_ok=True)
+            files.make_folder(run.folder)
         else:
-            RUNS.mkdir(exist_ok=True)
+            files.make_folder(RUNS)
             run = cls(first_free(variant))
         return run
 
@@ -68,11 +68,16 @@ class Run:
         held = files.lock(self.folder / ".lock")
         if held is None:
             raise UserError(f"{self.folder} is being trained by another process.", "Wait for it, or stop it.")
-        for folder in (self.folder, self.samples, self.checkpoints):
-            folder.mkdir(exist_ok=True)
-            files.sweep(folder)
         with held:
-            yield
+            try:
+                for folder in (self.folder, self.samples, self.checkpoints):
+                    files.make_folder(folder)
+                    files.sweep(folder)
+                yield
+            except Exception as error:
+                if self.config.is_file():
+                    error.add_note(f"{RESUME} {self.folder}")
+                raise
 
     def write_config(self, variant: str, values: dict[str, Any], source: str) -> None:
         command = shlex.join(["gantool", *sys.argv[1:]])
@@ -97,7 +102,7 @@ class Run:
     # Its metrics.
 
     def append(self, line: dict[str, Any]) -> None:
-        with self.metrics.open("a", encoding="utf-8") as file:
+        with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def lines(self) -> Iterator[dict[str, Any]]:
@@ -176,6 +181,7 @@ def first_free(variant: str) -> Path:
         folder = RUNS / f"{variant}-{number:03d}"
         try:
             folder.mkdir()
+            files.sync_folder(RUNS)
             return folder
         except FileExistsError:
             continue

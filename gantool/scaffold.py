@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 
@@ -29,10 +30,18 @@ def scaffold(registry: Registry, name: str, out: Path | None) -> None:
         "class": "".join(part.capitalize() for part in name.split("-")),
         "bounds": f"gantool>={major}.{minor},<{major}.{minor + 1}",
     }
-    for template in sorted(TEMPLATES.rglob("*.txt")):
-        path = folder / Template(str(template.relative_to(TEMPLATES))).substitute(words).removesuffix(".txt")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, Template(template.read_text()).substitute(words))
+    made: list[Path] = []
+    try:
+        for template in sorted(TEMPLATES.rglob("*.txt")):
+            made.append(folder / Template(str(template.relative_to(TEMPLATES))).substitute(words).removesuffix(".txt"))
+            files.make_folder(made[-1].parent)
+            files.write(made[-1], Template(template.read_text()).substitute(words))
+    except BaseException:  # half a package would be in the way of the next try
+        for path in reversed(made):
+            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.parent.rmdir()
+        raise
     print(f"{folder} holds a variant that trains. Next:")
     print(f"  pip install -e {folder}")
     print(f"  gantool train {name}")

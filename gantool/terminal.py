@@ -1,22 +1,26 @@
 """Writes to the terminal: tables, and errors in a few lines. Imports no torch."""
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from shutil import get_terminal_size
 from typing import Any, Literal
 
 from rich.console import Console
 
-from gantool.errors import FAILED, UserError
+from gantool.errors import FAILED, RESUME, UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed", "bad_alloc", "not enough memory")
 NARROW = 70  # columns; below this, --help comes without boxes
 
 
 def console(stderr: bool = False, quiet: bool = False) -> Console:
-    """One that prints what it is given: no markup, no colouring of numbers, no lines broken in a pipe."""
-    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+    """One that prints what it is given: no markup, no emoji, no colouring of numbers, no lines broken in a pipe."""
+    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -28,7 +32,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         drawn = Table(*header, box=None, header_style="dim", pad_edge=False)
         for row in cells:
             drawn.add_row(*row)
-        Console(highlight=False, markup=False).print(drawn)
+        Console(highlight=False, markup=False, emoji=False).print(drawn)
         return
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     for row in [list(header), *cells]:
@@ -47,23 +51,37 @@ def help_style() -> Literal["rich"] | None:
 def complain(error: UserError) -> None:
     """What was wrong, and below it what would be right."""
     err = console(stderr=True)
-    err.print("error: ", style="bold red", end="")
-    err.print(error.message)
-    if error.hint:
-        err.print("  " + error.hint)
+    with suppress(OSError):  # stderr may be on the full disk too; the exit code still says it
+        err.print("error: ", style="bold red", end="")
+        err.print(error.message)
+        if error.hint:
+            err.print("  " + error.hint)
 
 
 def explain(error: Exception) -> UserError:
     """An exception that is not a person's mistake, in a person's words."""
     kind = type(error).__name__
+    onward = next((note for note in getattr(error, "__notes__", ()) if note.startswith(RESUME)), "")
+    if out_of_memory(error):
+        smaller = "a smaller --batch-size or --size"
+        free = f"Free some memory and go on: {onward}\n  Or train anew with {smaller}."
+        return UserError("Out of memory.", free if onward else f"Try {smaller}; to draw, a smaller -n or --device cpu.")
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
-        hint = "Free some space, then `gantool resume RUN`: the last checkpoint is whole." if error.errno == 28 else ""
-        return UserError(f"{error.strerror or kind}{where}.", hint)
-    if isinstance(error, MemoryError) or kind == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return UserError("Out of memory.", "Try a smaller --batch-size or --size; the last checkpoint is whole.")
+        first = "Free some space" if error.errno in FULL else "Mend that" if onward else ""
+        then = f", then: {onward}" if onward else " and give the command again." if first else ""
+        return UserError(f"{error.strerror or kind}{where}.", first + then)
     what = str(error).strip().partition("\n")[0][:300]
     return UserError(f"{kind}: {what}", "This is a bug in gantool or a plugin; GANTOOL_DEBUG=1 shows where.", FAILED)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Every library has words of its own for it."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and any(words in str(error).lower() for words in NO_MEMORY))
+    )
 
 
 def debugging() -> bool:

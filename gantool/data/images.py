@@ -121,6 +121,8 @@ class Album:
         try:
             with self._source.open(self._locations[index]) as file:
                 return decoding.pixels(file, size, mode)
+        except MemoryError:  # its header said that it fits, so no fault of the picture: to leave it out would be silent
+            raise
         except Exception as error:  # hostile files raise nearly anything
             raise BadPicture(self.names[index], reason(error)) from error
 
