@@ -1,5 +1,23 @@
-"""`python -m gantool` is `gantool`."""
+"""`gantool`, and `python -m gantool`: signals are heard before anything slow is imported."""
 
-from gantool.cli import main
+import os
+import sys
+from contextlib import suppress
 
-main()
+from gantool.signals import EXIT, leave_at_once
+
+
+def main() -> None:
+    leave_at_once()
+    from gantool.cli import run
+
+    code = run(sys.argv[1:])
+    if code in EXIT.values():  # all is saved; threads that still decode pictures are not waited for
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -88,9 +88,9 @@ def run_train(name: str, usual_data: str, given: Given) -> None:
         catalog.known(recipe.data)
     if not this.quiet and not this.dry_run:
         print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
-    with Signals() as signals:
-        from gantool import training
+    from gantool import training
 
+    with Signals() as signals:
         training.train(training.Session(registry(), name, recipe, options, this), signals, STARTED)
 
 
@@ -109,17 +109,17 @@ def run_resume_with(name: str, given: Given) -> None:
 def go_on(run: Run, said: dict[str, Any], this: TrainCommand) -> None:
     if not this.quiet:
         print(f"resuming {run.folder}", flush=True)
-    with Signals() as signals:
-        from gantool import training
+    from gantool import training
 
+    with Signals() as signals:
         training.resume(registry(), run, said, this, signals)
 
 
 def sample_command(name: str) -> Any:
     def run(given: Given) -> None:
-        with Signals():
-            from gantool.sampler import sample
+        from gantool.sampler import sample
 
+        with Signals():
             sample(registry(), name, *given.sections)
 
     sections = {"Sampling": SampleCommand, name: outline(registry(), name).sample_options}
@@ -128,9 +128,9 @@ def sample_command(name: str) -> Any:
 
 def eval_command(name: str) -> Any:
     def run(given: Given) -> None:
-        with Signals():
-            from gantool.evaluation import evaluate
+        from gantool.evaluation import evaluate
 
+        with Signals():
             evaluate(registry(), name, *given.sections)
 
     registry().offer(name)
@@ -273,4 +273,6 @@ def usage(error: Any) -> int:
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    from gantool.__main__ import main
+
+    main()

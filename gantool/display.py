@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gantool.drawing import half_blocks
 from gantool.hookspecs import hookimpl
+from gantool.signals import UNHEARD
 from gantool.trainer import Trainer
 
 STEADY = 5.0  # seconds between plain lines
@@ -22,6 +23,7 @@ class Plain:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.unheard: BaseException | None = None
 
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
@@ -32,7 +34,15 @@ class Plain:
         now = time.monotonic()
         if now - self.last >= STEADY or trainer.step == trainer.steps:
             self.last = now
-            self.console.print(self.line(trainer), highlight=False, soft_wrap=True)
+            try:
+                self.console.print(self.line(trainer), highlight=False, soft_wrap=True)
+            except UNHEARD as error:  # as after Ctrl-C in `gantool train gan | tee log`: save, then stop
+                self.unheard, trainer.stop = error, trainer.stop or "interrupted"
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        if self.unheard:
+            raise self.unheard
 
     def line(self, trainer: Trainer) -> str:
         share = f"{trainer.step / trainer.steps:.0%}"

@@ -1,12 +1,15 @@
 """Ctrl-C and SIGTERM: the first saves and stops, the second stops at once."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
+UNHEARD = (BrokenPipeError, SystemExit)  # nobody reads what is printed; SystemExit is how Rich says it
 
 
 class Interrupted(BaseException):
@@ -33,7 +36,7 @@ class Signals:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
-        if self.received and kind is None:
+        if self.received and kind in (None, *UNHEARD):
             raise Interrupted(self.received)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -42,4 +45,11 @@ class Signals:
             raise Interrupted(code)
         self.received = code
         self.gently()
-        print("\nSaving, then stopping; once more to stop at once.", file=sys.stderr, flush=True)
+        with suppress(OSError, RuntimeError):  # nobody reads it, or it broke into a line being printed
+            print("\nSaving, then stopping; once more to stop at once.", file=sys.stderr, flush=True)
+
+
+def leave_at_once() -> None:
+    """Until there is something to save, and when all is done: a signal ends the process, whatever it is importing."""
+    for number in EXIT:
+        signal.signal(number, lambda number, frame: os._exit(EXIT[signal.Signals(number)]))

@@ -153,7 +153,9 @@ class Trainer:
     def check_weights(self) -> None:
         """Called before anything is saved: what is not a number must never replace what was."""
         self.check_losses()
-        for name, tensor in self.variant.state_dict().items():
+        state = self.state()
+        kept = {part: state[part] for part in ("averages", "optimizers")}
+        for name, tensor in tensors(state["networks"] | kept):
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise Diverged(
                     f"{name} is no longer finite at step {self.step}; training stopped.", "Try a lower --lr."
@@ -219,3 +221,12 @@ class Trainer:
         each = (time.perf_counter() - start) / taken
         self.restore(before)
         return each
+
+
+def tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a state, and where it is."""
+    if isinstance(tree, Tensor):
+        yield name, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from tensors(value, f"{name}.{key}".lstrip("."))

@@ -1,0 +1,122 @@
+"""What tests do to a command from inside its process: signals at a line of the source, numbers that are none.
+
+Light, because every new process imports it.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+# Where in the source a command is, as it does this. A place is the start of FILE:FUNCTION.
+PHASES: dict[str, tuple[str, ...]] = {
+    "starting": ("training.py:Session.", "training.py:train", "run.py:Run.create", "run.py:Run.taken", "cli.py:run_"),
+    "loading": ("pictures.py:", "images.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
+    "timing": ("trainer.py:Trainer.seconds_a_step",),
+    "training": (
+        "trainer.py:Trainer.take_step", "trainer.py:Trainer.play", "trainer.py:Trainer.run", "batches.py:",
+        "variant.py:", "averaging.py:Average.update", "noise.py:", "observers.py:MetricsLog", "run.py:Run.append",
+    ),
+    "saving": (
+        "sealed.py:save", "sealed.py:sha256", "files.py:write", "files.py:sync_folder", "modelfile.py:describe",
+        "modelfile.py:export", "observers.py:Checkpoints.", "run.py:Run.prune", "trainer.py:Trainer.check",
+        "trainer.py:Trainer.state", "device.py:random_states",
+    ),
+    "drawing": (
+        "observers.py:Gallery.", "drawing.py:grid", "drawing.py:encode_png", "charts.py:", "trainer.py:Trainer.preview",
+        "trainer.py:Trainer.sampling", "averaging.py:Average.swapped",
+    ),
+    "closing": (
+        "observers.py:Gallery.gantool_train_end", "observers.py:read", "drawing.py:animate",
+        "drawing.py:_shared_palette", "drawing.py:_rgb",
+    ),
+    "resuming": (
+        "training.py:", "sealed.py:load", "trainer.py:Trainer.restore", "batches.py:Batches.rewind",
+        "run.py:Run.forget_after", "run.py:Run.write_config", "run.py:Run.taken", "run.py:Run.saved",
+        "device.py:restore_random",
+    ),
+    "sampling": ("sampler.py:", "modelfile.py:", "sealed.py:load", "drawing.py:", "files.py:", "variant.py:"),
+    "measuring": (
+        "evaluation.py:", "judge.py:", "measures.py:", "modelfile.py:", "sealed.py:load", "files.py:write",
+    ),
+    "checking": ("images.py:", "decoding.py:", "listing.py:data_check"),
+}  # fmt: skip
+# About as many lines as the shortest such phase of the tests runs through.
+LINES = {
+    "starting": 80, "loading": 500, "timing": 300, "training": 1600, "saving": 800, "drawing": 1600, "closing": 60,
+    "resuming": 300, "sampling": 500, "measuring": 300, "checking": 300,
+}  # fmt: skip
+
+
+def each(*hooks: tuple[Any, ...]) -> None:
+    for function, *args in hooks:
+        function(*args)
+
+
+def at_line(phase: str, note: str, *signals: tuple[int, int]) -> None:
+    """Send this process signals, as (lines of that phase to let pass first, number).
+
+    `note` tells when, by time.monotonic(), and where.
+    """
+    left, places = [list(pair) for pair in signals], PHASES[phase]
+    known: dict[CodeType, bool] = {}
+
+    def line(frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "line" and left:
+            left[0][0] -= 1
+            if left[0][0] < 0:
+                number = left.pop(0)[1]
+                with Path(note).open("a") as file:
+                    file.write(f"{time.monotonic()} {place(frame.f_code)}:{frame.f_lineno}\n")
+                os.kill(os.getpid(), number)
+        return line
+
+    def call(frame: FrameType, event: str, arg: Any) -> Any:
+        code = frame.f_code
+        if code not in known:
+            known[code] = "gantool" in code.co_filename and place(code).startswith(places)
+        return line if known[code] else None
+
+    sys.settrace(call)
+
+
+def place(code: CodeType) -> str:
+    return f"{os.path.basename(code.co_filename)}:{code.co_qualname}"
+
+
+def spoilt(where: str, at: int, value: float, place: float, *numbers: int) -> None:
+    """At that step, put a number that is none among the losses or somewhere in the state; then get these signals."""
+    import torch
+
+    from gantool.trainer import Trainer, tensors
+
+    taken, played = Trainer.take_step, Trainer.play
+
+    def play(self: Trainer, turn: Any) -> Any:
+        if where == "losses" and self.step == at - 1:
+            whole = turn.loss
+            turn = turn._replace(loss=lambda batch: add(whole(batch), value))
+        return played(self, turn)
+
+    def take_step(self: Trainer) -> None:
+        taken(self)
+        if self.step == at:
+            if where != "losses":
+                weights = [t for _, t in tensors(self.state()[where]) if t.is_floating_point() and t.numel() > 1]
+                chosen = weights[int(place * len(weights))].data.view(-1)
+                with torch.no_grad():
+                    chosen[int(place * 7919) % len(chosen)] = value
+            for number in numbers:
+                os.kill(os.getpid(), number)
+
+    Trainer.take_step, Trainer.play = take_step, play  # type: ignore[method-assign]
+
+
+def add(loss: Any, value: float) -> Any:
+    """A loss, or the first of its terms, and what is no number."""
+    if not isinstance(loss, dict):
+        return loss + value
+    first = next(iter(loss))
+    return loss | {first: loss[first] + value}
