@@ -10,6 +10,7 @@ from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
 from gantool.registry import LISTENERS, Registry, in_a_line, listeners, metadata
+from gantool.signals import Signals
 from gantool.terminal import as_json, console, debugging, table
 
 PATIENCE = 120.0  # seconds that a check may take
@@ -107,7 +108,7 @@ def plugins(registry: Registry, check: bool, json: bool) -> None:
     else:
         columns = ("name", "kind", "package", "version", "needs", *(["state"] if check else []))
         table(columns, [[row[c] for c in columns] for row in rows])
-    if bad := [row["name"] for row in rows if row["state"] not in ("", "ok", "loads")]:
+    if bad := {row["name"]: row["state"] for row in rows if row["state"] not in ("", "ok", "loads")}:
         raise UserError(f"Not usable: {', '.join(bad)}.", "pip uninstall the package, or tell its author.")
 
 
@@ -116,7 +117,7 @@ def checked(kind: str, name: str) -> str:
     import subprocess
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder, console(stderr=True).status(f"checking {name}"):
+    with Signals(), tempfile.TemporaryDirectory() as folder, console(stderr=True).status(f"checking {name}"):
         verdict = Path(folder, "verdict")
         code = "import sys; from gantool.listing import judge; judge(*sys.argv[1:])"
         err = None if debugging() else subprocess.DEVNULL
@@ -129,7 +130,8 @@ def checked(kind: str, name: str) -> str:
         except subprocess.TimeoutExpired:
             return f"still busy after {PATIENCE:.0f} seconds"
         if not verdict.exists():
-            return f"its process ended with exit code {done.returncode}"
+            how = "was ended by signal" if done.returncode < 0 else "ended with exit code"
+            return f"its process {how} {abs(done.returncode)}"
         return verdict.read_text(encoding="utf-8", errors="replace")
 
 
@@ -140,9 +142,9 @@ def judge(kind: str, name: str, verdict: str) -> None:
         if kind == "observer":
             listeners()[name].load()
         else:
+            variant = Registry().load(name)
             from gantool.testing import check_variant
 
-            variant = Registry().load(name)
             if variant.recipe.data in catalog.CATALOG:
                 check_variant(variant)
             else:
