@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gantool.hookspecs import hookimpl
 from gantool.options import grid_shape
 from gantool.registry import Offer
 from gantool.run import Run
-from gantool.trainer import Trainer
+from gantool.trainer import Spared, Trainer
 
 
 class MetricsLog:
@@ -64,12 +65,19 @@ class Gallery:
 
     @hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
-        if trainer.ending == "done":
-            frames = [
-                read(file)
-                for file in sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
-            ]
-            files.write(self.run.folder / "progress.gif", drawing.animate(frames))
+        if trainer.ending == "done" and trainer.stop != "interrupted":
+            with suppress(Spared):  # large pictures take many seconds, and the last save comes after
+                trainer.sparing = True
+                try:
+                    files.write(self.run.folder / "progress.gif", drawing.animate(self.frames()))
+                finally:
+                    trainer.sparing = False
+
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """As many of the pictures, evenly, as a film has: all of a long run's would not fit in memory."""
+        found = sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
+        chosen = np.linspace(0, len(found) - 1, min(len(found), drawing.MAX_FRAMES)).round().astype(int)
+        return [read(found[i]) for i in chosen]
 
     def tiled(self, images: Tensor) -> NDArray[np.uint8]:
         """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""

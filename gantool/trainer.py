@@ -28,6 +28,10 @@ class Diverged(UserError):
     """A loss or a weight is no longer a number."""
 
 
+class Spared(BaseException):
+    """Breaks off what a run can do without."""
+
+
 class Events(Protocol):
     """Who is told of a run's progress: see hookspecs."""
 
@@ -55,6 +59,7 @@ class Trainer:
         self.logged = False  # whether `metrics` is new at this step
         self.picture: NDArray[np.uint8] | None = None  # the newest grid
         self.stop = ""  # set, by a signal or the clock, to end after the step in hand
+        self.sparing = False  # now at what a run can do without
         self.ending = ""  # done, interrupted, time is up, or failed
         self.deadline = math.inf  # by time.monotonic()
         variant.train()
@@ -115,6 +120,12 @@ class Trainer:
         finally:
             self.batches.close()
             events.gantool_train_end(trainer=self)
+
+    def interrupt(self) -> None:
+        """Called by a signal, at any moment."""
+        self.stop = "interrupted"
+        if self.sparing:
+            raise Spared
 
     @property
     def seconds(self) -> float:

@@ -79,7 +79,7 @@ class Session:
         self.console.print(self.shape())
         recipe = trainer.recipe
         self.console.print(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
-        signals.gently = lambda: setattr(trainer, "stop", "interrupted")
+        signals.gently = trainer.interrupt
         try:
             trainer.run(self.events(run))
         except Diverged as error:

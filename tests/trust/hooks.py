@@ -120,3 +120,53 @@ def add(loss: Any, value: float) -> Any:
         return loss + value
     first = next(iter(loss))
     return loss | {first: loss[first] + value}
+
+
+def late(looked: str, go: str) -> None:
+    """Between finding the name of the run free and taking it, tell so, and wait."""
+    from gantool.run import Run
+
+    create = Run.create
+
+    def slow(*args: Any) -> Run:
+        run = create(*args)
+        Path(looked).touch()
+        while not Path(go).exists():
+            time.sleep(0.01)
+        return run
+
+    Run.create = slow  # type: ignore[method-assign, assignment]
+
+
+def long_film(number: int) -> None:
+    """A film that takes a minute, and a signal meanwhile."""
+    from gantool import drawing
+
+    whole = drawing.animate
+
+    def animate(*args: Any) -> bytes:
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+        return whole(*args)
+
+    drawing.animate = animate
+
+
+def unread(step: int, *numbers: int) -> None:
+    """What is printed goes into a pipe that nobody reads from that step on, when these signals come, too."""
+    from gantool import display
+    from gantool.trainer import Trainer
+
+    taken, (read, write) = Trainer.take_step, os.pipe()
+    for file in (1, 2):
+        os.dup2(write, file)
+    display.STEADY = 0.0
+
+    def take_step(self: Trainer) -> None:
+        taken(self)
+        if self.step == step:
+            os.close(read)
+            for number in numbers:
+                os.kill(os.getpid(), number)
+
+    Trainer.take_step = take_step  # type: ignore[method-assign]
