@@ -60,6 +60,8 @@ def loads(run: Path) -> None:
     for file in [*run.rglob("*.png"), *run.rglob("*.gif")]:
         with Image.open(file) as image:
             image.load()
+    if Run(run).saved():  # a model is as old as the newest checkpoint, or newer, but always there
+        assert (run / "model.safetensors").exists()
     if (run / "config.yaml").exists():
         assert (run / "config.yaml").read_text().endswith("\n")
         assert Run(run).status().variant
@@ -138,7 +140,7 @@ def test_a_kill_at_any_use_of_the_disk_while_resuming_loses_nothing(  # type: ig
     assert first.wait() == 0, first.err
     events = faults.events(half / "events")
     wanted = [n for n, event in enumerate(events, 1) if event.what != "open"]
-    numbers = wanted[: times(12, len(wanted))]  # the first are the resuming, the others a training's
+    numbers = wanted[: times(8, len(wanted))]  # the first are the resuming, the others a training's
 
     def jobs() -> Iterator[tuple[Any, ...]]:
         for number in numbers:
@@ -344,7 +346,7 @@ OTHERS = {
 @pytest.mark.promise("R4")
 @pytest.mark.parametrize("what", OTHERS)
 def test_no_room_for_what_is_drawn_or_measured_or_begun_leaves_the_old_and_no_rubbish(  # type: ignore[no-untyped-def]
-    start, tried, done: Path, what: str
+    start, times, tried, done: Path, what: str
 ) -> None:
     seed = ("--seed", 1) if what != "new" else ()
     if what != "new":
@@ -354,26 +356,28 @@ def test_no_room_for_what_is_drawn_or_measured_or_begun_leaves_the_old_and_no_ru
     assert counted.wait() == 0, counted.err
     events, after = faults.events(done / ".events"), snapshot(done)
     assert after != before
-    for how in (FULL, KILL):
-        for number, event in enumerate(events, 1):
-            restore(done, before)
-            command = start(*OTHERS[what], *seed, hook=(faults.strike, done / ".events", how, number))
-            if how == KILL:
-                assert command.wait() == -signal.SIGKILL
-            elif event.what == "remove":
-                continue
-            else:
-                one_complaint(command)
-                assert not list(done.rglob("*.tmp")), (number, event)
-            now = snapshot(done)
-            assert before.keys() - now.keys() == set()
-            for name, data in now.items():
-                assert data in (before.get(name), after.get(name)), (how, number, name)
-            if how == FULL:
-                again = start(*OTHERS[what], *seed)
-                assert again.wait() == 0, again.err
-                assert snapshot(done) == after, (number, event)
-    tried(f"full disks and kills at a use of it: {what}", 2 * len(events))
+    skipped = times(3, 1) if what in ("eval", "new") else 1  # the one is slow, the other writes many files
+    struck = [(how, number) for how in (FULL, KILL) for number in range(1, len(events) + 1, skipped)]
+    for how, number in struck:
+        event = events[number - 1]
+        restore(done, before)
+        command = start(*OTHERS[what], *seed, hook=(faults.strike, done / ".events", how, number))
+        if how == KILL:
+            assert command.wait() == -signal.SIGKILL
+        elif event.what == "remove":
+            continue
+        else:
+            one_complaint(command)
+            assert not list(done.rglob("*.tmp")), (number, event)
+        now = snapshot(done)
+        assert before.keys() - now.keys() == set()
+        for name, data in now.items():
+            assert data in (before.get(name), after.get(name)), (how, number, name)
+        if how == FULL and times(number > len(events) - 2 * skipped, 1):
+            again = start(*OTHERS[what], *seed)
+            assert again.wait() == 0, again.err
+            assert snapshot(done) == after, (number, event)
+    tried("full disks and kills at a use of it by sample, eval and new", len(struck))
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:
@@ -416,7 +420,7 @@ def test_a_full_stdout_is_said_on_stderr_whatever_the_command(start, tried, done
 @pytest.mark.promise("R4")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_stdout_or_stderr_does_not_change_the_exit_code(tried, done: Path) -> None:  # type: ignore[no-untyped-def]
-    cases = {("list",): 1, ("runs", "--json"): 1, ("train", "gan", "--no-such-flag"): 2, ("sample", "none"): 2}
+    cases = {("runs", "--json"): 1, ("train", "gan", "--no-such-flag"): 2}
     for args, code in cases.items():
         with Path("/dev/full").open("wb") as out, Path("/dev/full").open("wb") as err:
             for stderr in (err, subprocess.PIPE):
