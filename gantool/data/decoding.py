@@ -5,18 +5,24 @@ Files are opened within limits, their headers decide what is decoded, and all th
 
 import io
 import logging
+import math
 import os
 import stat
+import threading
 import warnings
 import zipfile
-from contextlib import suppress
-from typing import Any, BinaryIO
+from contextlib import nullcontext, suppress
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS, MAX_BYTES = 64_000_000, 256 * 2**20
+READS = 1_000_000  # of one file: more small parts than any picture has, and a few seconds' work
+SLOW = 4_000_000  # pixels, of the kinds that Pillow decodes in Python: text, runs
+LARGE = 16_000_000  # pixels; such pictures are decoded one at a time, lest every thread hold half a gigabyte
+_one_large = threading.Lock()
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -45,6 +51,22 @@ class BadPicture(Exception):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
+
+
+class _Counted:
+    """A file that does not let itself be read for minutes: a comment by the letter, a million chunks of nothing."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.left = file, READS
+
+    def read(self, size: int = -1) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise Refused("too many parts")
+        return self.file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
 
 
 def quiet() -> None:
@@ -100,9 +122,10 @@ def open_member(archive: zipfile.ZipFile, location: str, limit: int | None = Non
 
 def _open(file: BinaryIO) -> Image.Image:
     """The picture, only its header read; by that, what must not or cannot be decoded is turned away."""
-    image = Image.open(file, formats=_FORMATS)
+    image = Image.open(cast(BinaryIO, _Counted(file)), formats=_FORMATS)
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    in_python = image.tile and image.tile[0][0] in Image.DECODERS
+    if width * height > (SLOW if in_python else MAX_PIXELS):
         raise Refused(f"too large ({width} x {height})")
     if image.mode == "LAB":
         raise Refused("LAB colours")
@@ -119,13 +142,17 @@ def header(file: BinaryIO) -> Header:
 
 def _to_8_bits(values: NDArray[Any]) -> Pixels:
     """Deep greys scaled, not clipped; floats are taken as 0..1, as 0..255, or as 0..their maximum."""
-    wide = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+    wide = values.astype(np.float32)  # changed in place: a large picture's copies would be a gigabyte
+    np.nan_to_num(wide, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
     most = float(wide.max())
     if values.dtype.kind == "f":
         top = 1.0 if most <= 1 else max(most, 255.0)
     else:
         top = 65535.0 if most <= 65535 else 2.0**31
-    return (np.clip(wide, 0, top) * (255 / top) + 0.5).astype(np.uint8)
+    np.clip(wide, 0, top, out=wide)
+    wide *= 255 / top
+    wide += 0.5
+    return wide.astype(np.uint8)
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -141,6 +168,11 @@ def _plain(image: Image.Image) -> Image.Image:
 def pixels(file: BinaryIO, size: int | None, mode: str) -> Pixels:
     """As (C, H, W): the centre square scaled to `size`, or all of it at its own size for None."""
     image = _open(file)
+    with _one_large if math.prod(image.size) > LARGE else nullcontext():
+        return _pixels(image, size, mode)
+
+
+def _pixels(image: Image.Image, size: int | None, mode: str) -> Pixels:
     if size is not None:  # lets a JPEG be decoded at 1/2, 1/4 or 1/8, still twice what is needed
         image.draft("L" if mode == "L" else None, (2 * size, 2 * size))
     image.load()
