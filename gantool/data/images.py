@@ -25,6 +25,7 @@ from gantool.data.decoding import BadPicture as BadPicture
 from gantool.errors import USAGE, UserError, did_you_mean
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+LONGEST = 1_000  # characters of a name in a zip
 THREADS = min(8, os.cpu_count() or 1)
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 Entry = tuple[str, str, str]  # name, where a source opens it, what is wrong with it; bad folders end in /
@@ -80,7 +81,9 @@ class _Zip:
             name = location.replace("\\", "/")  # some Windows tools write back-slashes
             parts = [part for part in name.split("/") if part not in ("", ".")]
             if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
-                yield name, "", "path leaves the archive"
+                yield name[:LONGEST], "", "path leaves the archive"
+            elif len(name) > LONGEST:
+                yield name[:LONGEST], "", "name too long"
             elif not name.endswith("/") and not any(map(_hidden, parts)):
                 yield "/".join(parts), location, ""
 

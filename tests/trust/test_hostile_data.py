@@ -323,9 +323,10 @@ def checked(start: Callable, around: Path, paths: list[Path], *more: object) -> 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folders", "zips"])
 def test_a_hostile_picture_is_set_aside_and_the_good_one_beside_it_is_used(
     zipped: bool,
-    start: Callable,
-    tried: Callable,
-    tmp_path: Path,  # type: ignore[type-arg]
+    start: Callable,  # type: ignore[type-arg]
+    times: Callable,  # type: ignore[type-arg]
+    tried: Callable,  # type: ignore[type-arg]
+    tmp_path: Path,
 ) -> None:
     paths, every = [], times(3, 1) if zipped else 1
     chosen = {name: FILES[name] for name in list(FILES)[::every] if name not in LONG or times(0, 1)}
