@@ -82,6 +82,33 @@ def at_line(phase: str, note: str, *signals: tuple[int, int]) -> None:
     sys.settrace(call)
 
 
+def torn(name: str, lines: int | None, number: int) -> None:
+    """Be killed while that file is being written: after so many lines of `files.write`, or with half of it written."""
+    from gantool import files
+
+    def half(handle: int, sync: Any = os.fsync) -> None:
+        if name in os.path.basename(os.readlink(f"/proc/self/fd/{handle}")):
+            os.truncate(handle, os.fstat(handle).st_size // 2)
+            os.kill(os.getpid(), number)
+        sync(handle)
+
+    def line(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal lines
+        if event == "line" and lines is not None:
+            lines -= 1
+            if lines < 0:
+                os.kill(os.getpid(), number)
+        return line
+
+    def call(frame: FrameType, event: str, arg: Any) -> Any:
+        return line if frame.f_code is files.write.__code__ and name in frame.f_locals["path"].name else None
+
+    if lines is None:
+        os.fsync = half
+    else:
+        sys.settrace(call)
+
+
 def place(code: CodeType) -> str:
     return f"{os.path.basename(code.co_filename)}:{code.co_qualname}"
 

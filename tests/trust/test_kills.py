@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import SHARED, VARIANTS, learned, streamed
-from hooks import LINES, at_line, each
+from hooks import LINES, at_line, each, torn
 from PIL import Image
 
 from gantool import sealed
@@ -128,7 +128,7 @@ def test_a_run_killed_again_and_again_comes_to_its_end(start, times, tried, tmp_
     print(f"TRUST_SEED={SEED}")
     rng, args = random.Random(SEED), (*VARIANTS["gan"], "--log-every", "1")
     expected = Chain(start, "whole", args, rng).end()
-    kills, wanted, runs = 0, times(25, 200), 0
+    kills, wanted, runs = 0, times(18, 160), 0
     chain = Chain(start, "run-0", args, rng)
     while kills < wanted:
         phase = PHASES[(kills + runs) % len(PHASES)]
@@ -141,6 +141,27 @@ def test_a_run_killed_again_and_again_comes_to_its_end(start, times, tried, tmp_
             chain = Chain(start, f"run-{runs}", args, rng)
     assert chain.end() == expected
     tried("runs brought to their end", runs + 1)
+
+
+@pytest.mark.promise("R1")
+def test_a_kill_in_the_middle_of_a_file_costs_no_more_than_that_file(
+    start, times, tried, tmp_path, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    print(f"TRUST_SEED={SEED}")
+    rng = random.Random(SEED)
+    expected = Chain(start, "whole", VARIANTS["gan"], rng).end()
+    after = {"step-000010.safetensors": 5, "model.safetensors": 0, "config.yaml": 0, "progress.gif": 15}
+    places = [(name, line) for name in after for line in (None, *range(10))]  # None: with half of it written
+    first = [("step-000010.safetensors", None)]
+    for number, (name, line) in enumerate(first + rng.sample(places, times(4, len(places)))):
+        chain = Chain(start, f"run-{number}", VARIANTS["gan"], rng)
+        command = chain.go((torn, name, line, signal.SIGKILL))
+        assert command.wait() == -signal.SIGKILL, (name, line, command.err)
+        print(f"killed while writing {name}: {'half' if line is None else f'{line} lines'} done")
+        assert newest(chain.run) >= after[name]
+        assert chain.end() == expected
+        tried("kills (in a write)")
 
 
 @pytest.mark.promise("R1")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import VARIANTS, Command, learned, until
-from hooks import LINES, at_line, each, long_film, unread
+from hooks import LINES, at_line, each, long_film, torn, unread
 from PIL import Image
 
 from gantool import sealed
@@ -185,6 +185,19 @@ def test_a_signal_while_sampling_or_measuring_leaves_the_run_as_it_was(send: Sen
 
 
 @pytest.mark.promise("R8")
+def test_a_signal_in_the_middle_of_a_file_leaves_no_half_of_it(start, times, tried, tmp_path, monkeypatch, rng) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    assert start("train", *MINE, 6).wait() == 0
+    for line in rng.sample(range(3, 9), times(2, 6)):
+        command = start("sample", "gan", "--out", "x.gif", hook=(torn, "x.gif", line, signal.SIGTERM))
+        assert command.wait() == 143, command.err
+        print(f"SIGTERM after {line} lines: {sorted(p.name for p in tmp_path.glob('*.gif*'))}")
+        assert not list(tmp_path.glob(".*.tmp"))
+    tried("signals in a write", times(2, 6))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.promise("R8")
 def test_a_signal_at_any_moment_from_the_first_import_to_the_last(times, tried, tmp_path, rng) -> None:  # type: ignore[no-untyped-def]
     """Python alone is up in a few hundredths of a second; from then on, gantool answers."""
     train = [sys.executable, "-m", "gantool", "train", *map(str, MINE), "400", "--out"]
@@ -212,3 +225,4 @@ def listening(pid: int) -> None:
     caught = Path(f"/proc/{pid}/status")
     bit = 1 << (signal.SIGTERM - 1)
     until(lambda: int(caught.read_text().split("SigCgt:")[1].split()[0], 16) & bit)
+    assert "torch" not in Path(f"/proc/{pid}/maps").read_text()  # it listens before the slow imports
