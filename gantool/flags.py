@@ -1,7 +1,9 @@
 """Dataclass fields become typed flags; presets and YAML files become their defaults."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
@@ -21,6 +23,40 @@ NO_SETTINGS = {"preset", "config", "help", *(f.name for f in fields(TrainCommand
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer's own, under whichever name it carries it
 
 
+PLAIN = {  # what the parser says of a value, and what a person is told
+    r"Input should be a valid integer.*": "should be a whole number, such as 100.",
+    r"Input should be a valid number.*": "should be a number, such as 0.5.",
+    r"Input should be a valid boolean.*": "should be true or false.",
+    r"Input should be greater than or equal to (\S+)": r"should be \1 or more.",
+    r"Input should be less than or equal to (\S+)": r"should be \1 or less.",
+    r"Value error, ('.*' is not one of )": r"\1",
+    r"Got unexpected extra argument(?:\(s\)|s)? \((.*)\)": r"'\1' is one word too many.",
+    r"Option '(.*)' requires an argument\.": r"\1 needs a value after it.",
+}
+
+
+def plain_words(text: str) -> str:
+    for theirs, ours in PLAIN.items():
+        text = re.sub(theirs, ours, text)
+    return text
+
+
+@contextmanager
+def plainly(ctx: Any) -> Iterator[None]:
+    """What the parser has to say, in plain words, beginning with the flag it is about."""
+    try:
+        yield
+    except typer.BadParameter as error:
+        here, flag = error.ctx or ctx, error.param.opts[0] if error.param else ""
+        why = plain_words(error.message) or f"is missing: {here.command_path} {flag.upper()}"
+        between = "" if not flag else " " if why.startswith(("is ", "should ")) else ": "
+        raise UsageError(flag + between + why, here) from None
+    except UsageError as error:
+        error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+        error.message = plain_words(error.message)  # type: ignore[attr-defined]
+        raise
+
+
 class Quick:
     """A switch not given is False. Typer's own are None, which it shows to pydantic: a tenth of a second to import."""
 
@@ -30,6 +66,15 @@ class Quick:
             if param.default is None and getattr(param, "is_flag", False):
                 param.default = False
         return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with plainly(ctx):
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+            return rest
+
+    def invoke(self, ctx: Any) -> Any:
+        with plainly(ctx):
+            return super().invoke(ctx)  # type: ignore[misc]
 
 
 class QuickCommand(Quick, TyperCommand): ...
@@ -202,7 +247,8 @@ def checked(ctx: typer.Context, variant: str, path: Path) -> dict[str, Any]:
             if value is not None:
                 known[key].process_value(ctx, value)
         except UsageError as error:
-            raise UserError(f"{path}: {key}: {getattr(error, 'message', error)}", code=USAGE) from None
+            why = plain_words(getattr(error, "message", str(error)))
+            raise UserError(f"{path}: {key}: {why}", f"See: gantool train {variant} --help", USAGE) from None
     if len(said := [key for key in LENGTHS if values.get(key) is not None]) > 1:
-        raise UserError(f"{path}: give one of {', '.join(said)}.", code=USAGE)
+        raise UserError(f"{path}: give one of {', '.join(said)}.", "Each says how long to train.", USAGE)
     return values

@@ -16,7 +16,7 @@ def within(low: float, high: float) -> Callable[[float | None], float | None]:
 
     def check(value: float | None) -> float | None:
         if value is not None and not low < value < high:
-            raise BadParameter(f"{value} is not between {low} and {high}.")
+            raise BadParameter(f"{value:g} should be more than {low:g} and less than {high:,.0f}.")
         return value
 
     return check
