@@ -96,13 +96,11 @@ def another_judge(path: Path) -> None:
 def test_a_damaged_judge_measures_nothing(trained: Path, tmp_path: Path, start, tried) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "judge.safetensors"
     path.write_bytes(flip(judge.DIGITS_PATH.read_bytes(), random.Random(8)))
-    command = start("eval", "gan", "--run", trained, "-n", 10, hook=(another_judge, path))
+    command = start("eval", "gan", "--run", trained, "-n", 200, hook=(another_judge, path))
     assert command.wait() == 1
     assert "is not the judge this version was built with" in command.err
     assert "pip install --force-reinstall gantool" in command.err
     tried("damaged judges given to eval")
-
-
 
 
 @pytest.mark.promise("R6")
@@ -113,7 +111,7 @@ def test_resuming_falls_back_one_checkpoint_and_ends_the_same(start, times, trie
 
     whole, stopped, chance = learned(train(32, "whole")), train(22, "stopped"), random.Random(9)
     damages = [*MANY.values(), *FEW.values(), emptied]
-    for number in range(times(6, 60)):
+    for number in range(times(3, 40)):
         shutil.copytree(stopped, run := tmp_path / "runs" / f"damaged-{number}")
         newest = run / "checkpoints" / "step-000022.safetensors"
         newest.write_bytes(damages[number % len(damages)](newest.read_bytes(), chance))

@@ -18,8 +18,9 @@ from test_hostile_yaml import presets_of
 
 Lines = list[tuple[object, ...]]
 TRAIN = ("train", "gan", "-q", "--size", 8, "--g-layers", 4, "--d-layers", 4, "--steps", 1, "-b", 2)
-WORDS = [b"lr", b": ", b"-1", b"1e999", b"[", b"{", b"&a", b"*a", b"!!python/object", b"\n", b"\0", b"\xff", b"9" * 50,
-         b"'", b"steps", b"data", b"g_layers", b"true", b"null", b"~", b"nan", b"\x1b[2J", b"---\n", b"%", b"#"]  # fmt: skip
+WORDS = [b"lr", b": ", b"-1", b"1e999", b"[", b"{", b"&a", b"*a", b"!!python/object", b"\n", b"\0", b"\xff", b"%",
+         b"#", b"9" * 50, b"'", b"steps", b"data", b"g_layers", b"true", b"null", b"~", b"nan", b"\x1b[2J",
+         b"---\n"]  # fmt: skip
 
 
 def mutated(seed: bytes, chance: random.Random) -> bytes:
