@@ -106,7 +106,7 @@ MISTAKES = [
     row("train gan -q --name ..", "'..'", "not a name for a run"),
     row("train gan -q --name x --out y", "--name or --out, not both"),
     row("train gan -q --out a-file", "a-file", "--out"),
-    row("train gan -q --out a-file/run", "a-file/run", code=FAILED),
+    row("train gan -q --out a-file/run", "a-file", code=FAILED),
     row("train gan -q --out pets", "pets is already there"),
     # Devices.
     row("train gan -q --device gpu", "No device named 'gpu'", "Did you mean cuda?", "auto, cpu"),
