@@ -199,7 +199,7 @@ def test_a_killed_run_ends_bit_identical(start, times, tried, tmp_path, monkeypa
     expected = Chain(start, "whole", args, rng, hook, env).end()
     assert [line["step"] for line in expected["log"]] == [*range(3, STEPS, 3), STEPS]
     chain = Chain(start, "killed", args, rng, hook, env)
-    for phase in rng.choices(PHASES[:5], k=times(1 if reading == "streamed" else 2, 12)):
+    for phase in rng.choices(PHASES[:5], k=times(1 if reading == "streamed" else 2, 6)):
         if chain.killed(phase):
             tried("kills")
     assert chain.end() == expected

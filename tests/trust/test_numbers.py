@@ -34,7 +34,7 @@ def test_numbers_that_are_none_are_never_saved(start, times, tried, tmp_path, mo
     print(f"TRUST_SEED={SEED}")
     rng, train = random.Random(f"{SEED} {variant}"), ("train", *VARIANTS[variant], "--steps", STEPS, "--name")
     assert start(*train, "whole").wait() == 0
-    for number in range(times(len(WHERE), 60)):
+    for number in range(times(len(WHERE), 24)):
         run, where, step = Run(Path(f"runs/{number}")), WHERE[number % len(WHERE)], rng.randint(1, STEPS)
         value, stop = rng.choice((math.nan, math.inf, -math.inf)), rng.random() < 0.3
         print(f"{value} in the {where} of step {step}{', then SIGINT' * stop}")
