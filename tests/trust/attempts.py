@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
             f"exit code {self.code}": self.code not in codes,
             "a traceback": "Traceback" in said or "This is a bug" in said or "Warning" in said,
             "control codes": any(not c.isprintable() and c != "\n" for c in said),
-            "too many words": len(said) > 20_000 or max(map(len, said.splitlines()), default=0) > 2_000,
+            "too many words": len(self.err) > 20_000 or max(map(len, said.splitlines()), default=0) > 2_000,
             "too many lines": self.code in (1, 2) and len(errors(self.err)) > 6,
             "no words": self.code in (1, 2) and "error: " not in self.err,
             f"{self.seconds:.0f} s": self.seconds > HANGS,

@@ -48,7 +48,8 @@ def test_a_run_of_a_format_that_is_read_is_listed_drawn_from_and_resumed(
     assert [o.wrong(0) for o in (listed, *others)] == [""] * 3
     (row,) = json.loads(listed.out)
     assert (row["variant"], row["step"], row["steps"], row["state"]) == ("gan", 6, 6, "done")
-    assert Image.open(tmp_path / "gan.png").size == (8 * 8 + 7 * 2,) * 2  # 64 pictures of the size it was trained at
+    with Image.open(tmp_path / "gan.png") as drawn:
+        assert drawn.size == (8 * 8 + 7 * 2,) * 2  # 64 pictures of the size it was trained at
     assert sealed.load(run / "checkpoints" / "step-000009.safetensors")[1]["step"] == 9
     assert sealed.load(run / "model.safetensors")[0]["step"] == 9
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
