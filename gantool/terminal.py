@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,7 +15,12 @@ from rich.console import Console
 from gantool.errors import FAILED, RESUME, UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed", "bad_alloc", "not enough memory")
+# As torch, CUDA, C++, oneDNN (whose "primitive descriptor" is another matter) and the loader of libraries say it.
+NO_MEMORY = re.compile(
+    r"(out of|not enough) memory|(can't|cannot|could not|failed to|unable to) allocate|alloc_failed|bad_alloc"
+    r"|could not (create|execute) a primitive$|failed to map segment",
+    re.IGNORECASE,
+)
 NARROW = 70  # columns; below this, --help comes without boxes
 
 
@@ -80,7 +86,7 @@ def out_of_memory(error: Exception) -> bool:
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or (isinstance(error, RuntimeError) and any(words in str(error).lower() for words in NO_MEMORY))
+        or (isinstance(error, RuntimeError | ImportError) and bool(NO_MEMORY.search(str(error))))
     )
 
 
