@@ -22,7 +22,7 @@ from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command
 from gantool.options import EvalCommand, SampleCommand, TrainCommand, device_name
 from gantool.outline import outline
 from gantool.registry import ALLOW, Registry
-from gantool.run import RUNS, Run, find, model_path, runs_of, unfinished
+from gantool.run import RUNS, Run, find, model_path, newest, runs_of, unfinished
 from gantool.signals import Interrupted, Signals
 
 STARTED = time.monotonic()  # --minutes counts from here
@@ -200,6 +200,15 @@ def runs(
 ) -> None:
     """The runs so far, newest first."""
     listing.runs(folder, json)
+
+
+@app.command(cls=QuickCommand)
+def diagnose(
+    run: Annotated[Path | None, Argument(help="A run's folder or name; the newest if left out.")] = None,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Did it go wrong? What the monitor saw during a training, and what to try."""
+    listing.diagnose(find(run) if run else newest(), json)
 
 
 @app.command(cls=QuickCommand)

@@ -11,7 +11,7 @@ from gantool import device, files, measures
 from gantool.data import catalog, named
 from gantool.data.pictures import Pictures, open_data, shaped
 from gantool.errors import USAGE, UserError
-from gantool.judge import FEATURES, Judge, digits_judge, kept_judge, look, random_judge
+from gantool.judge import FEATURES, Judge, digits_judge, kept_judge, look, of_digits, random_judge
 from gantool.modelfile import open_model
 from gantool.options import EvalCommand, InputOptions, Recipe
 from gantool.registry import Registry
@@ -20,7 +20,6 @@ from gantool.sampler import draw
 from gantool.terminal import console, table
 from gantool.variant import Variant
 
-DIGITS = catalog.CATALOG["digits"].classes
 FEWEST = 2 * FEATURES  # pictures; with no more than this, covariances of features say little
 SURE = 0.9
 NEIGHBOURS = 5  # of density and coverage
@@ -119,7 +118,7 @@ def part(data: Pictures, index: Tensor) -> Pictures:
 def find_judge(facts: dict[str, Any], variant: Variant, real: Real | None) -> tuple[Judge, str]:
     """The shipped judge for digits, one trained now for other classes, and for none convolutions never trained."""
     spec = variant.data
-    if spec.classes == DIGITS and facts["data"] != "svhn":  # whose digits are photographs
+    if of_digits(spec, facts["data"]):
         return digits_judge(), "digits-judge"
     if not spec.classes:
         return random_judge(spec.channels), "random-convolutions"

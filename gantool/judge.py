@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gantool import sealed
 from gantool.data import named
-from gantool.data.pictures import Pictures
+from gantool.data.catalog import DIGITS
+from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import UserError
 
 DIGITS_PATH = Path(__file__).parent / "assets" / "digits-judge.safetensors"
@@ -88,7 +89,8 @@ def load_judge(path: Path | str, sha256: str | None = None) -> Judge:
         facts = json.loads(header["__metadata__"]["judge"])
         # Sizes come from the tensors, so that metadata cannot ask for more memory than the file holds.
         first, last = tensors["body.0.0.weight"], tensors["head.weight"]
-        judge = Judge(first.shape[1], last.shape[0], int(facts["side"]))
+        with torch.random.fork_rng(devices=[]):  # a training may be going on
+            judge = Judge(first.shape[1], last.shape[0], int(facts["side"]))
         judge.load_state_dict(tensors)
         judge.accuracy = float(facts["accuracy"])
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
@@ -171,6 +173,15 @@ def kept_judge(data: Pictures, begin: Callable[[], None]) -> Judge:
         path.parent.mkdir(parents=True, exist_ok=True)
         sealed.save(path, facts, judge.state_dict())
     return judge
+
+
+def ready_judge(spec: DataSpec, data: str) -> Judge:
+    """One that needs no training: of digits, or of anything."""
+    return digits_judge() if of_digits(spec, data) else random_judge(spec.channels)
+
+
+def of_digits(spec: DataSpec, data: str) -> bool:
+    return spec.classes == DIGITS and data != "svhn"  # whose digits are photographs
 
 
 def random_judge(channels: int) -> Judge:

@@ -10,6 +10,7 @@ from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
 from gantool.registry import LISTENERS, Registry, in_a_line, listeners, metadata
+from gantool.run import Run
 from gantool.signals import Signals
 from gantool.terminal import as_json, console, debugging, table
 
@@ -88,6 +89,26 @@ def runs(folder: Path, json: bool) -> None:
     else:
         names = ("run", "variant", "data", "step", "steps", "state", "score")
         table(names, [[row.get(name, "") for name in names] for row in rows])
+
+
+def diagnose(run: Run, json: bool) -> None:
+    """What the monitor saw in a run, and said."""
+    lines = list(run.lines())
+    probes, told = [line for line in lines if "probe" in line], [line for line in lines if "sign" in line]
+    if json:
+        as_json({"run": str(run.folder), **run.status()._asdict(), "signs": told, "probes": probes})
+        return
+    status = run.status()
+    print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
+    for line in told:
+        print(f"step {line['step']}: {line['words']}")
+    if not told:
+        print(f"No sign of trouble in {len(probes)} probes.")
+    if probes:
+        first, last = probes[0], probes[-1]
+        header = ("measured", *(f"at step {line['step']}" for line in (first, last)))
+        shown = [(name, *(f"{line['probe'].get(name, 0):.3g}" for line in (first, last))) for name in last["probe"]]
+        table(header, shown)
 
 
 def plugins(registry: Registry, check: bool, json: bool) -> None:

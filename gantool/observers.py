@@ -19,6 +19,8 @@ from gantool.registry import Offer
 from gantool.run import Run
 from gantool.trainer import Spared, Trainer
 
+SHARES = ("diversity", "rarest class", "as asked")  # what a probe finds on the scale of D(x)
+
 
 class MetricsLog:
     """metrics.jsonl: a line at every logging step."""
@@ -91,7 +93,8 @@ class Gallery:
         """Losses above, everything else that was logged below."""
         series: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for line in self.run.lines():
-            for name, value in line.items():
+            shares = {name: value for name, value in line.get("probe", {}).items() if name in SHARES}
+            for name, value in (line | shares).items():
                 if name not in ("step", "epoch", "images_per_s") and isinstance(value, int | float):
                     series[name].append((line["step"], value))
         losses = {name: points for name, points in series.items() if "/" in name}

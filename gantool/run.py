@@ -211,6 +211,12 @@ def runs_of(variant: str) -> list[Run]:
     raise UserError(f"There is no run of {variant} in {RUNS}/ yet.", f"Make one: gantool train {variant}", USAGE)
 
 
+def newest() -> Run:
+    if found := all_runs():
+        return found[0]
+    raise UserError(f"There are no runs in {RUNS}/ yet.", "Make one: gantool train gan", USAGE)
+
+
 def unfinished() -> Run:
     """The newest run that was stopped before its end."""
     for run in all_runs():

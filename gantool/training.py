@@ -16,6 +16,7 @@ from gantool.data.catalog import CATALOG
 from gantool.data.pictures import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
+from gantool.monitor import Monitor
 from gantool.observers import Checkpoints, Gallery, MetricsLog
 from gantool.options import LENGTHS, Recipe, TrainCommand, plain
 from gantool.registry import Registry, listeners
@@ -89,6 +90,8 @@ class Session:
         took = f"{clock(trainer.seconds)} ({trainer.rate:,.0f} images/s)"
         self.console.print(f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {took}", style="bold")
         self.console.print(f"  {run.model}")
+        if any("sign" in line for line in run.lines()):
+            self.console.print(f"  signs of trouble: gantool diagnose {run.folder}")
         onward = f"sample {name} --run" if trainer.ending == "done" else "resume"
         self.console.print(f"  next: gantool {onward} {run.folder}")
 
@@ -103,12 +106,13 @@ class Session:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
         hooks = pluggy.PluginManager("gantool")
         hooks.add_hookspecs(hookspecs)
-        every = self.trainer.recipe
+        every, screen = self.trainer.recipe, Console(highlight=False, markup=False, quiet=self.command.quiet)
         ours: list[Any] = [
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
+            Monitor(run, every.sample_every or 1, screen.print),
             Checkpoints(run, every.save_every or 1, self.offer, self.values()),
-            *([] if self.command.quiet else [display(Console(highlight=False))]),
+            *([] if self.command.quiet else [display(screen)]),
         ]
         theirs = [Fenced(name, entry.load) for name, entry in listeners().items()]
         for observer in reversed([*ours, *theirs]):  # pluggy calls the last registered first

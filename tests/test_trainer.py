@@ -577,7 +577,7 @@ def test_the_film_shows_the_grids_in_the_order_of_their_steps(tmp_path: Path) ->
     run.samples.mkdir()
     for step, grey in ((999_950, 10), (1_000_000, 20), (1_000_050, 30)):
         Image.new("L", (4, 4), grey).save(run.samples / f"step-{step:06d}.png")
-    Gallery(run, 50).gantool_train_end(trainer=SimpleNamespace(ending="done"))  # type: ignore[arg-type]
+    Gallery(run, 50).gantool_train_end(trainer=SimpleNamespace(ending="done", stop=""))  # type: ignore[arg-type]
     with Image.open(tmp_path / "progress.gif") as film:
         shades = [frame.convert("L").getpixel((0, 0)) for frame in ImageSequence.Iterator(film)]
     assert shades == [10, 20, 30]
