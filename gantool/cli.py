@@ -38,11 +38,9 @@ def variant_group(verb: str, build: Build) -> type[QuickGroup]:
             return registry().names()
 
         def get_command(self, ctx: Any, name: str) -> Any:
-            """Enough for --help; completion needs the flags, so it builds the command."""
+            """Enough for --help and to complete a name; `resolve_command` builds the one that is meant."""
             if name not in registry().names():
                 return None
-            if ctx.resilient_parsing:
-                return build(name)
             return QuickCommand(name, help=registry().offers[name][0].summary)
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -54,7 +52,12 @@ def variant_group(verb: str, build: Build) -> type[QuickGroup]:
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
             if verb != "train" and args[0] not in registry().names() and (gone := owner_gone(args)):
                 raise gone
-            return args[0], build(args[0]), args[1:]
+            try:
+                return args[0], build(args[0]), args[1:]
+            except UserError:
+                if ctx.resilient_parsing:  # there is nothing to complete
+                    return args[0], None, args[1:]
+                raise
 
     return VariantGroup
 

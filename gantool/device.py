@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gantool.errors import UserError
+from gantool.errors import USAGE, UserError
 
 
 def choose(name: str) -> torch.device:
@@ -20,9 +20,9 @@ def choose(name: str) -> torch.device:
         return accelerator or torch.device("cpu")
     if kind != "cpu" and (accelerator is None or accelerator.type != kind):
         have = accelerator.type if accelerator else "cpu"
-        raise UserError(f"There is no {kind} device here.", f"Leave --device out, or say --device {have}.")
+        raise UserError(f"There is no {kind} device here.", f"Leave --device out, or say --device {have}.", USAGE)
     if index and int(index) >= (torch.accelerator.device_count() if kind != "cpu" else 1):
-        raise UserError(f"There is no device {name} here.", f"This machine has {kind}:0 and nothing beyond.")
+        raise UserError(f"There is no device {name} here.", f"This machine has {kind}:0 and nothing beyond.", USAGE)
     return torch.device(name)
 
 

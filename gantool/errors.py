@@ -15,6 +15,11 @@ class UserError(Exception):
         self.message, self.hint, self.code = message, hint, code
 
 
+def printable(text: str) -> str:
+    """The text with what a terminal would obey or cannot show spelled out: names may be anyone's."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' Did you mean gan?', or nothing."""
     near = get_close_matches(word, list(known))

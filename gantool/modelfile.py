@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from gantool import __version__, device, flags, sealed
-from gantool.data.decoding import printable
 from gantool.data.pictures import DataSpec
-from gantool.errors import USAGE, UserError
+from gantool.errors import USAGE, UserError, printable
 from gantool.registry import Offer, Registry
 from gantool.run import model_path
 from gantool.variant import Variant
@@ -63,7 +62,7 @@ def open_model(
     path = model_path(name, given)
     facts, state = sealed.load(path)
     if facts.get("kind") == CHECKPOINT:
-        raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN")
+        raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN", USAGE)
     check_facts(path, facts, MODEL)
     if (whose := facts["variant"]) not in registry.offers:
         raise not_installed(path, facts)

@@ -13,8 +13,8 @@ from gantool.data.pictures import DataSpec
 def layers(text: str) -> list[int]:
     """Hidden units written as on paper: '256-512'."""
     sizes = text.split("-")
-    if not all(size.isdecimal() and 0 < int(size) <= 65536 for size in sizes):
-        raise BadParameter(f"{text!r} should be numbers joined by dashes, such as 256-512.")
+    if not all(size.isdecimal() and len(size) < 6 and 0 < int(size) <= 65536 for size in sizes):
+        raise BadParameter(f"{text[:80]!r} should be numbers joined by dashes, such as 256-512.")
     return [int(size) for size in sizes]
 
 

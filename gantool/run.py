@@ -51,16 +51,18 @@ class Run:
             raise UserError("Give --name or --out, not both.", code=USAGE)
         if name is not None and (Path(name).name != name or name in ("", ".", "..")):
             raise UserError(f"{name!r} is not a name for a run.", "A name has no slashes; use --out for a path.", USAGE)
+        run = None
         if out is not None or name is not None:
             run = cls(out if out is not None else RUNS / str(name))
             if not untouched(run.folder):
                 hint = f"Go on with it: gantool resume {run.folder}. Or choose another --name."
                 raise UserError(f"{run.folder} is already there.", hint, USAGE)
-            files.make_folder(run.folder)
-        else:
-            files.make_folder(RUNS)
-            run = cls(first_free(variant))
-        return run
+        try:
+            files.make_folder(RUNS if run is None else run.folder)
+            return run or cls(first_free(variant))
+        except (NotADirectoryError, FileExistsError, PermissionError) as error:
+            where = run.folder if run else RUNS
+            raise UserError(f"{where} cannot be made: {error.strerror}.", "Give another --out.", USAGE) from None
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -111,7 +113,7 @@ class Run:
             for text in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     line = json.loads(text)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
                 if isinstance(line, dict) and isinstance(line.get("step"), int):
                     yield line
@@ -141,7 +143,8 @@ class Run:
         config = self.read_config()
         variant, data = str(config.get("variant", "?")), str(config.get("data", "?"))
         saved = self.saved()
-        step, steps = step_of(saved[0]) if saved else 0, int(config.get("steps") or 0)
+        step, steps = step_of(saved[0]) if saved else 0, config.get("steps")
+        steps = steps if isinstance(steps, int) else 0  # a config may be anyone's
         state = "done" if saved and step >= steps else "stopped" if saved else "new"
         return Status(variant, data, step, steps, "running" if self.busy() else state, self.score(step))
 
@@ -160,7 +163,7 @@ class Run:
             report = json.loads(self.eval.read_text())
             name, value = next(iter(report["scores"].items()))
             return f"{name} {value:.3g}" + ("" if report.get("step", step) == step else f" at step {report['step']}")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
             return ""
 
 
@@ -190,7 +193,7 @@ def first_free(variant: str) -> Path:
 
 def all_runs(root: Path = RUNS) -> list[Run]:
     """The runs in a folder, newest first."""
-    found = [Run(config.parent) for config in root.glob("*/config.yaml")]
+    found = [Run(config.parent) for config in root.glob("*/config.yaml") if config.is_file()]
     return sorted(found, key=lambda r: (r.config.stat().st_mtime_ns, r.name), reverse=True)
 
 

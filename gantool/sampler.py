@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gantool import device, drawing, files, terminal
 from gantool.data import images
 from gantool.data.pictures import as_bytes, as_floats, as_pictures
-from gantool.errors import USAGE, UserError
+from gantool.errors import FAILED, USAGE, UserError
 from gantool.modelfile import open_model
 from gantool.options import InputOptions, SampleCommand, grid_shape
 from gantool.registry import Registry
@@ -38,7 +38,9 @@ class Drawn(NamedTuple):
 def sample(registry: Registry, name: str, command: SampleCommand, options: Any) -> None:
     out, columns, rows = command.out or Path(f"{name}.png"), *(grid_shape(command.grid) if command.grid else (0, 0))
     if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
-        raise UserError(f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", code=USAGE)
+        raise UserError(
+            f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", "For example: --out sheet.png", USAGE
+        )
     _, variant, _ = open_model(registry, name, command.run, command.device)
     options = type(variant).SampleOptions(**vars(options))  # the class itself, where a stand-in parsed the flags
     if isinstance(options, InputOptions) and out.resolve() == options.input.resolve():
@@ -111,8 +113,10 @@ def write(out: Path, drawn: Iterator[Drawn], columns: int | None) -> int:
             files.write(out, drawing.encode_png(drawing.grid(stack, columns)))
         return len(stack)
     except OSError as error:
-        hint = "Free some space, or give" if error.errno in terminal.FULL else "Give"
-        raise UserError(f"{out} cannot be written: {error.strerror or error}.", f"{hint} another --out.") from None
+        full = error.errno in terminal.FULL
+        hint = "Free some space, or give another --out." if full else "Give another --out."
+        why, code = error.strerror or error, FAILED if full else USAGE
+        raise UserError(f"{out} cannot be written: {why}.", hint, code) from None
 
 
 def write_folder(out: Path, drawn: Iterator[Drawn]) -> int:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gantool import files
-from gantool.errors import UserError
+from gantool.errors import UserError, printable
 
 FORMAT = 1
 LONGEST_HEADER = 16 * 2**20
@@ -59,17 +59,9 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
             raise UserError(f"{path} has format {form}; this gantool reads {FORMAT}.", hint)
         tensors = safetensors.torch.load(data)
         return dict(header["facts"]), unpack(header["state"], tensors)
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-        SafetensorError,
-    ) as error:
-        why = f"{type(error).__name__}: {error}"[:200]
-        raise Damaged(f"{path} is damaged: {''.join(filter(str.isprintable, why))}", OTHER) from None
+    except MALFORMED as error:
+        why = printable(f"{type(error).__name__}: {error}"[:200])
+        raise Damaged(f"{path} is damaged: {why}", OTHER) from None
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -80,7 +72,7 @@ def facts(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(length) if length <= LONGEST_HEADER else b"")
         found: dict[str, Any] = json.loads(header["__metadata__"]["gantool"])["facts"]
         return found
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, *MALFORMED):
         return {}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from gantool.errors import FAILED, RESUME, UserError
+from gantool.errors import FAILED, RESUME, UserError, printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # As torch, CUDA, C++, oneDNN (whose "primitive descriptor" is another matter) and the loader of libraries say it.
@@ -31,7 +31,7 @@ def console(stderr: bool = False, quiet: bool = False) -> Console:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person; in a pipe, whole lines for grep."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[plain(str(cell)).replace("\n", " ") for cell in row] for row in rows]
     if console().is_terminal:
         from rich.table import Table
 
@@ -54,14 +54,19 @@ def help_style() -> Literal["rich"] | None:
     return "rich" if get_terminal_size().columns >= NARROW else None
 
 
+def plain(text: str) -> str:
+    """Lines that a terminal shows and does not obey."""
+    return "\n".join(map(printable, text.splitlines()))[:1_500]
+
+
 def complain(error: UserError) -> None:
     """What was wrong, and below it what would be right."""
     err = console(stderr=True)
     with suppress(OSError):  # stderr may be on the full disk too; the exit code still says it
         err.print("error: ", style="bold red", end="")
-        err.print(error.message)
+        err.print(plain(error.message))
         if error.hint:
-            err.print("  " + error.hint)
+            err.print("  " + plain(error.hint))
 
 
 def explain(error: Exception) -> UserError:

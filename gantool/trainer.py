@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gantool import device as devices
 from gantool.averaging import Average
@@ -213,7 +214,7 @@ class Trainer:
         self.variant.load_state_dict(state["networks"])
         self.average.copies.load_state_dict(state["averages"])
         for name, optimizer in self.players.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            restore_optimizer(optimizer, state["optimizers"][name])
         devices.restore_random(state["random"], self.device)
         self.window = [{k: v.to(self.device) for k, v in terms.items()} for terms in state["window"]]
         self.step = state["step"]
@@ -241,3 +242,16 @@ def tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(tree, dict):
         for key, value in tree.items():
             yield from tensors(value, f"{name}.{key}".lstrip("."))
+
+
+def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Its numbers from the state, its switches as the settings have them."""
+    switches = [{k: v for k, v in g.items() if isinstance(v, bool | None)} for g in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, mine in zip(optimizer.param_groups, switches, strict=True):
+        group |= mine
+        for weight in group["params"] if group.get("fused") else ():
+            # Fused kernels write as many numbers as there are weights, past the end of anything shorter.
+            slots = optimizer.state[weight].items()
+            if any(t.shape != (() if key == "step" else weight.shape) for key, t in slots):
+                raise ValueError("an optimizer's numbers are not those of its weights")

@@ -172,12 +172,16 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
     session = Session(registry, name, recipe, options, command)
     with run.taken():
         facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
+        if state:
+            with modelfile.fitting(run.folder, facts):  # before the settings' networks, or their weights, take memory
+                modelfile.check_networks(session.cls, session.options, facts, state)
         session.prepare()
         refuse_changes(session, facts)
         session.settle(time.monotonic())
         trainer = session.trainer
         if state:
-            trainer.restore(state)
+            with modelfile.fitting(run.folder, facts):
+                trainer.restore(state)
         if trainer.step >= trainer.steps:
             more = f"Train on with more: gantool resume {run.folder} --steps {2 * trainer.steps}"
             raise UserError(f"{run.folder} is done: all {trainer.steps} steps.", more, USAGE)
@@ -190,7 +194,7 @@ def newest_good(run: Run) -> tuple[dict[str, Any], Any] | None:
     damaged: list[Path] = []
     for path in run.saved():
         try:
-            found = sealed.load(path)
+            found = modelfile.open_checkpoint(path)
         except sealed.Damaged as error:
             print(f"note: {error.message} Falling back to the one before.", file=sys.stderr)
             damaged.append(path)

@@ -103,6 +103,21 @@ def test_a_prepared_folder_is_read_without_a_network(
     assert held_labels.tolist() == labels[::-1].tolist()
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "kmnist", "emnist"])
+@pytest.mark.parametrize("train", [True, False])
+def test_torchvision_reads_the_same_from_the_same_folder(
+    prepared: Callable[[str], tuple[Array, Array]], tmp_path: Path, name: str, train: bool
+) -> None:
+    datasets = pytest.importorskip("torchvision.datasets")
+    prepared(name)
+    kind = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}[name]
+    theirs = getattr(datasets, kind)(tmp_path, train=train, **({"split": "balanced"} if name == "emnist" else {}))
+    pixels, labels = named.load(name, tmp_path, train)
+    # torchvision leaves EMNIST's pictures lying on their side.
+    assert torch.equal(pixels[:, 0], theirs.data.mT if name == "emnist" else theirs.data)
+    assert labels.tolist() == theirs.targets.tolist()
+
+
 def test_svhn_is_read_from_its_matlab_file(tmp_path: Path) -> None:
     io = pytest.importorskip("scipy.io")
     pixels, labels = noise(6, 3, 32, 32), np.array([[10], [1], [2], [9], [10], [3]])

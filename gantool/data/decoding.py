@@ -91,11 +91,6 @@ def reason(error: Exception) -> str:
     return "cut short" if "truncated" in str(error).lower() else "damaged"
 
 
-def printable(name: str) -> str:
-    """The name with what a terminal cannot show (bytes that are not UTF-8, control codes) spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
 def _check_bytes(count: int) -> None:
     if count == 0:
         raise Refused("empty file")

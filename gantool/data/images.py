@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantool.data import decoding
-from gantool.data.decoding import MODES, Header, Pixels, printable, reason
+from gantool.data.decoding import MODES, Header, Pixels, reason
 from gantool.data.decoding import BadPicture as BadPicture
-from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.errors import USAGE, UserError, did_you_mean, printable
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 LONGEST = 1_000  # characters of a name in a zip
@@ -138,7 +138,8 @@ def _existing(path: str | Path) -> str:
     siblings: list[str] = []
     with suppress(OSError):
         siblings = [printable(sibling) for sibling in os.listdir(parent)]
-    raise UserError(f"{printable(str(path))} does not exist.", did_you_mean(name, siblings).strip(), USAGE)
+    near = did_you_mean(name, siblings).strip() or "Give a folder or a .zip of pictures."
+    raise UserError(f"{printable(str(path))} does not exist.", near, USAGE)
 
 
 def _none_usable(path: str, bad: dict[str, str]) -> UserError:

@@ -124,7 +124,6 @@ def test_all_else_works_beside_every_kind_of_bad_package(
 
 
 @pytest.mark.promise("S5")
-@pytest.mark.xfail(reason="cli's get_command builds every variant to complete a name", strict=True)
 def test_completion_works_beside_every_kind_of_bad_package(light: Any, tmp_path: Path, tried: Any) -> None:
     def completed(typed: str) -> set[str]:
         words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_GANTOOL_COMPLETE": "complete_bash"}
