@@ -61,7 +61,7 @@ class Recipe:
     ] = None
     flip: Annotated[bool, Option(help="Mirror every other picture, at random.")] = False
     batch_size: Annotated[int, Option("--batch-size", "-b", min=1, help="Images in a batch.")] = 64
-    steps: Annotated[int | None, Option(min=1, max=10**9, help="Rounds of the players' turns.")] = None
+    steps: Annotated[int | None, Option(min=1, max=10**8, help="Rounds of the players' turns.")] = None
     epochs: Annotated[
         float | None, Option(callback=within(0, 1e9), help="Passes over the data, a batch a step; instead of --steps.")
     ] = None

@@ -252,6 +252,6 @@ def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
         group |= mine
         for weight in group["params"] if group.get("fused") else ():
             # Fused kernels write as many numbers as there are weights, past the end of anything shorter.
-            slots = optimizer.state[weight].items()
+            slots = optimizer.state.get(weight, {}).items()
             if any(t.shape != (() if key == "step" else weight.shape) for key, t in slots):
                 raise ValueError("an optimizer's numbers are not those of its weights")
