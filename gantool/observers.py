@@ -69,8 +69,8 @@ class Gallery:
     def gantool_train_end(self, trainer: Trainer) -> None:
         if trainer.ending == "done" and trainer.stop != "interrupted":
             with suppress(Spared):  # large pictures take many seconds, and the last save comes after
-                trainer.sparing = True
                 try:
+                    trainer.sparing = True
                     files.write(self.run.folder / "progress.gif", drawing.animate(self.frames()))
                 finally:
                     trainer.sparing = False
