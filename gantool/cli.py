@@ -282,9 +282,3 @@ def usage(error: Any) -> int:
         message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?" if near else error.format_message()
         terminal.complain(UserError(message, f"See: {path} --help"))
     return USAGE
-
-
-def main() -> None:
-    from gantool.__main__ import main
-
-    main()

@@ -14,6 +14,7 @@ from gantool.data.pictures import DataSpec
 from gantool.errors import USAGE, UserError, printable
 from gantool.registry import Offer, Registry
 from gantool.run import model_path
+from gantool.terminal import out_of_memory
 from gantool.variant import Variant
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def fitting(path: Path, facts: dict[str, Any]) -> Iterator[None]:
     """While a file's settings and weights are put to use. They may be anyone's, and name anything."""
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:
+        if isinstance(error, UserError) or out_of_memory(error):
+            raise
         why = printable(" ".join(str(error).split()))[:200] or type(error).__name__
         made_by = f"It was made by {facts['package']} {facts['version']}."
         raise UserError(f"{path} does not fit this {facts['variant']}: {why}", made_by) from error

@@ -59,6 +59,7 @@ class Monitor:
 
     def probe(self, trainer: Trainer) -> dict[str, float]:
         """What can be said of the networks now."""
+        trainer.check_weights()
         found = {
             f"{name} gradient": float(torch.stack([w.grad.norm() for w in owned if w.grad is not None]).norm())
             for name, owned in trainer.owned.items()

@@ -124,6 +124,7 @@ class Checkpoints:
     def save(self, trainer: Trainer) -> None:
         trainer.check_weights()
         facts = modelfile.describe(self.offer, self.values, trainer.data.spec, trainer)
+        self.run.sync_log()
         modelfile.export(self.run.model, facts, trainer)
         sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": "checkpoint"}, trainer.state())
         self.run.prune()

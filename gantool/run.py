@@ -1,8 +1,10 @@
 """The run directory: everything one training made, enough to repeat it, resume it and sample from it."""
 
 import json
+import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -67,8 +69,11 @@ class Run:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """While this lasts, be the only process that writes here."""
-        held = files.lock(self.folder / ".lock")
-        if held is None:
+        for _ in range(20):  # `gantool runs` holds it for an instant, to see whether it is free
+            if held := files.lock(self.folder / ".lock"):
+                break
+            time.sleep(0.01)
+        else:
             raise UserError(f"{self.folder} is being trained by another process.", "Wait for it, or stop it.")
         with held:
             try:
@@ -106,6 +111,12 @@ class Run:
     def append(self, line: dict[str, Any]) -> None:
         with files.naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+    def sync_log(self) -> None:
+        """No checkpoint is newer than its log, even after a power cut."""
+        if self.metrics.exists():
+            with files.naming(self.metrics), self.metrics.open("ab") as file:
+                os.fsync(file.fileno())
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Every whole line; one cut short by a kill is not there."""

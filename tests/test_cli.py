@@ -103,7 +103,7 @@ def test_the_version_is_that_of_the_package(light: dict[str, list[Any]]) -> None
 def test_tab_completes_commands_variants_and_flags_without_torch(
     typed: str, offered: set[str], process: Gantool
 ) -> None:
-    complete = "import atexit; atexit.register(lambda: print(*asked, file=sys.stderr)); cli.main()"
+    complete = "import atexit; atexit.register(lambda: print(*asked, file=sys.stderr)); sys.exit(cli.run(sys.argv[1:]))"
     watch = WATCH.partition("told = {}")[0] + complete
     done = process("-c", watch, COMP_WORDS=typed, COMP_CWORD=str(typed.count(" ")), _GANTOOL_COMPLETE="complete_bash")
     assert offered <= set(done.out.split()), done

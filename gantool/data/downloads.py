@@ -127,6 +127,7 @@ class HttpsOnly(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme != "https":
+            fp.close()
             raise URLError("it leads away from https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -41,7 +41,8 @@ class Command:
         number = len(list(folder.glob(".out-*")))
         self.files = folder / f".out-{number}", folder / f".err-{number}"
         words = [str(arg) for arg in args]
-        self.process = SERVER.Process(target=work, args=(words, str(folder), self.files, hook, environment))
+        here = {**os.environ, "GANTOOL_PLUGINS": "", "COLUMNS": "100", **environment}
+        self.process = SERVER.Process(target=work, args=(words, str(folder), self.files, hook, here))
         self.process.start()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
@@ -73,7 +74,8 @@ def work(
     """In the new process: become `gantool ARGS`."""
     gc.freeze()  # else the first collection touches, and so copies, every page of the server's
     os.chdir(folder)
-    os.environ.update({"GANTOOL_PLUGINS": "", "COLUMNS": "100"} | environment)
+    os.environ.clear()  # the server's is as old as the server
+    os.environ.update(environment)
     for number, file in zip((1, 2), files, strict=True):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -197,7 +197,7 @@ def test_a_killed_run_ends_bit_identical(start, times, tried, tmp_path, monkeypa
     hook: tuple[Any, ...] = (streamed,) if reading == "streamed" else ()
     rng = random.Random(f"{SEED} {variant} {reading}")
     expected = Chain(start, "whole", args, rng, hook, env).end()
-    assert [line["step"] for line in expected["log"]] == [*range(3, STEPS, 3), STEPS]
+    assert [line["step"] for line in expected["log"] if "epoch" in line] == [*range(3, STEPS, 3), STEPS]
     chain = Chain(start, "killed", args, rng, hook, env)
     for phase in rng.choices(PHASES[:5], k=times(1 if reading == "streamed" else 2, 6)):
         if chain.killed(phase):

@@ -23,7 +23,7 @@ WHERE = ("losses", "networks", "averages", "optimizers")
 def all_finite(run: Run) -> bool:
     states = [sealed.load(path)[1] for path in [*run.saved(), *([run.model] if run.model.exists() else [])]]
     found = [tensor for state in states for _, tensor in tensors(state) if tensor.is_floating_point()]
-    logged = [value for line in run.lines() for value in line.values()]
+    logged = [v for line in run.lines() for v in (line | line.get("probe", {})).values() if isinstance(v, int | float)]
     return all(torch.isfinite(t).all() for t in found) and all(map(math.isfinite, logged))
 
 
