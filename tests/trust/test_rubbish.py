@@ -161,7 +161,7 @@ def test_rubbish_as_named_data(start: Callable, times: Callable, tried: Callable
         labels: b"\0\0\x08\x01" + struct.pack(">I", 12) + bytes(range(10)) + b"\0\1",
         **{f"cifar-10-batches-bin/data_batch_{n}.bin": bytes(2 * 3073) for n in range(1, 6)},
     }
-    chance, lines, count = random.Random(4), Lines(), times(40, 240)
+    chance, lines, count = random.Random(4), Lines(), times(20, 240)
     for number in range(count):
         spoilt = list(good)[number % 3]
         for name, data in good.items():
