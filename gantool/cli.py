@@ -131,7 +131,7 @@ def sample_command(name: str) -> Any:
 
 def eval_command(name: str) -> Any:
     def run(given: Given) -> None:
-        from gantool.evaluation import evaluate
+        from gantool.measuring.evaluation import evaluate
 
         with Signals():
             evaluate(registry(), name, *given.sections)

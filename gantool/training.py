@@ -16,7 +16,7 @@ from gantool.data.catalog import CATALOG
 from gantool.data.pictures import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
-from gantool.monitor import Monitor
+from gantool.measuring.monitor import Monitor
 from gantool.observers import Checkpoints, Gallery, MetricsLog
 from gantool.options import LENGTHS, Recipe, TrainCommand, plain
 from gantool.registry import Registry, listeners

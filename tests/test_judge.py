@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from gantool.errors import UserError
-from gantool.judge import (
+from gantool.measuring.judge import (
     DIGITS_PATH,
     DIGITS_SHA256,
     Judge,

@@ -9,7 +9,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from gantool import measures
+from gantool.measuring import measures
 
 
 def features(n: int, d: int = 12, seed: int = 0, shift: float = 0.0) -> Tensor:

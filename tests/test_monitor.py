@@ -11,7 +11,7 @@ from torch import Tensor
 from gantool.data.pictures import open_data
 from gantool.device import seed_all
 from gantool.hookspecs import hookimpl
-from gantool.monitor import EARLY, Monitor, signs
+from gantool.measuring.monitor import EARLY, Monitor, signs
 from gantool.options import Recipe
 from gantool.run import Run
 from gantool.trainer import Trainer

@@ -5,7 +5,7 @@ import torch
 
 from gantool import device
 from gantool.cli import run
-from gantool.judge import digits_judge
+from gantool.measuring.judge import digits_judge
 from gantool.modelfile import open_model
 from gantool.registry import Registry
 from gantool.run import Run, find

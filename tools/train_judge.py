@@ -1,6 +1,6 @@
 """Trains the digits judge on the full MNIST training set and writes it among the package's assets.
 
-Afterwards put the digest this prints into `DIGITS_SHA256` in gantool/judge.py.
+Afterwards put the digest this prints into `DIGITS_SHA256` in gantool/measuring/judge.py.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.judge import DIGITS_PATH, judge_bytes, judge_classes, train_judge
+from gantool.measuring.judge import DIGITS_PATH, judge_bytes, judge_classes, train_judge
 
 
 def read_idx(path: Path) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any
 SERVER = multiprocessing.get_context("forkserver")
 # The last two lines are what commands import on their way; the first optimizer, torch._dynamo, which takes seconds.
 SERVER.set_forkserver_preload([
-    "gantool.training", "gantool.sampler", "gantool.evaluation", "commands",
+    "gantool.training", "gantool.sampler", "gantool.measuring.evaluation", "commands",
     "torch._dynamo", "gantool.api", "gantool.settings", "gantool.listing",
     "pydantic.type_adapter", "typer._adapters", "yaml", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
 ])  # fmt: skip

@@ -9,8 +9,9 @@ import pytest
 from attempts import outcomes
 from commands import VARIANTS, learned
 
-from gantool import judge, sealed
+from gantool import sealed
 from gantool.errors import UserError
+from gantool.measuring import judge
 
 Damage = Callable[[bytes, random.Random], bytes]
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool import measures
 from gantool.data.batches import Batches
 from gantool.data.pictures import as_bytes
 from gantool.hookspecs import hookimpl
-from gantool.judge import Judge, look, ready_judge
+from gantool.measuring import measures
+from gantool.measuring.judge import Judge, look, ready_judge
 from gantool.options import InputOptions
 from gantool.run import Run
 from gantool.trainer import Trainer

@@ -18,7 +18,7 @@ from gantool.data.catalog import DIGITS
 from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import UserError
 
-DIGITS_PATH = Path(__file__).parent / "assets" / "digits-judge.safetensors"
+DIGITS_PATH = Path(__file__).parents[1] / "assets" / "digits-judge.safetensors"
 DIGITS_SHA256 = "7ee7ea359a0c25f80878dee6e169ccba1d4f96f89f0f4136a11d2a9a90b3c495"
 FEATURES = 64
 LIMIT = 1.001  # interpolation may round a hair past one; anything further is in the wrong scale

@@ -7,11 +7,12 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from gantool import device, files, measures
+from gantool import device, files
 from gantool.data import catalog, named
 from gantool.data.pictures import Pictures, open_data, shaped
 from gantool.errors import USAGE, UserError
-from gantool.judge import FEATURES, Judge, digits_judge, kept_judge, look, of_digits, random_judge
+from gantool.measuring import measures
+from gantool.measuring.judge import FEATURES, Judge, digits_judge, kept_judge, look, of_digits, random_judge
 from gantool.modelfile import open_model
 from gantool.options import EvalCommand, InputOptions, Recipe
 from gantool.registry import Registry
