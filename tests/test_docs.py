@@ -62,7 +62,9 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_lines_fit(page: Path) -> None:
-    assert [line for line in page.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
+    """But for rows of tables, which cannot be broken."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
 
 
 def test_every_hook_is_documented() -> None:
