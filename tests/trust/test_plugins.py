@@ -39,7 +39,7 @@ BAD = {  # source, and what the error says
     "wrong-class": ("class Mine: ...", "plug_wrong_class:Mine is not a subclass of gantool.api.Variant"),
     "no-class": ("", "has no attribute 'Mine'"),
     "syntax": ("class Mine(:", "SyntaxError"),
-    "binary": (b"\x7fELF\0\xff", "SyntaxError"),
+    "binary": (b"\x7fELF\xff", "SyntaxError"),
     "deep": ("def f(): f()\nf()", "RecursionError"),
     "deep-source": ("(" * 10_000, "SyntaxError|MemoryError"),
     "long-winded": ("raise ValueError('no ' * 100_000 + '\\n' * 50)", "ValueError: no no"),
