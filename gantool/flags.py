@@ -22,7 +22,6 @@ from gantool.terminal import help_style
 NO_SETTINGS = {"preset", "config", "help", *(f.name for f in fields(TrainCommand))}
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer's own, under whichever name it carries it
 
-
 PLAIN = {  # what the parser says of a value, and what a person is told
     r"Input should be a valid integer.*": "should be a whole number, such as 100.",
     r"Input should be a valid number.*": "should be a number, such as 0.5.",
@@ -58,7 +57,10 @@ def plainly(ctx: Any) -> Iterator[None]:
 
 
 class Quick:
-    """A switch not given is False. Typer's own are None, which it shows to pydantic: a tenth of a second to import."""
+    """Starts quickly and speaks plainly.
+
+    A switch not given is False. Typer's own are None, which it shows to pydantic: a tenth of a second to import.
+    """
 
     def get_params(self, ctx: Any) -> list[Any]:
         params: list[Any] = super().get_params(ctx)  # type: ignore[misc]

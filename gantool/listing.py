@@ -10,7 +10,7 @@ from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
 from gantool.registry import LISTENERS, Registry, in_a_line, listeners, metadata
-from gantool.run import Run
+from gantool.run import Run, all_runs
 from gantool.signals import Signals
 from gantool.terminal import as_json, console, debugging, table
 
@@ -74,8 +74,6 @@ def shown(value: Any) -> str:
 
 
 def runs(folder: Path, json: bool) -> None:
-    from gantool.run import all_runs
-
     rows = []
     for run in all_runs(folder):
         try:
@@ -140,7 +138,7 @@ def checked(kind: str, name: str) -> str:
 
     with Signals(), tempfile.TemporaryDirectory() as folder, console(stderr=True).status(f"checking {name}"):
         verdict = Path(folder, "verdict")
-        code = "import sys; from gantool.listing import judge; judge(*sys.argv[1:])"
+        code = "import sys; from gantool.listing import try_out; try_out(*sys.argv[1:])"
         err = None if debugging() else subprocess.DEVNULL
         try:
             done = subprocess.run(
@@ -156,7 +154,7 @@ def checked(kind: str, name: str) -> str:
         return verdict.read_text(encoding="utf-8", errors="replace")
 
 
-def judge(kind: str, name: str, verdict: str) -> None:
+def try_out(kind: str, name: str, verdict: str) -> None:
     """In that process: look, and write down what is found."""
     try:
         found = "ok"

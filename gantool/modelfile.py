@@ -128,7 +128,7 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     """The variant, as a file's facts describe it and with its weights."""
     cls = registry.load(facts["variant"])
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
-    spec = DataSpec(facts["spec"]["channels"], facts["spec"]["size"], tuple(facts["spec"]["classes"]))
+    spec = spec_of(facts)
     (options,) = flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
     with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
         sketch = cls(options, spec)
@@ -139,6 +139,11 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     for name, value in state["buffers"].items():
         variant.get_buffer(name).copy_(value)
     return variant
+
+
+def spec_of(facts: dict[str, Any]) -> DataSpec:
+    spec = facts["spec"]
+    return DataSpec(spec["channels"], spec["size"], tuple(spec["classes"]))
 
 
 def check_parts(variant: Variant, state: dict[str, Any]) -> None:
@@ -154,7 +159,7 @@ def check_parts(variant: Variant, state: dict[str, Any]) -> None:
 def check_networks(cls: type[Variant], options: Any, facts: dict[str, Any], state: dict[str, Any]) -> None:
     """Raise ValueError unless a checkpoint holds the weights of these networks; takes no memory for them."""
     with torch.device("meta"):
-        sketch = cls(options, DataSpec(**facts["spec"]))
+        sketch = cls(options, spec_of(facts))
     check_shapes({"": sketch.state_dict()}, {"": state["networks"]})
 
 

@@ -126,7 +126,7 @@ class Checkpoints:
         facts = modelfile.describe(self.offer, self.values, trainer.data.spec, trainer)
         self.run.sync_log()
         modelfile.export(self.run.model, facts, trainer)
-        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": "checkpoint"}, trainer.state())
+        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": modelfile.CHECKPOINT}, trainer.state())
         self.run.prune()
         self.at = trainer.step
 

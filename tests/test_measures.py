@@ -94,12 +94,6 @@ def test_real_pictures_cover_real_ones_and_one_picture_covers_next_to_none() -> 
     assert measures.density_and_coverage(real, held[:1].expand(600, -1))[1] < 0.05
 
 
-def test_copies_are_noticed() -> None:
-    train, held, fresh = (features(300, seed=seed) for seed in range(3))
-    assert measures.copying(train, held, fresh) == pytest.approx(1, abs=0.1)
-    assert measures.copying(train, held, train + 1e-4) < 0.01
-
-
 def test_a_classs_variety_is_its_own_variance() -> None:
     x, labels = features(90), torch.arange(90) % 3
     expected = [x[labels == i].double().numpy().var(axis=0, ddof=1).sum() for i in range(3)]
@@ -125,13 +119,6 @@ def test_accuracy_comes_from_the_confusion_and_names_the_worst_class() -> None:
     table = measures.confusion(asked, seen, 4)
     assert table.tolist() == [[2, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 2]]
     assert measures.accuracy(table) == (pytest.approx(5 / 6), 0.5)
-
-
-def test_modes_that_were_met_are_counted() -> None:
-    centres = torch.cartesian_prod(torch.arange(5.0), torch.arange(5.0))
-    assert measures.modes(centres.repeat(4, 1) + 0.01, centres, 0.1) == (25, pytest.approx(0, abs=1e-9))
-    assert measures.modes(centres[:1] + 0.01, centres, 0.1) == (1, pytest.approx(math.log(25)))
-    assert measures.modes(centres + 0.5, centres, 0.1) == (0, math.inf)
 
 
 @pytest.mark.parametrize("name", ["frechet", "density_and_coverage"])

@@ -52,7 +52,7 @@ def untried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`plugins --check` in this process, and without training: trust/test_plugins.py does both."""
 
     def checked(kind: str, name: str) -> str:
-        listing.judge(kind, name, str(tmp_path / "verdict"))
+        listing.try_out(kind, name, str(tmp_path / "verdict"))
         return (tmp_path / "verdict").read_text()
 
     monkeypatch.setattr(testing, "check_variant", lambda variant: None)

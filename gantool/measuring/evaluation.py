@@ -143,6 +143,7 @@ def scores(x: Seen, real: Seen | None, classes: int) -> dict[str, float]:
                 measures.confusion(x.labels, seen, classes)
             )
         found["sure"] = (sure > SURE).double().mean().item()
+        found["classifier_score"] = measures.classifier_score(x.probabilities)
         found["class_balance_kl"] = measures.imbalance(seen, classes)
         found["classes_drawn"] = len(torch.unique(seen))
     if real:

@@ -1,4 +1,4 @@
-"""How near one set of pictures is to another, as numbers: Fréchet and kernel distances, coverage, balance, copying.
+"""How near one set of pictures is to another, as numbers: Fréchet and kernel distances, coverage, variety, balance.
 
 All take features, (n, d), of an extractor that took part in no game, and compute in float64 on the CPU. None depends on
 the order of the pictures; what draws at random is told a seed.
@@ -68,11 +68,6 @@ def density_and_coverage(real: Tensor, fake: Tensor, k: int = 5, radii: Tensor |
     return float(inside) / (k * len(fake)), float(torch.cat(held).double().mean())
 
 
-def copying(train: Tensor, held: Tensor, fake: Tensor) -> float:
-    """The median distance from a fake to the training set, over that from held-out pictures; far below 1: copies."""
-    return float(nearest(fake, train).median() / nearest(held, train).median())
-
-
 def variety(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Each class's own variance, summed over the features: 0 where a class is one picture again and again."""
     features = features.double()
@@ -101,10 +96,3 @@ def accuracy(table: Tensor) -> tuple[float, float]:
     """Of a confusion matrix: the share that is right, and that of the worst class asked for."""
     right, asked = table.diagonal().double(), table.sum(1).double()
     return float(right.sum() / asked.sum()), float((right / asked)[asked > 0].min())
-
-
-def modes(points: Tensor, centres: Tensor, radius: float) -> tuple[int, float]:
-    """Of a mixture with known centres: how many have a point within `radius`, and the imbalance of those points."""
-    distance, near = torch.cdist(points.double(), centres.double()).min(1)
-    hit = near[distance <= radius]
-    return len(torch.unique(hit)), imbalance(hit, len(centres)) if len(hit) else float("inf")

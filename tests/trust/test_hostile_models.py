@@ -192,7 +192,7 @@ MODEL: dict[str, Change] = FILE | {
     "a variant with escapes": facts(variant="gan" + ESCAPE),
     "a package with escapes": facts(variant="ghost", package="gantool" + ESCAPE),
     "a package that is a command": facts(variant="ghost", package="x; rm -rf ~"),
-    "a package that is a flag": facts(variant="ghost", package="--index-url=https://evil.example x"),
+    "a package that is a flag": facts(variant="ghost", package="--upgrade x"),
     "a package of a million letters": facts(variant="ghost", package="x" * 10**6),
     "a version with escapes": lambda f: (facts(version=ESCAPE)(f), settings(g_layers="9")(f)),
     "a generator of 2^32 weights": settings(g_layers="65536-65536"),
