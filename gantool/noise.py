@@ -16,11 +16,9 @@ def gaussian(draw: Callable[[int], Tensor], n: int, options: NoiseOptions) -> Te
     return truncated(draw, n, options.truncation)
 
 
-def truncated(draw: Callable[[int], Tensor], n: int, limit: float | None) -> Tensor:
+def truncated(draw: Callable[[int], Tensor], n: int, limit: float) -> Tensor:
     """Numbers beyond the limit are drawn again (Brock et al., 2019); after a while the stubborn rest is clamped."""
     z = draw(n)
-    if limit is None:
-        return z
     for _ in range(30):
         beyond = z.abs() > limit
         if not beyond.any():

@@ -110,9 +110,9 @@ class NoiseOptions(SampleOptions):
     """For variants that draw from noise."""
 
     truncation: Annotated[
-        float | None,
-        Option(callback=within(0, 100), help="Redraw Gaussian noise beyond this: tamer pictures.", show_default="off"),
-    ] = None
+        float,
+        Option(callback=within(0, 100), help="Redraw noise beyond this: lower is tamer, and 9 keeps all."),
+    ] = 2.0
     interpolate: Annotated[
         bool, Option("--interpolate", help="Walk from one noise to another: a strip, or a film with --out FILE.gif.")
     ] = False
