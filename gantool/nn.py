@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d
 from typer import BadParameter
 
 from gantool.data.pictures import DataSpec
@@ -54,6 +55,25 @@ def downwards(features: int, width: int, leak: float, data: DataSpec) -> nn.Modu
     for fine, coarse in pairwise(widths):
         layers += [nn.Conv2d(fine, coarse, 4, 2, 1), nn.LeakyReLU(leak)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * coarsest**2, features), nn.LeakyReLU(leak))
+
+
+class UpsampledConv(nn.Conv2d):
+    """`nn.Upsample(scale_factor=2)` and `nn.Conv2d(inputs, outputs, 3, padding=1)` in one, faster and exactly equal.
+
+    An output pixel sees four doubled pixels at most, so the 3x3 weights, those of one source pixel added up, are a 4x4
+    kernel of a transposed convolution on the smaller map. State dicts are Conv2d's.
+    """
+
+    fold: Tensor
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+        side = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+        self.register_buffer("fold", torch.kron(side, side).T.contiguous(), persistent=False)  # (9, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = (self.weight.flatten(2) @ self.fold).unflatten(2, (4, 4)).transpose(0, 1)  # (inputs, outputs, 4, 4)
+        return conv_transpose2d(x, kernel, self.bias, 2, 1)
 
 
 def r1(x: Tensor, score: Tensor) -> Tensor:
