@@ -8,22 +8,30 @@ from typing import Any
 import numpy as np
 import torch
 
+from gantool import torchrun
 from gantool.errors import USAGE, UserError
 
 
 def choose(name: str) -> torch.device:
-    """The device of that name, if it works here; `auto` takes the accelerator there is, else the CPU."""
+    """The device of that name, if it works here; `auto` takes the accelerator there is, else the CPU.
+
+    Of several processes on a machine, each takes the GPU of its own number.
+    """
     kind, _, index = name.partition(":")
     # Without the check, a CUDA build of torch answers "cuda" on a machine that has no GPU.
     accelerator = torch.accelerator.current_accelerator(check_available=True)
+    have = accelerator.type if accelerator else "cpu"
     if kind == "auto":
-        return accelerator or torch.device("cpu")
-    if kind != "cpu" and (accelerator is None or accelerator.type != kind):
-        have = accelerator.type if accelerator else "cpu"
+        kind = have
+    if kind not in ("cpu", have):
         raise UserError(f"There is no {kind} device here.", f"Leave --device out, or say --device {have}.", USAGE)
+    if kind == "cuda" and torchrun.count() > 1:
+        index = str(torchrun.local_rank())
     if index and int(index) >= (torch.accelerator.device_count() if kind != "cpu" else 1):
-        raise UserError(f"There is no device {name} here.", f"This machine has {kind}:0 and nothing beyond.", USAGE)
-    return torch.device(name)
+        raise UserError(
+            f"There is no device {kind}:{index} here.", f"This machine has {kind}:0 and nothing beyond.", USAGE
+        )
+    return torch.device(f"{kind}:{index}" if index else kind)
 
 
 def describe(device: torch.device) -> str:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
+from gantool import torchrun
+
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
 UNHEARD = (BrokenPipeError, SystemExit)  # nobody reads what is printed; SystemExit is how Rich says it
 
@@ -45,6 +47,8 @@ class Signals:
             raise Interrupted(code)
         self.received = code
         self.gently()
+        if not torchrun.first():
+            return
         with suppress(OSError, RuntimeError):  # nobody reads it, or it broke into a line being printed
             print("\nSaving, then stopping; once more to stop at once.", file=sys.stderr, flush=True)
 

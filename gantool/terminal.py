@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from gantool.errors import FAILED, RESUME, UserError, printable
+from gantool import torchrun
+from gantool.errors import FAILED, RESUME, USAGE, UserError, printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # As torch, CUDA, C++, oneDNN (whose "primitive descriptor" is another matter) and the loader of libraries say it.
@@ -26,6 +27,7 @@ NARROW = 70  # columns; below this, --help comes without boxes
 
 def console(stderr: bool = False, quiet: bool = False) -> Console:
     """One that prints what it is given: no markup, no emoji, no colouring of numbers, no lines broken in a pipe."""
+    quiet = quiet or not torchrun.first()
     return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
@@ -61,9 +63,12 @@ def plain(text: str) -> str:
 
 def complain(error: UserError) -> None:
     """What was wrong, and below it what would be right."""
+    if error.code == USAGE and not torchrun.first():
+        return  # all were given the same command, and the first says what is wrong with it
     err = console(stderr=True)
+    err.quiet = False
     with suppress(OSError):  # stderr may be on the full disk too; the exit code still says it
-        err.print("error: ", style="bold red", end="")
+        err.print("error: " if torchrun.first() else f"process {torchrun.rank()}: ", style="bold red", end="")
         err.print(plain(error.message))
         if error.hint:
             err.print("  " + plain(error.hint))

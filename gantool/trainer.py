@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gantool import device as devices
+from gantool import processes
 from gantool.averaging import Average
 from gantool.data.batches import Batches
 from gantool.data.pictures import Data, as_bytes
@@ -46,8 +47,10 @@ class Trainer:
 
     def __init__(self, variant: Variant, recipe: Recipe, data: Data, device: torch.device) -> None:
         self.variant, self.recipe, self.device = variant, recipe, device
-        self.data = data.to(device)
-        self.batches = Batches(self.data, recipe.batch_size, recipe.seed, device)
+        self.data, share = data.to(device), processes.share()
+        self.batches = Batches(self.data, recipe.batch_size, recipe.seed, device, share=share)
+        if share.among > 1:
+            processes.share_norms(variant)
         self.average = Average(variant, variant.averaged, recipe.average_images)
         self.players = variant.players()
         self.owned = {name: [p for g in o.param_groups for p in g["params"]] for name, o in self.players.items()}
@@ -81,7 +84,8 @@ class Trainer:
             terms |= self.play(turn)
         self.step += 1
         self.average.update(self.step, self.recipe.batch_size)
-        self.window.append(terms | variant.logged)
+        terms |= variant.logged
+        self.window.append(dict(zip(terms, processes.mean(list(terms.values())), strict=True)))
 
     def next_turn(self, turns: Iterator[Turn]) -> Turn | None:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
@@ -94,8 +98,10 @@ class Trainer:
             loss = turn.loss(turn.batch)
         terms = loss if isinstance(loss, dict) else {"loss": loss}
         total = reduce(torch.add, (term.float() for term in terms.values()))
-        for weight, grad in zip(owned, torch.autograd.grad(total, owned, allow_unused=True), strict=True):
-            weight.grad = grad
+        grads = torch.autograd.grad(total, owned, allow_unused=True)
+        shared = iter(processes.mean([grad for grad in grads if grad is not None]))
+        for weight, grad in zip(owned, grads, strict=True):
+            weight.grad = None if grad is None else laid_out(next(shared), weight)
         optimizer.step()
         return {f"{turn.player}/{name}": term.detach() for name, term in terms.items()}
 
@@ -106,7 +112,8 @@ class Trainer:
         self.began, self.first = time.monotonic(), self.step
         try:
             events.gantool_train_start(trainer=self)
-            while self.step < self.steps and not self.stop:
+            stop = processes.agreed(self.stop)
+            while self.step < self.steps and not stop:
                 self.take_step()
                 self.logged = self.step % self.recipe.log_every == 0 or self.step == self.steps
                 if self.logged:
@@ -114,7 +121,8 @@ class Trainer:
                 events.gantool_train_step(trainer=self)
                 if time.monotonic() > self.deadline:
                     self.stop = self.stop or "time is up"
-            self.ending = "done" if self.step >= self.steps else self.stop
+                stop = processes.agreed(self.stop)
+            self.ending = "done" if self.step >= self.steps else stop
         except BaseException:
             self.ending = "failed"
             raise
@@ -124,7 +132,7 @@ class Trainer:
 
     def interrupt(self) -> None:
         """Called by a signal, at any moment."""
-        self.stop = "interrupted"
+        self.stop = processes.INTERRUPTED
         if self.sparing:
             raise Spared
 
@@ -180,7 +188,7 @@ class Trainer:
         """The variant as it samples: averaged, not learning, and without moving the training's random states."""
         states = devices.random_states(self.device)
         try:
-            with torch.inference_mode(), self.average.swapped():
+            with torch.inference_mode(), self.average.swapped(), processes.apart():
                 devices.seed_all(PREVIEW_SEED)
                 yield self.variant
         finally:
@@ -225,7 +233,7 @@ class Trainer:
         before = deepcopy(self.state())
         self.take_step()
         start, taken = time.perf_counter(), 0
-        while taken < 3 or time.perf_counter() - start < seconds:
+        while taken < 3 or processes.of_first(time.perf_counter() - start) < seconds:
             self.take_step()
             taken += 1
         if self.device.type != "cpu":
@@ -233,6 +241,11 @@ class Trainer:
         each = (time.perf_counter() - start) / taken
         self.restore(before)
         return each
+
+
+def laid_out(grad: Tensor, weight: Tensor) -> Tensor:
+    """In memory as its weight: fused optimisers pair numbers by place, and a penalty's come in another order."""
+    return grad if grad.stride() == weight.stride() else torch.empty_like(weight).copy_(grad)
 
 
 def tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pluggy
 from rich.console import Console
 
 from gantool import device as devices
-from gantool import flags, hookspecs, modelfile, sealed
+from gantool import flags, hookspecs, modelfile, processes, sealed, torchrun
 from gantool.data.catalog import CATALOG
 from gantool.data.pictures import Data
 from gantool.display import clock, display
@@ -43,11 +44,16 @@ class Session:
 
     def prepare(self) -> None:
         """Data, networks and trainer; every mistake in the settings shows here, before anything is written."""
+        count, batch = torchrun.count(), self.recipe.batch_size
+        if batch % count:
+            near = f"Try --batch-size {batch // count * count or count}."
+            raise UserError(f"{count} processes cannot share a batch of {batch} equally.", near, USAGE)
         devices.keep_pages()
         devices.seed_all(self.recipe.seed)
-        self.data: Data = self.cls.dataset(self.recipe)
+        with processes.in_turn():
+            self.data: Data = self.cls.dataset(self.recipe)
         for note in self.data.notes:
-            if not self.command.quiet:
+            if torchrun.first() and not self.command.quiet:
                 print(f"note: {note}", file=sys.stderr)
         variant = self.cls(self.options, self.data.spec).to(self.device)
         self.trainer = Trainer(variant, self.recipe, self.data, self.device)
@@ -61,7 +67,7 @@ class Session:
         if recipe.minutes:
             each = trainer.seconds_a_step()
             budget = recipe.minutes * 60 - (time.monotonic() - started)
-            steps = max(1, int((budget - CLOSING) * MARGIN / each))
+            steps = max(1, int(processes.of_first((budget - CLOSING) * MARGIN / each)))
             trainer.deadline = started + recipe.minutes * 60 - CLOSING
         self.recipe = trainer.recipe = replace(
             recipe, steps=steps, epochs=None, minutes=None,
@@ -100,7 +106,15 @@ class Session:
         spec = self.data.spec
         labels = f", {len(spec.classes)} classes" if spec.classes else ""
         shape = f"{len(self.data):,} pictures {spec.size}x{spec.size}x{spec.channels}{labels}"
-        return f"{shape}; {devices.describe(self.device)}"
+        crew = f", {torchrun.count()} processes" if torchrun.count() > 1 else ""
+        return f"{shape}; {devices.describe(self.device)}{crew}"
+
+    def follow(self, signals: Signals) -> None:
+        """Train, and leave the rest to the first process."""
+        hooks = pluggy.PluginManager("gantool")
+        hooks.add_hookspecs(hookspecs)
+        signals.gently = self.trainer.interrupt
+        self.trainer.run(hooks.hook)
 
     def events(self, run: Run) -> Any:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
@@ -153,15 +167,19 @@ class Fenced:
 
 
 def train(session: Session, signals: Signals, started: float) -> None:
-    session.prepare()
-    session.settle(started)
-    if session.command.dry_run:
-        rehearse(session)
-        return
-    run = Run.create(session.offer.name, session.command.name, session.command.out)
-    with run.taken():
-        Run.create(session.offer.name, None, run.folder)  # asked once more, now that no other can be quicker
-        session.play(run, signals)
+    with processes.joined(session.device):
+        session.prepare()
+        session.settle(started)
+        if session.command.dry_run:
+            rehearse(session)
+            return
+        if not torchrun.first():
+            session.follow(signals)
+            return
+        run = Run.create(session.offer.name, session.command.name, session.command.out)
+        with run.taken():
+            Run.create(session.offer.name, None, run.folder)  # asked once more, now that no other can be quicker
+            session.play(run, signals)
 
 
 def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCommand, signals: Signals) -> None:
@@ -170,8 +188,9 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
     made_with = flat(*settings)
     recipe, options = (replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in settings)
     session = Session(registry, name, recipe, options, command)
-    with run.taken():
-        facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
+    with processes.joined(session.device), taken(run):
+        with processes.in_turn():
+            facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
         if state:
             with modelfile.fitting(run.folder, facts):  # before the settings' networks, or their weights, take memory
                 modelfile.check_networks(session.cls, session.options, facts, state)
@@ -185,8 +204,16 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
         if trainer.step >= trainer.steps:
             more = f"Train on with more: gantool resume {run.folder} --steps {2 * trainer.steps}"
             raise UserError(f"{run.folder} is done: all {trainer.steps} steps.", more, USAGE)
+        if not torchrun.first():
+            session.follow(signals)
+            return
         run.forget_after(trainer.step)
         session.play(run, signals)
+
+
+def taken(run: Run) -> AbstractContextManager[Any]:
+    """By the first process for all."""
+    return run.taken() if torchrun.first() else nullcontext()
 
 
 def newest_good(run: Run) -> tuple[dict[str, Any], Any] | None:

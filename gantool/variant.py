@@ -14,6 +14,7 @@ from typer import Option
 from gantool import options as settings
 from gantool.data.pictures import Data, DataSpec, open_data
 from gantool.noise import gaussian
+from gantool.processes import share
 
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
 Loss = Tensor | dict[str, Tensor]  # named terms are summed to be minimised, and logged one by one
@@ -122,7 +123,12 @@ class Variant(nn.Module, ABC):
 
     def noise(self, n: int) -> Tensor:
         """Gaussian, `options.z` numbers for each of n images."""
-        return torch.randn(n, self.options.z, device=self.device)
+        return self.drawn(torch.randn, n, self.options.z)
+
+    def drawn(self, how: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
+        """`how(n, *shape)`, random; where processes share a batch, what one alone would have drawn for its share."""
+        mine = share()
+        return mine.of(how(n * mine.among, *shape, device=self.device))
 
     def latents(self, n: int, options: Any) -> Tensor:
         """Noise to sample from, as `--truncation` and `--interpolate` ask."""

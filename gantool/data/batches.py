@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gantool.data.pictures import Data, as_floats
+from gantool.processes import Share
 
 AHEAD = 8  # batches a streamed data set decodes in advance
 
@@ -17,8 +18,10 @@ AHEAD = 8  # batches a streamed data set decodes in advance
 class Batches(Iterator[tuple[Any, ...]]):
     """Endless batches: every epoch shuffled anew, one epoch following the other without a short batch between."""
 
-    def __init__(self, data: Data, size: int, seed: int, device: torch.device, drawn: int = 0) -> None:
-        self.data, self.size, self.seed, self.device = data, size, seed, device
+    def __init__(
+        self, data: Data, size: int, seed: int, device: torch.device, drawn: int = 0, share: Share = Share()
+    ) -> None:
+        self.data, self.size, self.seed, self.device, self.share = data, size, seed, device, share
         self.drawn = drawn  # batches handed out since the run began
         self.pool = ThreadPoolExecutor(thread_name_prefix="decode") if getattr(data, "streamed", False) else None
         self.coming: deque[Future[tuple[Tensor, ...]]] = deque()
@@ -30,8 +33,10 @@ class Batches(Iterator[tuple[Any, ...]]):
         return as_floats(batch, self.device)
 
     def fetch(self, number: int) -> tuple[Tensor, ...]:
-        rng = torch.Generator().manual_seed(mix(self.seed, number))
-        return self.data.batch(self.index(number), rng)
+        index, rng = self.index(number), torch.Generator().manual_seed(mix(self.seed, number))
+        if self.pool:  # decoding is what takes time, so only this process's share
+            return self.data.batch(self.share.of(index), rng)
+        return tuple(self.share.of(t) for t in self.data.batch(index, rng))
 
     def decoded(self, pool: ThreadPoolExecutor) -> tuple[Tensor, ...]:
         while len(self.coming) < AHEAD:

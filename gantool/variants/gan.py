@@ -67,8 +67,7 @@ class Game(Variant):
         return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
-        z = super().noise(n)
-        return torch.rand_like(z).mul(2).sub(1) if self.options.noise == "uniform" else z
+        return self.drawn(torch.rand, n, self.options.z) * 2 - 1 if self.options.noise == "uniform" else super().noise(n)
 
 
 class GAN(Game):
