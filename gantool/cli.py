@@ -15,7 +15,7 @@ import typer
 from typer import Argument, Option
 from typer.main import get_command
 
-from gantool import __version__, listing, terminal
+from gantool import __version__, listing, terminal, torchrun
 from gantool.data import catalog
 from gantool.errors import USAGE, UserError
 from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command
@@ -89,7 +89,7 @@ def run_train(name: str, usual_data: str, given: Given) -> None:
         return
     if usual_data in catalog.CATALOG:  # other variants read data of their own
         catalog.known(recipe.data)
-    if not this.quiet and not this.dry_run:
+    if torchrun.first() and not this.quiet and not this.dry_run:
         print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
     from gantool import training
 
@@ -110,7 +110,7 @@ def run_resume_with(name: str, given: Given) -> None:
 
 
 def go_on(run: Run, said: dict[str, Any], this: TrainCommand) -> None:
-    if not this.quiet:
+    if torchrun.first() and not this.quiet:
         print(f"resuming {run.folder}", flush=True)
     from gantool import training
 
