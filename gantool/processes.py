@@ -37,9 +37,12 @@ class Share(NamedTuple):
         return whole[self.rank * each : (self.rank + 1) * each]
 
 
+WHOLE = Share()
+
+
 def share() -> Share:
     joined = dist.is_available() and dist.is_initialized() and not _apart
-    return Share(dist.get_rank(), dist.get_world_size()) if joined else Share()
+    return Share(dist.get_rank(), dist.get_world_size()) if joined else WHOLE
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gantool.data.pictures import Data, as_floats
-from gantool.processes import Share
+from gantool.processes import WHOLE, Share
 
 AHEAD = 8  # batches a streamed data set decodes in advance
 
@@ -19,7 +19,7 @@ class Batches(Iterator[tuple[Any, ...]]):
     """Endless batches: every epoch shuffled anew, one epoch following the other without a short batch between."""
 
     def __init__(
-        self, data: Data, size: int, seed: int, device: torch.device, drawn: int = 0, share: Share = Share()
+        self, data: Data, size: int, seed: int, device: torch.device, drawn: int = 0, share: Share = WHOLE
     ) -> None:
         self.data, self.size, self.seed, self.device, self.share = data, size, seed, device, share
         self.drawn = drawn  # batches handed out since the run began

@@ -67,7 +67,8 @@ class Game(Variant):
         return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
-        return self.drawn(torch.rand, n, self.options.z) * 2 - 1 if self.options.noise == "uniform" else super().noise(n)
+        uniform = self.options.noise == "uniform"
+        return self.drawn(torch.rand, n, self.options.z) * 2 - 1 if uniform else super().noise(n)
 
 
 class GAN(Game):

@@ -40,6 +40,8 @@ class Command:
     def __init__(self, args: tuple[object, ...], folder: Path, hook: tuple[Any, ...], **environment: str) -> None:
         number = len(list(folder.glob(".out-*")))
         self.files = folder / f".out-{number}", folder / f".err-{number}"
+        for file in self.files:
+            file.touch()  # the next command has the next number, however soon it starts
         words = [str(arg) for arg in args]
         here = {**os.environ, "GANTOOL_PLUGINS": "", "COLUMNS": "100", **environment}
         self.process = SERVER.Process(target=work, args=(words, str(folder), self.files, hook, here))
