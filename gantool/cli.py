@@ -280,5 +280,5 @@ def usage(error: Any) -> int:
         path = error.ctx.command_path if error.ctx else "gantool"
         near = getattr(error, "possibilities", None)
         message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?" if near else error.format_message()
-        terminal.complain(UserError(message, f"See: {path} --help"))
+        terminal.complain(UserError(message, f"See: {path} --help", USAGE))
     return USAGE
