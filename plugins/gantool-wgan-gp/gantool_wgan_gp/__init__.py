@@ -51,7 +51,7 @@ class WGANGP(Variant):
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """(|grad D(x^)| - 1)^2 at points x^ between real and generated pictures."""
-        epsilon = torch.rand(len(x), 1, 1, 1, device=x.device)
+        epsilon = self.drawn(torch.rand, len(x), 1, 1, 1)
         between = (epsilon * x + (1 - epsilon) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
         penalty: Tensor = (slope.flatten(1).norm(dim=1) - 1).square().mean()
