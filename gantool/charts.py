@@ -21,12 +21,12 @@ INK, FAINT, RULE = "#222222", "#777777", "#e4e4e4"
 # Okabe and Ito's colours without yellow (unreadable on white), then more after Paul Tol.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
            "#000000", "#882255", "#999933", "#332288", "#888888", "#44aa99")  # fmt: skip
-_font = functools.cache(ImageFont.load_default)
+font = functools.cache(ImageFont.load_default)
 TEXT, TITLE = 12 * SCALE, 15 * SCALE
 
 
-def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520)) -> Picture:
-    """A line chart of (title, {name: [(step, value), ...]}) panels stacked over one step axis.
+def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520), unit: str = "step") -> Picture:
+    """A line chart of (title, {name: [(step, value), ...]}) panels stacked over one axis, of steps or another unit.
 
     A long series is the mean of neighbouring points over a pale band from their least to their greatest.
     Values that are not finite are gaps. Rare outliers may leave the frame.
@@ -38,7 +38,7 @@ def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520)) -> Pictu
     x_range = _join([(p[0, 0], p[-1, 0]) for _, lines in charts for p in lines.values() if len(p)], 0.01)
     y_ranges = [_join([_usual(p) for p in lines.values()], 0.05) for _, lines in charts]
     y_ticks = [_ticks(y_range, bottom // len(charts) // (35 * SCALE)) for y_range in y_ranges]
-    left = 18 * SCALE + math.ceil(max(_font(TEXT).getlength(s) for ticks in y_ticks for s in ticks.values()))
+    left = 18 * SCALE + math.ceil(max(font(TEXT).getlength(s) for ticks in y_ticks for s in ticks.values()))
     right = max(width - 24 * SCALE, left + SCALE)
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
@@ -50,7 +50,7 @@ def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520)) -> Pictu
         for value, label in y_ticks[i].items():
             y = box[3] - _share(value, y_ranges[i]) * (box[3] - top)
             draw.line([(left, y), (right, y)], RULE, SCALE)
-            draw.text((left - 6 * SCALE, y), label, INK, _font(TEXT), anchor="rm")
+            draw.text((left - 6 * SCALE, y), label, INK, font(TEXT), anchor="rm")
         for value in x_ticks:
             x = left + _share(value, x_range) * (right - left)
             draw.line([(x, top), (x, box[3])], RULE, SCALE)
@@ -60,22 +60,24 @@ def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520)) -> Pictu
         draw.line([(left, top), (left, box[3]), (right, box[3])], FAINT, SCALE)
     for value, label in x_ticks.items():
         x = left + _share(value, x_range) * (right - left)
-        draw.text((x, bottom + 7 * SCALE), label, INK, _font(TEXT), anchor="mt")
-    draw.text(((left + right) / 2, height - 6 * SCALE), "step", INK, _font(TEXT), anchor="mb")
+        draw.text((x, bottom + 7 * SCALE), label, INK, font(TEXT), anchor="mt")
+    draw.text(((left + right) / 2, height - 6 * SCALE), unit, INK, font(TEXT), anchor="mb")
     return np.asarray(image.reduce(SCALE))
 
 
 def _heading(draw: ImageDraw.ImageDraw, title: str, names: Iterable[str], span: Range, y: int) -> int:
     """Write the title and the legend above a panel, and return where the panel may begin."""
     left, right = span
-    draw.text((left, y), title, INK, _font(TITLE), anchor="lm")
-    x = left + _font(TITLE).getlength(title) + 20 * SCALE * bool(title)
+    draw.text((left, y), title, INK, font(TITLE), anchor="lm")
+    x = left + font(TITLE).getlength(title) + 20 * SCALE * bool(title)
     for i, name in enumerate(names):
-        end = x + 22 * SCALE + _font(TEXT).getlength(name)
+        if not name:  # the title says it
+            continue
+        end = x + 22 * SCALE + font(TEXT).getlength(name)
         if end > right and x > left:
             x, y, end = left, y + 18 * SCALE, left + end - x
         draw.line([(x, y), (x + 16 * SCALE, y)], COLOURS[i % len(COLOURS)], 3 * SCALE)
-        draw.text((end, y), name, INK, _font(TEXT), anchor="rm")
+        draw.text((end, y), name, INK, font(TEXT), anchor="rm")
         x = end + 18 * SCALE
     return y + 14 * SCALE
 
@@ -96,7 +98,7 @@ def _draw_lines(plot: Image.Image, lines: Sequence[Floats], x_range: Range, y_ra
         if len(path) == 1:
             draw.circle(path[0], 3 * SCALE, colour)
     if not strokes:
-        draw.text((plot.width / 2, plot.height / 2), "no data yet", FAINT, _font(TITLE), anchor="mm")
+        draw.text((plot.width / 2, plot.height / 2), "no data yet", FAINT, font(TITLE), anchor="mm")
 
 
 def _runs(points: Floats, width: int) -> Iterator[tuple[Floats, Floats]]:

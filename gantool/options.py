@@ -37,6 +37,14 @@ def checked_grid(text: str | None) -> str | None:
     return text
 
 
+def score_names(text: str | None) -> str | None:
+    """The callback of --metrics."""
+    from gantool.measuring.gates import chosen
+
+    chosen(text)
+    return text
+
+
 def device_name(text: str) -> str:
     """A device as torch spells it; whether it is here is another question."""
     if not re.fullmatch(r"auto|(cpu|mps|cuda)(:\d+)?", text):
@@ -175,5 +183,21 @@ class EvalCommand:
 
 
 def plain(settings: Any) -> Any:
+    metrics: Annotated[
+        str | None,
+        Option(metavar="A,B", callback=score_names, help="Scores to measure, or all.", show_default="all but CAS"),
+    ] = None
     """A setting as YAML and JSON can hold it."""
     return str(settings) if isinstance(settings, Path) else settings
+    out: Annotated[Path | None, Option("--out", "-o", metavar="FILE.json", help="Write JSON to a file as well.")] = None
+@dataclass(kw_only=True)
+class MeasureCommand(EvalCommand):
+    """`eval` without a variant's name."""
+
+    run: Annotated[Path | None, Option(help="A run, or a .safetensors model file, of any variant.")] = None
+    images: Annotated[
+        Path | None, Option(exists=True, help="Pictures to measure: a folder, a zip, or an .npz with images.")
+    ] = None
+    against: Annotated[str | None, Option(help="Real pictures to compare --images with: as --data.")] = None
+
+

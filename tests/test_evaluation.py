@@ -54,7 +54,7 @@ def test_the_table_names_the_judge_and_both_ends(gantool: Gantool) -> None:
     tables = [gantool("eval", "cgan", "--n", 130, "--seed", 5).out for _ in range(2)]
     assert tables[0] == tables[1]
     header, *_ = tables[0].splitlines()
-    assert header.split() == ["measure", "value", "untrained", "real", "reached"]
+    assert header.split() == ["measure", "value", "floor", "ceiling", "reached", "verdict"]
     assert "label_accuracy" in tables[0] and "FD[digits-judge, 130, train]" in tables[0]
     assert "130 samples of runs/cgan-001/model.safetensors, judged by: digits-judge" in tables[0]
 
@@ -126,4 +126,6 @@ def test_pictures_without_classes_are_measured_by_untrained_convolutions(
     Path(folder, "a.png").unlink()
     few = gantool("eval", "gan")
     assert few.code == 2
-    assert "128 pictures are too few: measuring takes more than 128" in few.err and "--data" in few.err
+    assert (
+        "128 pictures are too few: the covariance of 64 features needs more than 128" in few.err and "--data" in few.err
+    )

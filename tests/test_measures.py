@@ -9,7 +9,9 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from gantool.data.named import digits
 from gantool.measuring import measures
+from gantool.measuring.judge import digits_judge, look
 
 
 def features(n: int, d: int = 12, seed: int = 0, shift: float = 0.0) -> Tensor:
@@ -101,6 +103,37 @@ def test_a_classs_variety_is_its_own_variance() -> None:
     assert float(measures.variety(x[:1].expand(50, -1), torch.zeros(50, dtype=torch.int64), 1)) == pytest.approx(0)
 
 
+@pytest.mark.parametrize("chunk", [2**23, 100])
+def test_copying_is_the_definition(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "CHUNK", chunk)
+    training, held, fake = features(150), features(90, seed=1), features(70, seed=2, shift=0.5)
+    a, b, c = (t.double().numpy() for t in (training, held, fake))
+    to_training = [np.linalg.norm(x[:, None] - a[None], axis=-1) for x in (b, c)]
+    expected = np.sort(to_training[1].min(1))[34] / np.sort(to_training[0].min(1))[44]  # torch's median is the lower
+    usual = float(measures.apart(training, held).median())
+    assert measures.copying(fake, training, usual) == pytest.approx(expected, rel=1e-9)
+    found = measures.closest(fake, training)
+    assert found[1].tolist() == to_training[1].argmin(1).tolist()
+    assert found[0].tolist() == pytest.approx(to_training[1].min(1).tolist(), rel=1e-9)
+
+
+def test_points_on_a_grid_are_one_apart_and_fakes_between_them_half_as_far() -> None:
+    grid = torch.arange(50.0).view(-1, 1)
+    usual = float(measures.apart(grid).median())
+    assert usual == pytest.approx(1)
+    assert measures.copying(grid + 0.5, grid, usual) == pytest.approx(0.5)
+
+
+def test_new_pictures_copy_nothing_and_training_pictures_served_again_are_copies() -> None:
+    training, new = features(1000), features(800, seed=1)
+    usual = float(measures.apart(training).median())  # nothing held out: each beside its fellows
+    assert measures.copying(new, training, usual) == pytest.approx(1, abs=0.1)
+    assert float(measures.apart(training, new).median()) == pytest.approx(usual, rel=0.1)
+    assert measures.copying(training[:300], training, usual) < 1e-6
+    half = torch.cat([training[:450], new[:350]])  # copying more often than not is seen
+    assert measures.copying(half, training, usual) < 0.01
+
+
 def test_the_classifier_score_is_the_number_of_classes_at_best_and_one_at_worst() -> None:
     assert measures.classifier_score(torch.eye(7).repeat(3, 1)) == pytest.approx(7)
     assert measures.classifier_score(torch.full((9, 7), 1 / 7)) == pytest.approx(1)
@@ -114,6 +147,16 @@ def test_imbalance_is_nothing_for_even_classes_and_the_logarithm_for_one() -> No
     assert measures.imbalance(torch.full((100,), 3), 10) == pytest.approx(math.log(10))
 
 
+def test_neither_order_nor_batches_change_what_the_judge_sees() -> None:
+    pixels = digits()[0][::25]
+    order, judge = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0)), digits_judge()
+    whole = look(judge, pixels)
+    for found, again in zip(whole, look(judge, pixels[order], batch=37), strict=True):
+        assert torch.allclose(again, found[order], rtol=1e-4, atol=1e-4)
+    one = look(judge, pixels, batch=1)[0]
+    assert measures.frechet(whole[0], one) < 1e-4
+
+
 def test_accuracy_comes_from_the_confusion_and_names_the_worst_class() -> None:
     asked, seen = torch.tensor([0, 0, 1, 1, 3, 3]), torch.tensor([0, 0, 1, 2, 3, 3])
     table = measures.confusion(asked, seen, 4)
@@ -121,9 +164,11 @@ def test_accuracy_comes_from_the_confusion_and_names_the_worst_class() -> None:
     assert measures.accuracy(table) == (pytest.approx(5 / 6), 0.5)
 
 
-@pytest.mark.parametrize("name", ["frechet", "density_and_coverage"])
+@pytest.mark.parametrize("name", ["frechet", "density_and_coverage", "nearest"])
 def test_neither_order_nor_batches_change_a_result(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = features(300), features(300, seed=1)
-    found = getattr(measures, name)(a, b)
-    monkeypatch.setattr(measures, "CHUNK", 37)
-    assert getattr(measures, name)(a.flip(0), b[torch.randperm(300)]) == pytest.approx(found, rel=1e-6)
+    measure = getattr(measures, name)
+    found = torch.as_tensor(measure(a, b))
+    monkeypatch.setattr(measures, "CHUNK", 37 * 300)
+    again = torch.as_tensor(measure(a.flip(0), b[torch.randperm(300)]))
+    assert (again.flip(0) if name == "nearest" else again).tolist() == pytest.approx(found.tolist(), rel=1e-6)

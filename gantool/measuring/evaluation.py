@@ -1,38 +1,28 @@
 """`gantool eval`: how good what a model draws is, between an untrained network and real pictures."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from gantool import device, files
+from gantool import device
 from gantool.data import catalog, named
-from gantool.data.pictures import Pictures, open_data, shaped
+from gantool.data.pictures import DataSpec, Pictures, open_data, shaped
 from gantool.errors import USAGE, UserError
-from gantool.measuring import measures
-from gantool.measuring.judge import FEATURES, Judge, digits_judge, kept_judge, look, of_digits, random_judge
+from gantool.measuring import cas, gates, measures, report, sheet
+from gantool.measuring.judge import FEATURES, Judge, digits_judge, kept_judge, of_digits, random_judge
+from gantool.measuring.scores import Ground, Seen, ground, scores, see, see_data
+from gantool.measuring.waiting import waiting
 from gantool.modelfile import open_model
 from gantool.options import EvalCommand, InputOptions, Recipe
 from gantool.registry import Registry
 from gantool.run import Run
 from gantool.sampler import draw
-from gantool.terminal import console, table
+from gantool.terminal import console
 from gantool.variant import Variant
 
 FEWEST = 2 * FEATURES  # pictures; with no more than this, covariances of features say little
-SURE = 0.9
-NEIGHBOURS = 5  # of density and coverage
-
-
-class Seen(NamedTuple):
-    """Some pictures as the judge sees them, and their classes: true ones, or those asked for."""
-
-    features: Tensor
-    probabilities: Tensor
-    labels: Tensor | None
-    radii: Tensor | None = None  # of the features' neighbourhoods, where several sets are laid over them
 
 
 class Real(NamedTuple):
@@ -41,38 +31,96 @@ class Real(NamedTuple):
     reference: Pictures
     control: Pictures
     split: str  # test: pictures the model was not trained on; train: one half of those it was
+    training: Pictures | None  # all it was trained on, if these are
+
+
+class Measured(NamedTuple):
+    """All that came of it; `ground` and `drawn` are for pictures of it."""
+
+    path: Path
+    variant: Variant
+    judge: Judge
+    real: Real | None
+    ground: Ground
+    drawn: Seen
+    report: dict[str, Any]
 
 
 def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
+    found = measure(registry, name, command)
+    run = Run(found.path.parent)
+    if run.config.is_file():
+        report.keep(run.eval, found.report)
+        training = found.real.training.pixels if found.real and found.real.training else None
+        classes, lines = found.variant.data.classes, list(run.lines())
+        sheet.write(run.eval.with_suffix(".png"), found.report, found.drawn, found.ground, training, classes, lines)
+    report.out(found.report, command)
+
+
+def measure(registry: Registry, name: str, command: EvalCommand, seconds: float | None = None) -> Measured:
+    """A model's scores; `seconds` is how long it was trained, if that is known."""
+    wanted = gates.chosen(command.metrics)
     path, variant, facts = open_model(registry, name, command.run, command.device, "eval")
     if issubclass(type(variant).SampleOptions, InputOptions):
         raise UserError(f"{name} turns pictures into pictures; eval measures variants that draw from noise.")
     device.seed_all(command.seed)
     real = real_pictures(facts, path, variant, command)
-    n = min(command.n, *map(len, real[:2])) if real else command.n
-    if n <= FEWEST:
-        more = "Give more with -n." if n == command.n else "Its data has no more; measure against others with --data."
-        raise UserError(f"{n} pictures are too few: measuring takes more than {FEWEST}.", more, USAGE)
-    judge, who = find_judge(facts, variant, real)
-    classes = len(variant.data.classes)
-    reference = see(judge, real.reference, n) if real else None
-    if reference:
-        reference = reference._replace(radii=measures.nearest(reference.features, reference.features, NEIGHBOURS + 1))
+    n = enough(command.n, *map(len, real[:2])) if real else enough(command.n)
+    judge, who = find_judge(variant.data, str(facts["data"]), real)
+    on = ground_of(judge, real, n)
     drawn = seen_drawn(judge, variant, n)
-    report: dict[str, Any] = {"run": str(path), "step": facts["step"], "judge": who, "n": n}
-    report["scores"] = scores(drawn, reference, classes)
     untrained = type(variant)(variant.options, variant.data).to(variant.device).eval()
-    report["untrained"] = scores(seen_drawn(judge, untrained, n), reference, classes)
+    found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "judge": who, "n": n}
+    found |= {"scores": scores(drawn, on, wanted), "null": "an untrained network"}
+    found["floor"] = scores(seen_drawn(judge, untrained, n), on, wanted)
     if real:
-        report["data"], report["split"] = command.data or facts["data"], real.split
-        report["real"] = scores(see(judge, real.control, n), reference, classes)
-    run = Run(path.parent)
-    if run.config.is_file():
-        files.write(run.eval, json.dumps(report, indent=1) + "\n")
-    if command.json:
-        print(json.dumps(report))
-    else:
-        show(report)
+        found["data"], found["split"] = command.data or facts["data"], real.split
+        found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
+        if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
+            found["scores"]["CAS"], found["ceiling"]["CAS"] = trained_on_samples(drawn, real, n)
+    if on.training is not None and "nearest_ratio" in wanted:
+        found["floor"]["nearest_ratio"] = 0.0  # of copies, whose every sample is a training picture
+    if drawn.labels is not None and on.classes > 1:
+        table = measures.confusion(drawn.labels, drawn.probabilities.argmax(1), on.classes)
+        found["confusion"] = table.tolist()
+    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), seconds)):
+        found["gates"] = report.verdicts(limits, found)
+    return Measured(path, variant, judge, real, on, drawn, found)
+
+
+def enough(*counts: int) -> int:
+    """The least of them, if covariances can be made of so many pictures. The first is what was asked for."""
+    if (n := min(counts)) <= FEWEST:
+        more = "Give more with -n." if n == counts[0] else "There are no more; measure against others with --data."
+        why = f"the covariance of {FEATURES} features needs more than {FEWEST}."
+        raise UserError(f"{n} pictures are too few: {why}", more, USAGE)
+    return n
+
+
+def ground_of(judge: Judge, real: Real | None, n: int) -> Ground:
+    if real is None:
+        return ground(judge, None, None, None)
+    reference = see_data(judge, real.reference, n)
+    training = real.training.pixels if real.training else None
+    return ground(judge, reference, training, reference.features if real.split == "test" else None)
+
+
+def ceiling(control: Seen, on: Ground, wanted: tuple[str, ...]) -> dict[str, float]:
+    """What real pictures get in the samples' place. By its definition, new ones have a nearest ratio of 1."""
+    found = scores(control, on, wanted)
+    return found | {"nearest_ratio": 1.0} if "nearest_ratio" in found else found
+
+
+def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
+    """The classification accuracy score, and the same of as many real pictures."""
+    tested = real.control if real.split == "train" else real.reference
+    by_real = real.reference if real.split == "train" else real.control
+    classes, found = len(real.reference.spec.classes), []
+    sets = (("samples", drawn.pixels, drawn.labels), ("real pictures", by_real.pixels[:n], by_real.labels[:n]))
+    for what, pixels, labels in sets:
+        with waiting(f"training a classifier on {what}") as tell:
+            found.append(cas.score(pixels, cast(Tensor, labels), tested.pixels, tested.labels, classes, tell))
+    return found[0], found[1]
 
 
 def seen_drawn(judge: Judge, variant: Variant, n: int) -> Seen:
@@ -81,95 +129,54 @@ def seen_drawn(judge: Judge, variant: Variant, n: int) -> Seen:
         for part in draw(variant, n, variant.SampleOptions()):
             pixels.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
             labels += [] if part.labels is None else [torch.from_numpy(part.labels)]
-    return Seen(*look(judge, torch.cat(pixels)), torch.cat(labels) if labels else None)
-
-
-def see(judge: Judge, data: Pictures, n: int) -> Seen:
-    return Seen(*look(judge, data.pixels[:n]), data.labels[:n] if data.spec.classes else None)
+    return see(judge, torch.cat(pixels), torch.cat(labels) if labels else None)
 
 
 def real_pictures(facts: dict[str, Any], path: Path, variant: Variant, command: EvalCommand) -> Real | None:
     """The data the model was trained on, or --data: its test split if it has one, else two halves of it."""
     kept = Run(path.parent).read_config() if Run(path.parent).config.is_file() else facts["settings"]
     folder = command.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
-    data, spec = command.data or str(kept["data"]), variant.data
+    data = command.data or str(kept["data"])
     try:
-        recipe = Recipe(data=data, data_dir=folder, size=spec.size, channels=cast(Literal[1, 3, 4], spec.channels))
-        if (all_ := open_data(recipe)).streamed:
-            raise UserError(f"{data} is too large to be measured in memory.")
+        real = open_real(data, folder, variant.data)
     except UserError as error:
         if command.data:
             raise
         console(stderr=True).print(f"note: measured without real pictures. {error.message}")
         return None
+    same = real.training is not None and real.training.fingerprint() == facts.get("fingerprint")
+    return real if same else real._replace(training=None)
+
+
+def open_real(data: str, folder: Path | None, spec: DataSpec | None = None) -> Real:
+    """Real pictures, at the size and channels of `spec`, else their own."""
+    size, channels = (spec.size, spec.channels) if spec else (None, None)
+    recipe = Recipe(data=data, data_dir=folder, size=size, channels=cast(Literal[1, 3, 4] | None, channels))
+    if (all_ := open_data(recipe)).streamed:
+        raise UserError(f"{data} is too large to be measured in memory.")
     order = torch.randperm(len(all_), generator=torch.Generator().manual_seed(0))
     if data in catalog.CATALOG and data != "digits":
         pixels, labels = named.load(data, folder, train=False)
-        held = Pictures(shaped(pixels, spec.size, spec.channels), labels, all_.spec.classes)
+        held = Pictures(shaped(pixels, size, channels), labels, all_.spec.classes)
         mixed = torch.randperm(len(held), generator=torch.Generator().manual_seed(0))
-        return Real(part(held, mixed), part(all_, order), "test")
+        return Real(part(held, mixed), part(all_, order), "test", all_)
     half = len(order) // 2
-    return Real(part(all_, order[:half]), part(all_, order[half:]), "train")
+    return Real(part(all_, order[:half]), part(all_, order[half:]), "train", all_)
 
 
 def part(data: Pictures, index: Tensor) -> Pictures:
     return Pictures(data.pixels[index], data.labels[index], data.spec.classes)
 
 
-def find_judge(facts: dict[str, Any], variant: Variant, real: Real | None) -> tuple[Judge, str]:
+def find_judge(spec: DataSpec, data: str, real: Real | None) -> tuple[Judge, str]:
     """The shipped judge for digits, one trained now for other classes, and for none convolutions never trained."""
-    spec = variant.data
-    if of_digits(spec, facts["data"]):
+    if of_digits(spec, data):
         return digits_judge(), "digits-judge"
     if not spec.classes:
         return random_judge(spec.channels), "random-convolutions"
     if not real:
         raise UserError("Without its data there is nothing to train a judge on.", "Give --data.", USAGE)
     pixels, labels = (torch.cat([getattr(d, of) for d in real[:2]]) for of in ("pixels", "labels"))
-    name = f"{facts['data']}-judge"
-    judge = kept_judge(
-        Pictures(pixels, labels, spec.classes), lambda: console(stderr=True).print(f"training {name}...")
-    )
+    name = f"{Path(data).name}-judge"
+    judge = kept_judge(Pictures(pixels, labels, spec.classes), lambda: waiting(f"training {name}"))
     return judge, f"{name}, {judge.accuracy:.1%} right on pictures held out"
-
-
-def scores(x: Seen, real: Seen | None, classes: int) -> dict[str, float]:
-    """All that can be said of pictures; distances need real ones, and classes a judge that knows some."""
-    found: dict[str, float] = {}
-    if classes:
-        sure, seen = x.probabilities.max(1)
-        if x.labels is not None:
-            found["label_accuracy"], found["worst_class"] = measures.accuracy(
-                measures.confusion(x.labels, seen, classes)
-            )
-        found["sure"] = (sure > SURE).double().mean().item()
-        found["classifier_score"] = measures.classifier_score(x.probabilities)
-        found["class_balance_kl"] = measures.imbalance(seen, classes)
-        found["classes_drawn"] = len(torch.unique(seen))
-    if real:
-        found["FD"] = measures.frechet(real.features, x.features)
-        found["KID"], found["KID_spread"] = measures.kernel(real.features, x.features)
-        found["density"], found["coverage"] = measures.density_and_coverage(
-            real.features, x.features, NEIGHBOURS, real.radii
-        )
-        if classes and real.labels is not None:
-            each = [measures.variety(s.features, s.probabilities.argmax(1), classes) for s in (x, real)]
-            found["variety"] = (each[0] / each[1])[each[1] > 0].mean().item()
-    return found
-
-
-def show(report: dict[str, Any]) -> None:
-    """Each score, between what an untrained network and real pictures get."""
-    rows, judge = [], report["judge"].partition(",")[0]
-    for name, value in report["scores"].items():
-        null, best = report["untrained"].get(name), report.get("real", {}).get(name)
-        if name == "KID_spread":
-            continue
-        label = f"{name}[{judge}, {report['n']}, {report['split']}]" if name in ("FD", "KID") else name
-        reached = ""
-        if None not in (null, best) and abs(null - best) > 0.1 * abs(best):  # else no network fails this measure
-            reached = f"{max(0, 1 - abs(value - best) / abs(null - best)):.0%}"
-        rows.append((label, *("" if v is None else f"{v:.4g}" for v in (value, null, best)), reached))
-    table(("measure", "value", "untrained", "real", "reached"), rows)
-    print("reached: 0% is as far from real pictures as an untrained network, 100% is as near as other real pictures")
-    print(f"{report['n']} samples of {report['run']}, judged by: {report['judge']}")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ DIGITS_PATH = Path(__file__).parents[1] / "assets" / "digits-judge.safetensors"
 DIGITS_SHA256 = "7ee7ea359a0c25f80878dee6e169ccba1d4f96f89f0f4136a11d2a9a90b3c495"
 FEATURES = 64
 LIMIT = 1.001  # interpolation may round a hair past one; anything further is in the wrong scale
+NUMBERS = 2**25  # of pixels, held as floats at once
 LUMA = (0.299, 0.587, 0.114)
 Progress = Callable[[float], None] | None  # told the fraction done
 
@@ -121,7 +122,8 @@ def _augment(images: Tensor) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _fit(judge: Judge, images: Tensor, labels: Tensor, epochs: int, progress: Progress) -> None:
+def fit(judge: Judge, images: Tensor, labels: Tensor, epochs: int, progress: Progress) -> None:
+    """Train it on uint8 images, each shown `epochs` times and never twice alike."""
     batch = max(8, min(128, len(images) // 20))
     steps = len(images) // batch  # without a short last batch, whose statistics would mislead
     optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
@@ -150,14 +152,14 @@ def train_judge(
         torch.default_generator.manual_seed(seed)
         judge = Judge(images.shape[1], classes, 28 if images.shape[-1] == 28 else 32).to(images.device)
         held, kept = torch.randperm(len(images)).to(images.device).tensor_split([len(images) // 10])
-        _fit(judge.train(), images[kept], labels[kept], epochs, progress)
+        fit(judge.train(), images[kept], labels[kept], epochs, progress)
     right = judge_classes(judge.eval(), images[held].float() / 127.5 - 1) == labels[held]
     judge.accuracy = float(right.float().mean())
     return judge
 
 
-def kept_judge(data: Pictures, begin: Callable[[], None]) -> Judge:
-    """A judge of these pictures: from the cache, or trained now, after `begin` was told, and kept there."""
+def kept_judge(data: Pictures, wait: Callable[[], AbstractContextManager[Callable[[float], None]]]) -> Judge:
+    """A judge of these pictures: from the cache, or trained now, in `wait`'s context, and kept there."""
     path = named.default_folder() / "judges" / f"{data.fingerprint()}-{data.spec.size}.safetensors"
     if path.is_file():
         with suppress(UserError, KeyError, RuntimeError):  # one that does not fit is made anew
@@ -166,8 +168,8 @@ def kept_judge(data: Pictures, begin: Callable[[], None]) -> Judge:
             judge.load_state_dict(weights)
             judge.accuracy = facts["accuracy"]
             return judge.eval()
-    begin()
-    judge = train_judge(data.pixels, data.labels, len(data.spec.classes))
+    with wait() as tell:
+        judge = train_judge(data.pixels[:, :3], data.labels, len(data.spec.classes), progress=tell)
     facts = {"channels": judge.channels, "classes": judge.classes, "side": judge.side, "accuracy": judge.accuracy}
     with suppress(OSError):  # it can do without
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,6 +196,7 @@ def random_judge(channels: int) -> Judge:
 @torch.no_grad()
 def look(judge: Judge, pixels: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
     """Features, and probabilities of the classes, of pictures as bytes."""
+    batch = max(1, min(batch, NUMBERS // pixels[0].numel()))  # large pictures a few at a time
     seen = [judge.features(part.float() / 127.5 - 1) for part in torch.split(pixels[:, :3], batch)]
     features = torch.cat(seen)
     return features, judge.head(features).softmax(1)

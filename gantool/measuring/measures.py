@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK = 1024  # rows of a distance matrix held at once
+CHUNK = 2**23  # numbers of a distance matrix held at once
 
 
 class Spread(NamedTuple):
@@ -47,10 +47,38 @@ def kernel(a: Tensor, b: Tensor, subsets: int = 20, size: int = 1000, seed: int 
     return Spread(float(each.mean()), float(each.std()))
 
 
+def rows(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    """`a` in parts, of each of which the distances to all of `b` may be held."""
+    return torch.split(a, max(1, CHUNK // len(b)))
+
+
 def nearest(a: Tensor, b: Tensor, k: int = 1) -> Tensor:
     """For each of `a`, its distance to the k-th nearest of `b`."""
     a, b = a.double(), b.double()
-    return torch.cat([torch.cdist(part, b).kthvalue(k, dim=1).values for part in torch.split(a, CHUNK)])
+    return torch.cat([torch.cdist(part, b).kthvalue(k, dim=1).values for part in rows(a, b)])
+
+
+def closest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """For each of `a`, its distance to the nearest of `b`, and which that is."""
+    a, b = a.double(), b.double()
+    found = [torch.cdist(part, b).min(1) for part in rows(a, b)]
+    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+
+
+def apart(training: Tensor, held: Tensor | None = None) -> Tensor:
+    """How far pictures held out are from the nearest training picture.
+
+    Where none were held out, how far each training picture is from its nearest fellow: as far, on average.
+    """
+    return nearest(training, training, 2) if held is None else nearest(held, training)  # the nearest is itself
+
+
+def copying(fake: Tensor, training: Tensor, usual: float) -> float:
+    """The nearest-neighbour ratio: how far fakes are from training pictures, as a share of what is usual.
+
+    1 is as far as new real pictures are, 0 is copies; the median of all, so that it sees copying as a habit.
+    """
+    return float(nearest(fake, training).median()) / max(usual, 1e-12)
 
 
 def density_and_coverage(real: Tensor, fake: Tensor, k: int = 5, radii: Tensor | None = None) -> tuple[float, float]:
@@ -61,7 +89,8 @@ def density_and_coverage(real: Tensor, fake: Tensor, k: int = 5, radii: Tensor |
     real, fake = real.double(), fake.double()
     radii = nearest(real, real, k + 1) if radii is None else radii  # the nearest of all is the picture itself
     inside, held = torch.zeros((), dtype=torch.int64), []
-    for part, reach in zip(torch.split(real, CHUNK), torch.split(radii, CHUNK), strict=True):
+    parts = rows(real, fake)
+    for part, reach in zip(parts, torch.split(radii, len(parts[0])), strict=True):
         within = torch.cdist(part, fake) < reach.unsqueeze(1)
         inside += within.sum()
         held.append(within.any(1))

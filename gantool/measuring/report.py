@@ -1,0 +1,94 @@
+"""What `eval` found, as a table, as JSON, and as a verdict."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gantool import files
+from gantool.errors import UserError
+from gantool.measuring.gates import Gates
+from gantool.options import EvalCommand
+from gantool.terminal import console, table
+
+HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
+
+
+def verdicts(limits: Gates, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each gate, and whether it is passed; null where its score was not measured."""
+    real = found.get("ceiling", {})
+    return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in limits.gates]
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    files.write(path, json.dumps(found, indent=1) + "\n")
+
+
+def out(found: dict[str, Any], command: EvalCommand) -> None:
+    """Where the flags ask for it: a file, JSON, else a table."""
+    if missing := [name for name in asked(command) if name not in found["scores"]]:
+        console(stderr=True).print(f"note: cannot be measured here: {', '.join(missing)}")
+    if command.out:
+        try:
+            keep(command.out, found)
+        except OSError as error:
+            raise UserError(f"{command.out} cannot be written: {error.strerror}.", "Give another --out.") from None
+    if command.json:
+        print(json.dumps(found))
+    else:
+        show(found)
+
+
+def asked(command: EvalCommand) -> tuple[str, ...]:
+    from gantool.measuring.gates import chosen
+
+    return chosen(command.metrics) if command.metrics and "all" not in command.metrics.split(",") else ()
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Of each score: name, value, floor, ceiling, how far from one to the other, and its gate's verdict."""
+    made, judge = [], found["judge"].partition(",")[0]
+    gate = {g["score"]: f"{'pass' if g['passed'] else 'FAIL'} {g['gate']}" for g in found.get("gates", [])}
+    for name, value in found["scores"].items():
+        if name == "KID_spread":
+            continue
+        floor, best = (found.get(end, {}).get(name) for end in ("floor", "ceiling"))
+        label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in ("FD", "KID") else name
+        reached = ""
+        if None not in (floor, best) and abs(floor - best) > 0.1 * abs(best):  # else nothing fails this measure
+            reached = f"{max(0, 1 - abs(value - best) / abs(floor - best)):.0%}"
+        numbers = ("" if v is None else f"{v:.4g}" for v in (value, floor, best))
+        made.append((label, *numbers, reached, gate.get(name, "")))
+    return made
+
+
+def show(found: dict[str, Any]) -> None:
+    """Each score, between its null and real pictures."""
+    body = rows(found)
+    wide = len(HEADER) if any(row[-1] for row in body) else len(HEADER) - 1
+    table(HEADER[:wide], [row[:wide] for row in body])
+    for note in notes(found):
+        print(note)
+    print(f"{found['n']} samples of {found['run']}, judged by: {found['judge']}")
+    if said := verdict(found):
+        print(said)
+
+
+def notes(found: dict[str, Any]) -> list[str]:
+    """What the columns are."""
+    copied = "; of nearest_ratio, the training pictures themselves" if "nearest_ratio" in found["scores"] else ""
+    ends = ["ceiling: other real pictures; reached: from floor to ceiling"] if "ceiling" in found else []
+    return [f"floor: {found['null']}{copied}", *ends]
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """All gates in a sentence; nothing where there are none."""
+    if not (gates := found.get("gates", [])):
+        return ""
+    failed = [g["score"] for g in gates if g["passed"] is False]
+    unknown = [f"{g['score']} {g['gate']}" for g in gates if g["passed"] is None]
+    passed = len(gates) - len(failed) - len(unknown)
+    return (
+        f"passes {passed} of {len(gates)} gates"
+        + (f"; fails {', '.join(failed)}" if failed else "")
+        + (f"; not measured: {', '.join(unknown)}" if unknown else "")
+    )
