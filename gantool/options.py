@@ -177,19 +177,16 @@ class EvalCommand:
         str | None, Option(help="Real pictures to measure against.", show_default="what it was trained on")
     ] = None
     data_dir: Annotated[Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.")] = None
-    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0
-    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
-    json: Annotated[bool, Option("--json", help="Print JSON.")] = False
-
-
-def plain(settings: Any) -> Any:
     metrics: Annotated[
         str | None,
         Option(metavar="A,B", callback=score_names, help="Scores to measure, or all.", show_default="all but CAS"),
     ] = None
-    """A setting as YAML and JSON can hold it."""
-    return str(settings) if isinstance(settings, Path) else settings
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0
+    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
     out: Annotated[Path | None, Option("--out", "-o", metavar="FILE.json", help="Write JSON to a file as well.")] = None
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False
+
+
 @dataclass(kw_only=True)
 class MeasureCommand(EvalCommand):
     """`eval` without a variant's name."""
@@ -201,3 +198,6 @@ class MeasureCommand(EvalCommand):
     against: Annotated[str | None, Option(help="Real pictures to compare --images with: as --data.")] = None
 
 
+def plain(settings: Any) -> Any:
+    """A setting as YAML and JSON can hold it."""
+    return str(settings) if isinstance(settings, Path) else settings
