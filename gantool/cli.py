@@ -18,8 +18,8 @@ from typer.main import get_command
 from gantool import __version__, listing, terminal, torchrun
 from gantool.data import catalog
 from gantool.errors import USAGE, UserError
-from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command
-from gantool.options import EvalCommand, SampleCommand, TrainCommand, device_name
+from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command, parameters
+from gantool.options import Compile, EvalCommand, MeasureCommand, SampleCommand, TrainCommand, device_name
 from gantool.outline import outline
 from gantool.registry import ALLOW, Registry
 from gantool.run import RUNS, Run, find, model_path, newest, runs_of, unfinished
@@ -179,9 +179,8 @@ def resume(
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
     """Go on with a run exactly where its last checkpoint stands."""
-    go_on(
-        find(run) if run else unfinished(), {"steps": steps} if steps else {}, TrainCommand(device=device, quiet=quiet)
-    )
+    this = TrainCommand(device=device, compile=compile, quiet=quiet)
+    go_on(find(run) if run else unfinished(), {"steps": steps} if steps else {}, this)
 
 
 @app.command("list", cls=QuickCommand)
@@ -200,6 +199,7 @@ def info(variant: Annotated[str, Argument(help="A name from `gantool list`.")]) 
 def runs(
     folder: Annotated[Path, Argument(help="Where to look.")] = Path("runs"),
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    compile: Compile = "auto",
 ) -> None:
     """The runs so far, newest first."""
     listing.runs(folder, json)

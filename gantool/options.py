@@ -133,6 +133,11 @@ class InputOptions(SampleOptions):
     input: Annotated[Path, Option(exists=True, help="A picture, or a folder of them; names are kept.")]
 
 
+Compile = Annotated[
+    Literal["auto", "on", "off"], Option(help="Compile networks; auto: on a GPU, where it makes a long run shorter.")
+]
+
+
 @dataclass(kw_only=True)
 class TrainCommand:
     """What belongs to one `train`, and not to what is trained."""
@@ -140,6 +145,7 @@ class TrainCommand:
     name: Annotated[str | None, Option(help="Name of the run: runs/NAME.", show_default="VARIANT-001, -002...")] = None
     out: Annotated[Path | None, Option(file_okay=False, help="Folder of the run, instead of runs/NAME.")] = None
     device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    compile: Compile = "auto"
     resume: Annotated[bool, Option("--resume", help="Go on with --name or --out, or the newest run.")] = False
     dry_run: Annotated[bool, Option("--dry-run", help="Show settings, networks and time; train nothing.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gantool import device as devices
 from gantool import flags, hookspecs, modelfile, processes, sealed, torchrun
+from gantool.compiling import compile_networks
 from gantool.data.catalog import CATALOG
 from gantool.data.pictures import Data
 from gantool.display import clock, display
@@ -86,6 +87,7 @@ class Session:
         self.console.print(self.shape())
         recipe = trainer.recipe
         self.console.print(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
+        compile_networks(trainer, self.command.compile, self.console.print)
         signals.gently = trainer.interrupt
         try:
             trainer.run(self.events(run))
@@ -113,6 +115,7 @@ class Session:
         """Train, and leave the rest to the first process."""
         hooks = pluggy.PluginManager("gantool")
         hooks.add_hookspecs(hookspecs)
+        compile_networks(self.trainer, self.command.compile, self.console.print)
         signals.gently = self.trainer.interrupt
         self.trainer.run(hooks.hook)
 
