@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache, partial
+from inspect import Parameter, Signature
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,6 +141,26 @@ def eval_command(name: str) -> Any:
     return command(name, f"Measure {name}.", {"Measuring": EvalCommand}, run)
 
 
+def eval_without_variant(ctx: typer.Context, **values: Any) -> None:
+    if ctx.invoked_subcommand is None:
+        from gantool.measuring.comparison import without_variant
+
+        with Signals():
+            without_variant(registry(), MeasureCommand(**values))
+    elif early := [p.opts[0] for p in ctx.command.params if given_early(ctx, str(p.name))]:
+        raise UserError(f"{early[0]} goes behind {ctx.invoked_subcommand}.", code=USAGE)
+
+
+def given_early(ctx: typer.Context, name: str) -> bool:
+    return getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+eval_without_variant.__signature__ = Signature(  # type: ignore[attr-defined]
+    [
+        Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        *parameters(MeasureCommand, "Without a variant's name"),
+    ]
+)
 app = typer.Typer(
     name="gantool", cls=QuickGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
@@ -150,7 +171,10 @@ groups: dict[str, tuple[Build, str]] = {
     "eval": (eval_command, "Measure what a trained variant draws."),
 }
 for verb, (build, about) in groups.items():
-    group = typer.Typer(cls=variant_group(verb, build), callback=lambda: None, help=about, subcommand_metavar="VARIANT")
+    group = typer.Typer(
+        cls=variant_group(verb, build), help=about, subcommand_metavar="VARIANT",
+        callback=eval_without_variant if verb == "eval" else lambda: None, invoke_without_command=verb == "eval",
+    )  # fmt: skip
     app.add_typer(group, name=verb)
 
 
@@ -175,6 +199,7 @@ def everywhere(
 def resume(
     run: Annotated[Path | None, Argument(help="A run's folder or name; the newest unfinished one if left out.")] = None,
     steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None,
+    compile: Compile = "auto",
     device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
@@ -199,7 +224,6 @@ def info(variant: Annotated[str, Argument(help="A name from `gantool list`.")]) 
 def runs(
     folder: Annotated[Path, Argument(help="Where to look.")] = Path("runs"),
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
-    compile: Compile = "auto",
 ) -> None:
     """The runs so far, newest first."""
     listing.runs(folder, json)

@@ -84,7 +84,7 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
         table = measures.confusion(drawn.labels, drawn.probabilities.argmax(1), on.classes)
         found["confusion"] = table.tolist()
     if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), seconds)):
-        found["gates"] = report.verdicts(limits, found)
+        found["gates"] = report.verdicts(limits, found, wanted if command.metrics else gates.SCORES)
     return Measured(path, variant, judge, real, on, drawn, found)
 
 
@@ -154,18 +154,25 @@ def open_real(data: str, folder: Path | None, spec: DataSpec | None = None) -> R
     recipe = Recipe(data=data, data_dir=folder, size=size, channels=cast(Literal[1, 3, 4] | None, channels))
     if (all_ := open_data(recipe)).streamed:
         raise UserError(f"{data} is too large to be measured in memory.")
-    order = torch.randperm(len(all_), generator=torch.Generator().manual_seed(0))
     if data in catalog.CATALOG and data != "digits":
         pixels, labels = named.load(data, folder, train=False)
         held = Pictures(shaped(pixels, size, channels), labels, all_.spec.classes)
-        mixed = torch.randperm(len(held), generator=torch.Generator().manual_seed(0))
-        return Real(part(held, mixed), part(all_, order), "test", all_)
-    half = len(order) // 2
-    return Real(part(all_, order[:half]), part(all_, order[half:]), "train", all_)
+        return Real(mixed(held), mixed(all_), "test", all_)
+    return halves(all_)
 
 
-def part(data: Pictures, index: Tensor) -> Pictures:
-    return Pictures(data.pixels[index], data.labels[index], data.spec.classes)
+def halves(data: Pictures) -> Real:
+    """Where no pictures were held out."""
+    both, half = mixed(data), len(data) // 2
+    pixels, labels = both.pixels, both.labels
+    first = Pictures(pixels[:half], labels[:half], both.spec.classes)
+    return Real(first, Pictures(pixels[half:], labels[half:], both.spec.classes), "train", data)
+
+
+def mixed(data: Pictures, seed: int = 0) -> Pictures:
+    """In an order drawn by lot: a folder's is that of its classes."""
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    return Pictures(data.pixels[order], data.labels[order], data.spec.classes)
 
 
 def find_judge(spec: DataSpec, data: str, real: Real | None) -> tuple[Judge, str]:

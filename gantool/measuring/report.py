@@ -1,22 +1,23 @@
 """What `eval` found, as a table, as JSON, and as a verdict."""
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from gantool import files
-from gantool.errors import UserError
-from gantool.measuring.gates import Gates
+from gantool.errors import USAGE, UserError
+from gantool.measuring.gates import Gates, chosen
 from gantool.options import EvalCommand
 from gantool.terminal import console, table
 
 HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
 
 
-def verdicts(limits: Gates, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each gate, and whether it is passed; null where its score was not measured."""
-    real = found.get("ceiling", {})
-    return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in limits.gates]
+def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
+    """Each gate of these scores, and whether it is passed; null where its score could not be measured."""
+    real, asked = found.get("ceiling", {}), [g for g in limits.gates if g.score in of]
+    return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in asked]
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
@@ -31,7 +32,9 @@ def out(found: dict[str, Any], command: EvalCommand) -> None:
         try:
             keep(command.out, found)
         except OSError as error:
-            raise UserError(f"{command.out} cannot be written: {error.strerror}.", "Give another --out.") from None
+            raise UserError(
+                f"{command.out} cannot be written: {error.strerror}.", "Give another --out.", USAGE
+            ) from None
     if command.json:
         print(json.dumps(found))
     else:
@@ -39,8 +42,6 @@ def out(found: dict[str, Any], command: EvalCommand) -> None:
 
 
 def asked(command: EvalCommand) -> tuple[str, ...]:
-    from gantool.measuring.gates import chosen
-
     return chosen(command.metrics) if command.metrics and "all" not in command.metrics.split(",") else ()
 
 
@@ -68,9 +69,13 @@ def show(found: dict[str, Any]) -> None:
     table(HEADER[:wide], [row[:wide] for row in body])
     for note in notes(found):
         print(note)
-    print(f"{found['n']} samples of {found['run']}, judged by: {found['judge']}")
+    print(f"{found['n']} {made_by(found)}, judged by: {found['judge']}")
     if said := verdict(found):
         print(said)
+
+
+def made_by(found: dict[str, Any]) -> str:
+    return f"samples of {found['run']}" if "run" in found else f"pictures of {found['images']}"
 
 
 def notes(found: dict[str, Any]) -> list[str]:
