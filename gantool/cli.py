@@ -199,8 +199,8 @@ def everywhere(
 def resume(
     run: Annotated[Path | None, Argument(help="A run's folder or name; the newest unfinished one if left out.")] = None,
     steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None,
-    compile: Compile = "auto",
     device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
+    compile: Compile = "auto",
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
     """Go on with a run exactly where its last checkpoint stands."""
