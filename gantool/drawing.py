@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import math
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,10 +40,20 @@ def grid(images: Picture, columns: int | None = None, gap: int = 2, background: 
 
 
 def encode_png(picture: Picture) -> bytes:
-    """PNG bytes; the same picture always gives the same bytes."""
-    buffer = io.BytesIO()
-    _image(picture).save(buffer, format="PNG")
-    return buffer.getvalue()
+    """PNG bytes; the same picture always gives the same bytes.
+
+    Not by Pillow, which tries five filters on each row: grids and charts come out as small without any, and single
+    pictures take half the time in grey, a third in colour.
+    """
+    _check(picture)
+    height, width, channels = picture.shape
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # a row begins with the number of its filter
+    rows[:, 1:] = picture.reshape(height, -1)
+    head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.data)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
 
 
 def animate(frames: Iterable[Picture], milliseconds: int = 120, hold: int = 1500) -> bytes:
@@ -84,9 +96,13 @@ def half_blocks(picture: Picture, width: int) -> Text:
     return text
 
 
-def _image(picture: Picture) -> Image.Image:
+def _check(picture: Picture) -> None:
     if picture.ndim != 3 or picture.shape[2] not in (1, 3, 4) or picture.dtype != np.uint8:
         raise ValueError(f"expected uint8 (H, W, 1, 3 or 4), got {picture.dtype} {picture.shape}")
+
+
+def _image(picture: Picture) -> Image.Image:
+    _check(picture)
     return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
 
 

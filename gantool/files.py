@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -11,13 +11,16 @@ from typing import IO
 CANNOT = (errno.EINVAL, errno.EBADF, errno.ENOTSUP)  # what file systems say that do not sync folders
 
 
-def write(path: Path, data: bytes | str, sync: bool = True) -> None:
-    """Replace `path` in one step: a reader sees the old bytes or the new ones; with `sync`, after a power cut too."""
+def write(path: Path, data: bytes | str | Callable[[IO[bytes]], object], sync: bool = True) -> None:
+    """Replace `path` in one step: a reader sees the old bytes or the new ones; with `sync`, after a power cut too.
+
+    What is too large to hold is given as a function, which writes it to the file that it is given.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with naming(path):
         try:
             with temporary.open("wb") as file:
-                file.write(data.encode() if isinstance(data, str) else data)
+                data(file) if callable(data) else file.write(data.encode() if isinstance(data, str) else data)
                 if sync:
                     file.flush()
                     os.fsync(file.fileno())

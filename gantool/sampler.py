@@ -1,75 +1,112 @@
-"""Draws from a model and writes what was drawn: a grid, a film, an .npz, or a folder of PNGs."""
+"""Draws from a model, and shows how far it is."""
 
-import io
 import math
 import re
-import zipfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gantool import device, drawing, files, terminal
+from gantool import device, terminal
 from gantool.data import images
 from gantool.data.pictures import as_bytes, as_floats, as_pictures
-from gantool.errors import FAILED, USAGE, UserError
+from gantool.errors import USAGE, UserError
 from gantool.modelfile import open_model
 from gantool.options import InputOptions, SampleCommand, grid_shape
 from gantool.registry import Registry
 from gantool.variant import Variant
+from gantool.writing import KINDS, Drawn, write
 
-CHUNK = 256  # images drawn at once
+CHUNK = 512  # images drawn at once, and the size they may have: more is not faster, and takes more memory
+PIXELS = CHUNK * 32 * 32
 USUAL = 64
-KINDS = (".png", ".gif", ".npz")
-
-
-class Drawn(NamedTuple):
-    """Some images as bytes (n, H, W, C), their classes where known, and what to call their files."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-    names: list[str]
+SOON, STEADY = 1.0, 5.0  # seconds until there is a bar; between lines where there can be none
 
 
 def sample(registry: Registry, name: str, command: SampleCommand, options: Any) -> None:
-    out, columns, rows = command.out or Path(f"{name}.png"), *(grid_shape(command.grid) if command.grid else (0, 0))
+    out = command.out or Path(f"{name}.png")
+    columns, rows = grid_shape(command.grid) if command.grid else (0, 0)
     if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
-        raise UserError(
-            f"{out} is none of FILE.png, FILE.gif, FILE.npz or a folder.", "For example: --out sheet.png", USAGE
-        )
+        kinds = ", ".join(f"FILE{kind}" for kind in KINDS)
+        raise UserError(f"{out} is none of {kinds} or a folder.", "For example: --out sheet.png", USAGE)
     _, variant, _ = open_model(registry, name, command.run, command.device)
     options = type(variant).SampleOptions(**vars(options))  # the class itself, where a stand-in parsed the flags
-    if isinstance(options, InputOptions) and out.resolve() == options.input.resolve():
-        raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
-    n = command.n or (columns * rows if columns else None)
-    device.seed_all(command.seed)
-    console = terminal.console(stderr=True, quiet=command.quiet)
-    with torch.inference_mode():
-        count = write(out, draw(variant, n, options), columns or strip(options, n))
-    console.print(f"{count} pictures in {out}")
-
-
-def draw(variant: Variant, n: int | None, options: Any) -> Iterator[Drawn]:
-    """n images drawn, or every input translated; a few hundred at a time."""
+    wanted = command.n or columns * rows or None
     if isinstance(options, InputOptions):
-        yield from translate(variant, n, options)
-        return
-    wanted, done, classes = n or USUAL, 0, variant.data.classes
+        if out.resolve() == options.input.resolve():
+            raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
+        inputs = listed(options.input)[:wanted]
+        n, drawn = len(inputs), translate(variant, inputs, options)
+    else:
+        n = wanted or USUAL
+        drawn = draw(variant, n, options)
+    device.seed_all(command.seed)
+    device.keep_pages()
+    console = terminal.console(stderr=True, quiet=command.quiet)
+    with torch.inference_mode(), Pace(console, n) as pace:
+        write(out, map(pace, drawn), n, columns or strip(options, wanted))
+    console.print(f"{n} pictures in {out}")
+
+
+class Pace:
+    """Says of the pictures that pass how many did: a bar on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, console: Console, count: int) -> None:
+        self.console, self.count, self.done = console, count, 0
+        self.began = self.last = time.monotonic()
+        self.bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def __call__(self, part: Drawn) -> Drawn:
+        self.done += len(part.images)
+        now = time.monotonic()
+        if self.console.quiet or now - self.began < SOON:
+            pass
+        elif self.console.is_terminal and not self.console.is_dumb_terminal:
+            if self.bar is None:
+                columns = TextColumn("pictures"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(compact=True)
+                self.bar = Progress(*columns, console=self.console, transient=True)
+                self.bar.add_task("", total=self.count)
+                self.bar.start()
+            self.bar.update(self.bar.task_ids[0], completed=self.done)
+        elif now - self.last >= STEADY:
+            self.last = now
+            self.console.print(f"{self.done} of {self.count} pictures")
+        return part
+
+
+def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
+    """n images drawn, a few hundred at a time."""
+    done, classes = 0, [filename(name) for name in variant.data.classes]
     # A film's noises lie on one path. Elsewhere, chunks hold every class equally often, so that turns go on.
-    turn = max(len(classes), 1)
-    size = wanted if getattr(options, "interpolate", False) else math.ceil(CHUNK / turn) * turn
-    while done < wanted:
-        got = variant.sample(min(size, wanted - done), options)
+    turn, most = max(len(classes), 1), min(CHUNK, max(1, PIXELS // variant.data.size**2))
+    size = n if getattr(options, "interpolate", False) else math.ceil(most / turn) * turn
+    while done < n:
+        asked = min(size, n - done)
+        got = variant.sample(asked, options)
         x, labels = got if isinstance(got, tuple) else (got, None)
-        names = [f"{done + i:05d}" for i in range(len(x))]
-        if labels is not None and classes:
-            names = [f"{name}-{filename(classes[y])}" for name, y in zip(names, labels.tolist(), strict=True)]
-        yield Drawn(as_pictures(as_bytes(x)), None if labels is None else labels.cpu().numpy(), names)
-        done += len(x)
+        if len(x) != asked:
+            raise ValueError(f"{type(variant).__name__}.sample was asked for {asked} images and gave {len(x)}")
+        known = None if labels is None else labels.cpu().numpy()
+        yield Drawn(as_pictures(as_bytes(x)), known, names(done, asked, known, classes))
+        done += asked
+
+
+def names(first: int, count: int, labels: Any, classes: Sequence[str]) -> Iterator[str]:
+    """What to call so many pictures: only a folder asks."""
+    for i in range(count):
+        yield f"{first + i:05d}-{classes[labels[i]]}" if labels is not None and classes else f"{first + i:05d}"
 
 
 def filename(name: str) -> str:
@@ -77,9 +114,9 @@ def filename(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def translate(variant: Variant, n: int | None, options: InputOptions) -> Iterator[Drawn]:
-    spec, inputs = variant.data, listed(options.input)[:n]
-    alike = Counter(file.stem for file in inputs)
+def translate(variant: Variant, inputs: Sequence[Path], options: InputOptions) -> Iterator[Drawn]:
+    """Every input as the variant would have it, called as it was."""
+    spec, alike = variant.data, Counter(file.stem for file in inputs)
     for file in inputs:
         pixels = torch.from_numpy(images.read_picture(file, spec.size, spec.channels)).unsqueeze(0)
         (x,) = as_floats((pixels,), variant.device)
@@ -94,55 +131,6 @@ def listed(path: Path) -> list[Path]:
     if not found:
         raise UserError(f"No pictures in {path}.", f"Pictures end in {' '.join(images.EXTENSIONS)}.", USAGE)
     return found
-
-
-def write(out: Path, drawn: Iterator[Drawn], columns: int | None) -> int:
-    """Write as `out` asks, by its ending; anything else is a folder. Returns how many."""
-    try:
-        kind = out.suffix.lower()
-        if kind not in KINDS or out.is_dir():
-            return write_folder(out, drawn)
-        parts = list(drawn)
-        stack = np.concatenate([part.images for part in parts])
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if kind == ".npz":
-            write_npz(out, stack, [part.labels for part in parts])
-        elif kind == ".gif":
-            files.write(out, drawing.animate(stack, 60, 60))
-        else:
-            files.write(out, drawing.encode_png(drawing.grid(stack, columns)))
-        return len(stack)
-    except OSError as error:
-        full = error.errno in terminal.FULL
-        hint = "Free some space, or give another --out." if full else "Give another --out."
-        why, code = error.strerror or error, FAILED if full else USAGE
-        raise UserError(f"{out} cannot be written: {why}.", hint, code) from None
-
-
-def write_folder(out: Path, drawn: Iterator[Drawn]) -> int:
-    """One PNG each: 00000.png, 00001-frog.png..., or the names of the inputs."""
-    out.mkdir(parents=True, exist_ok=True)
-    count = 0
-    for part in drawn:
-        for name, image in zip(part.names, part.images, strict=True):
-            # Not synced: ten thousand pictures, each waiting for the disk, would take minutes.
-            files.write(out / f"{name}.png", drawing.encode_png(image), sync=False)
-            count += 1
-    return count
-
-
-def write_npz(out: Path, stack: NDArray[np.uint8], labels: list[NDArray[np.int64] | None]) -> None:
-    """As np.savez does, but without the time of day in it: same seed, same bytes."""
-    arrays: dict[str, NDArray[Any]] = {"images": stack[..., 0] if stack.shape[-1] == 1 else stack}
-    if known := [part for part in labels if part is not None]:
-        arrays["labels"] = np.concatenate(known)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.save(member, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
-    files.write(out, buffer.getvalue())
 
 
 def strip(options: Any, n: int | None) -> int | None:
