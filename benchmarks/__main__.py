@@ -1,0 +1,43 @@
+"""How fast gantool is, here: python benchmarks [SECTION...] (training kernels growth sampling startup).
+
+Each section prints a table. Nothing else should be running on the machine.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from networks import NETWORKS
+
+SECTIONS = ("training", "kernels", "growth", "sampling", "startup")
+SECONDS = """of each timing (default 12); in shorter ones previews and checkpoints come more often
+than in a default run, which makes gantool slower than it is"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"default: training; of {', '.join(SECTIONS)}, all"
+    )
+    parser.add_argument("--only", action="append", choices=NETWORKS, help="this network; may be said again")
+    parser.add_argument("--rounds", type=int, default=3, help="times that everything is timed, turn about (default 3)")
+    parser.add_argument("--seconds", type=float, default=12.0, help=SECONDS)
+    parser.add_argument("--data-dir", type=Path, help="folder with MNIST; else the embedded digits")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--plain", action="store_true", help="training: gantool with --average-images 0, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all rows there")
+    args = parser.parse_args()
+    sections = SECTIONS if "all" in args.sections else args.sections or SECTIONS[:1]
+    if unknown := set(sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}, all")
+    found = {name: getattr(importlib.import_module(name), name)(args) for name in sections}
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
