@@ -3,6 +3,9 @@
 import ctypes
 import random
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +48,11 @@ def half(precision: str, device: torch.device) -> bool:
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bf16"
+
+
+def cast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """What losses are computed in. Autocast is not free where it does nothing."""
+    return partial(torch.autocast, device.type, torch.bfloat16) if half(precision, device) else nullcontext
 
 
 def keep_pages() -> None:

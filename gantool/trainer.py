@@ -55,7 +55,7 @@ class Trainer:
         self.players = variant.players()
         self.owned = {name: [p for g in o.param_groups for p in g["params"]] for name, o in self.players.items()}
         self.rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.players.items()}
-        self.half = devices.half(recipe.precision, device)
+        self.cast = devices.cast(recipe.precision, device)
         self.step, self.steps = 0, recipe.steps or 0
         self.began, self.first = time.monotonic(), 0  # when this process set out, and from which step
         self.window: list[dict[str, Tensor]] = []  # what was measured since the last line of the log; on the device
@@ -88,13 +88,13 @@ class Trainer:
         self.window.append(dict(zip(terms, processes.mean(list(terms.values())), strict=True)))
 
     def next_turn(self, turns: Iterator[Turn]) -> Turn | None:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with self.cast():
             return next(turns, None)
 
     def play(self, turn: Turn) -> dict[str, Tensor]:
         """One optimiser step for one player: gradients are taken for what it owns and nothing else."""
         optimizer, owned = self.players[turn.player], self.owned[turn.player]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with self.cast():
             loss = turn.loss(turn.batch)
         terms = loss if isinstance(loss, dict) else {"loss": loss}
         total = reduce(torch.add, (term.float() for term in terms.values()))

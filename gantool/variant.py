@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Adam, Optimizer
 from typer import Option
 
@@ -133,6 +134,16 @@ class Variant(nn.Module, ABC):
     def latents(self, n: int, options: Any) -> Tensor:
         """Noise to sample from, as `--truncation` and `--interpolate` ask."""
         return gaussian(self.noise, n, options)
+
+    def compare(self, score: Callable[..., Tensor], real: tuple[Any, ...], fake: tuple[Any, ...]) -> list[Tensor]:
+        """score(*real) and score(*fake), in one pass: on small networks two take a fifth longer.
+
+        In two where batch norm would mix the pictures, or where the slope at the real ones will be asked for.
+        """
+        mixes = any(isinstance(layer, _BatchNorm) for layer in self.discriminator.modules())
+        if mixes or real[0].requires_grad:
+            return [score(*real), score(*fake)]
+        return list(score(*(torch.cat(pair) for pair in zip(real, fake, strict=True))).chunk(2))
 
     def log(self, **values: Tensor) -> None:
         """Numbers to be logged and not minimised."""

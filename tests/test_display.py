@@ -216,7 +216,7 @@ def test_on_a_cpu_half_precision_is_only_for_those_who_ask(precision: str, half:
 
 
 def test_a_step_in_half_precision_keeps_whole_weights(trainer: Trainer) -> None:
-    trainer.half, before = True, [p.clone() for p in trainer.variant.parameters()]
+    trainer.cast, before = device.cast("bf16", torch.device("cpu")), [p.clone() for p in trainer.variant.parameters()]
     trainer.take_step()
     assert all(p.dtype == torch.float32 for p in trainer.variant.parameters())
     assert all(torch.isfinite(p).all() for p in trainer.variant.parameters())

@@ -136,6 +136,22 @@ def test_a_step_is_what_plain_torch_would_do() -> None:
         assert torch.allclose(mine, its, atol=1e-5)
 
 
+@pytest.mark.parametrize(("layer", "slope", "passes"), [(nn.Identity(), False, 1), (nn.Identity(), True, 2),
+                                                        (nn.BatchNorm1d(64), False, 2)])  # fmt: skip
+def test_real_and_fake_are_compared_in_one_pass_where_they_cannot_mix(
+    layer: nn.Module, slope: bool, passes: int
+) -> None:
+    variant = start().variant
+    variant.discriminator = nn.Sequential(nn.Flatten(), layer, nn.Linear(64, 1), nn.Flatten(0))
+    x, fake = torch.randn(4, 1, 8, 8, requires_grad=slope), torch.randn(4, 1, 8, 8)
+    expected = variant.discriminator(x), variant.discriminator(fake)
+    seen: list[int] = []
+    variant.discriminator.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    for mine, its in zip(variant.compare(variant.discriminator, (x,), (fake,)), expected, strict=True):
+        torch.testing.assert_close(mine, its)
+    assert len(seen) == passes
+
+
 def test_a_penaltys_gradients_reach_the_weights_they_belong_to() -> None:
     """Differentiated twice, a convolution's come in another order in memory, which fused kernels do not look at."""
     ends = []

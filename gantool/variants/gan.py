@@ -55,7 +55,7 @@ class Game(Variant):
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
         penalised = o.r1 > 0 and self.step % o.r1_every == 0
-        on_x, on_fake = self.score(x.requires_grad_(penalised), y), self.score(fake, y)
+        on_x, on_fake = self.compare(self.score, (x.requires_grad_(penalised), y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
         self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
         loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}

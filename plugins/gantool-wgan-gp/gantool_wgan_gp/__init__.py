@@ -40,7 +40,7 @@ class WGANGP(Variant):
 
     def d_loss(self, batch: Batch) -> Loss:
         x, _, fake = batch
-        on_x, on_fake = self.discriminator(x).mean(), self.discriminator(fake).mean()
+        on_x, on_fake = (scores.mean() for scores in self.compare(self.discriminator, (x,), (fake,)))
         self.log(distance=on_x - on_fake)
         return {"critic": on_fake - on_x, "penalty": self.options.penalty * self.penalty(x, fake)}
 
