@@ -20,7 +20,15 @@ from gantool import __version__, listing, terminal, torchrun
 from gantool.data import catalog
 from gantool.errors import USAGE, UserError
 from gantool.flags import Given, QuickCommand, QuickGroup, UsageError, command, parameters
-from gantool.options import Compile, EvalCommand, MeasureCommand, SampleCommand, TrainCommand, device_name
+from gantool.options import (
+    AcceptCommand,
+    Compile,
+    EvalCommand,
+    MeasureCommand,
+    SampleCommand,
+    TrainCommand,
+    device_name,
+)
 from gantool.outline import outline
 from gantool.registry import ALLOW, Registry
 from gantool.run import RUNS, Run, find, model_path, newest, runs_of, unfinished
@@ -32,7 +40,7 @@ Build = Callable[[str], Any]
 
 
 def variant_group(verb: str, build: Build) -> type[QuickGroup]:
-    """`train`, `sample` and `eval` each hold one subcommand per installed variant."""
+    """`train`, `sample`, `eval` and `accept` each hold one subcommand per installed variant."""
 
     class VariantGroup(QuickGroup):
         def list_commands(self, ctx: Any) -> list[str]:
@@ -141,6 +149,18 @@ def eval_command(name: str) -> Any:
     return command(name, f"Measure {name}.", {"Measuring": EvalCommand}, run)
 
 
+def accept_command(name: str) -> Any:
+    def run(given: Given) -> None:
+        from gantool.measuring.acceptance import accept
+
+        with Signals() as signals:
+            if not accept(registry(), name, signals, *given.sections):
+                raise typer.Exit(1)
+
+    registry().offer(name)
+    return command(name, f"Hold {name} to its gates.", {"Acceptance": AcceptCommand}, run)
+
+
 def eval_without_variant(ctx: typer.Context, **values: Any) -> None:
     if ctx.invoked_subcommand is None:
         from gantool.measuring.comparison import without_variant
@@ -169,6 +189,7 @@ groups: dict[str, tuple[Build, str]] = {
     "train": (train_command, "Train a variant: networks, checkpoints, pictures and a model file in runs/."),
     "sample": (sample_command, "Draw pictures with a trained variant."),
     "eval": (eval_command, "Measure what a trained variant draws."),
+    "accept": (accept_command, "Train a variant from several seeds, and hold it to its gates."),
 }
 for verb, (build, about) in groups.items():
     group = typer.Typer(

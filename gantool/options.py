@@ -45,6 +45,21 @@ def score_names(text: str | None) -> str | None:
     return text
 
 
+def seconds_of(text: str) -> float:
+    """'90s' or '5m' in seconds."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)(s|m|h)", text)
+    if not found or not 1 <= (seconds := float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]) <= 1e6:
+        raise BadParameter(f"{text!r} should be a time of a second or more, such as 90s, 5m or 1h.")
+    return seconds
+
+
+def checked_time(text: str | None) -> str | None:
+    """The callback of --budget."""
+    if text is not None:
+        seconds_of(text)
+    return text
+
+
 def device_name(text: str) -> str:
     """A device as torch spells it; whether it is here is another question."""
     if not re.fullmatch(r"auto|(cpu|mps|cuda)(:\d+)?", text):
@@ -202,6 +217,25 @@ class MeasureCommand(EvalCommand):
         Path | None, Option(exists=True, help="Pictures to measure: a folder, a zip, or an .npz with images.")
     ] = None
     against: Annotated[str | None, Option(help="Real pictures to compare --images with: as --data.")] = None
+
+
+@dataclass(kw_only=True)
+class AcceptCommand:
+    """What `accept` has."""
+
+    budget: Annotated[
+        str | None,
+        Option(metavar="TIME", callback=checked_time, help="Time to train for.", show_default="as the gates say"),
+    ] = None
+    seeds: Annotated[int, Option(min=1, max=100, help="Trainings, whose median counts.")] = 3
+    data: Annotated[str | None, Option(help="Data to train on.", show_default="the variant's")] = None
+    data_dir: Annotated[Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.")] = None
+    n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure, if there are as many real ones.")] = 10_000
+    cards: Annotated[Path, Option(file_okay=False, help="Folder of the card: VARIANT.md and VARIANT.json.")] = Path(
+        "cards"
+    )
+    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False
 
 
 def plain(settings: Any) -> Any:

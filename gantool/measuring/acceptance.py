@@ -1,0 +1,157 @@
+"""`gantool accept`: trains a variant from several seeds, holds it to its gates, and writes its card."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import torch
+
+from gantool import __version__, files, terminal
+from gantool.errors import USAGE, UserError
+from gantool.measuring import gates, nulls
+from gantool.measuring.evaluation import Measured, measure
+from gantool.measuring.gates import Gate, Gates
+from gantool.measuring.scores import scores, see
+from gantool.options import AcceptCommand, EvalCommand, TrainCommand, seconds_of
+from gantool.registry import Registry
+from gantool.run import runs_of
+from gantool.signals import Signals
+
+HEADER = ("gate", "median", "worst", "floor", "real", "verdict")
+
+
+def accept(registry: Registry, name: str, signals: Signals, command: AcceptCommand) -> bool:
+    """Whether the median of the seeds passes every gate, and every null fails one."""
+    offer, cls = registry.offer(name), registry.load(name)
+    data, say = command.data or cls.recipe.data, terminal.console(stderr=True).print
+    seconds = None if command.budget is None else seconds_of(command.budget)
+    if (limits := gates.gates_for(offer, data, seconds)) is None:
+        there = ", ".join(sorted({g.data for g in gates.gates_of(offer)})) or "none"
+        raise UserError(f"There are no gates of {name} on {data}.", f"Those of {name} are for: {there}.", USAGE)
+    seconds = seconds or limits.seconds
+    wanted = dict.fromkeys((*gates.USUAL, *(g.score for g in limits.gates)))
+    recipe = replace(cls.recipe, data=data, data_dir=command.data_dir, steps=None, epochs=None, minutes=seconds / 60)
+    made: list[Measured] = []
+    for seed in range(command.seeds):
+        say(f"seed {seed}: training {name} on {data} for {seconds:g} s")
+        train(registry, name, replace(recipe, seed=seed), command, signals)
+        run = runs_of(name)[0].folder
+        say(f"seed {seed}: measuring {run}")
+        how = EvalCommand(n=command.n, run=run, metrics=",".join(wanted), device=command.device, seed=seed)
+        made.append(measure(registry, name, how, seconds))
+    found = card(name, data, seconds, limits, made)
+    files.make_folder(command.cards)
+    files.write(command.cards / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    files.write(command.cards / f"{name}.md", page(found))
+    if command.json:
+        print(json.dumps(found))
+    else:
+        show(found)
+        print(f"card: {command.cards / name}.md")
+    return bool(found["accepted"])
+
+
+def train(registry: Registry, name: str, recipe: Any, command: AcceptCommand, signals: Signals) -> None:
+    from gantool import training
+
+    this = TrainCommand(device=command.device, quiet=True)
+    options = registry.load(name).Options()
+    training.train(training.Session(registry, name, recipe, options, this), signals, time.monotonic())
+
+
+def card(name: str, data: str, seconds: float, limits: Gates, made: list[Measured]) -> dict[str, Any]:
+    """All that is known now; numbers as measured."""
+    reports = [m.report for m in made]
+    ends = {end: medians(r.get(end, {}) for r in reports) for end in ("scores", "floor", "ceiling")}
+    rows = []
+    for limit in limits.gates:
+        values = [r["scores"][limit.score] for r in reports if limit.score in r["scores"]]
+        rows.append(
+            {"score": limit.score, "gate": str(limit), "median": ends["scores"].get(limit.score),
+             "worst": (min if limit.least else max)(values, default=None),
+             "floor": ends["floor"].get(limit.score), "real": ends["ceiling"].get(limit.score),
+             "passed": limit.passes(ends["scores"], ends["ceiling"])}
+        )  # fmt: skip
+    failing = failed_by_nulls(limits.gates, made[0])
+    return {
+        "variant": name, "data": data, "seconds": seconds, "gates_after_seconds": limits.seconds,
+        "accepted": all(row["passed"] for row in rows) and all(failing.values()),
+        "gates": rows, "nulls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
+        "n": reports[0]["n"], "judge": reports[0]["judge"], "split": reports[0].get("split"),
+        "scores": [r["scores"] for r in reports],
+        "command": f"gantool accept {name} --data {data} --budget {seconds:g}s --seeds {len(made)}",
+        "made_by": {"gantool": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
+                    "device": made[0].variant.device.type},
+    }  # fmt: skip
+
+
+def medians(reports: Iterable[dict[str, float]]) -> dict[str, float]:
+    reports = list(reports)
+    return {name: median(r[name] for r in reports) for name in reports[0] if all(name in r for r in reports)}
+
+
+def failed_by_nulls(limits: tuple[Gate, ...], made: Measured) -> dict[str, list[str]]:
+    """Of each model that must fail: the gates it does fail."""
+    real = made.report.get("ceiling", {})
+
+    def failed(found: dict[str, float]) -> list[str]:
+        return [f"{g.score} {g}" for g in limits if g.passes(found, real) is False]
+
+    # What is made of real pictures may be made of training pictures: that these are copies says nothing.
+    limits = tuple(g for g in limits if g.score != "nearest_ratio")
+    null = {"untrained": failed(made.report["floor"])}
+    if made.real is None:
+        return null
+    n, control = made.report["n"], made.real.control
+    pixels, labels, wanted = control.pixels[:n], control.labels[:n], tuple(g.score for g in limits)
+    asked = made.drawn.labels is not None
+    for name, spoil in (nulls.WITH_CLASSES if asked else nulls.WITHOUT).items():
+        x, y = spoil(pixels, labels)
+        found = scores(see(made.judge, x, y if asked else None), made.ground, wanted)
+        null[name] = failed(found)
+    return null
+
+
+def show(found: dict[str, Any]) -> None:
+    terminal.table(HEADER, table(found))
+    print()
+    terminal.table(
+        ("must fail", "fails"), [(null, ", ".join(gates) or "NOTHING") for null, gates in found["nulls"].items()]
+    )
+    print(summary(found))
+
+
+def table(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (f"{row['score']} {row['gate']}", *("" if row[k] is None else f"{row[k]:.4g}" for k in HEADER[1:5]),
+         "not measured" if row["passed"] is None else "pass" if row["passed"] else "FAIL")
+        for row in found["gates"]
+    ]  # fmt: skip
+
+
+def summary(found: dict[str, Any]) -> str:
+    word = "accepted" if found["accepted"] else "NOT accepted"
+    return f"{found['variant']} on {found['data']}, {found['seconds']:g} s, seeds: {found['seeds']}: {word}"
+
+
+def page(found: dict[str, Any]) -> str:
+    """The card as people read it."""
+    made, machine = found["made_by"], found["machine"]
+    lines = [f"# {summary(found)}", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in table(found)]
+    lines += ["", "| must fail | fails |", "|---|---|"]
+    lines += [f"| {null} | {', '.join(gates) or 'NOTHING'} |" for null, gates in found["nulls"].items()]
+    steps = ", ".join(f"{step:,}" for step in found["steps"])
+    where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"
+    lines += [
+        "", f"{found['n']:,} samples each, judged by {found['judge']}; steps: {steps}.", "",
+        "```console", f"$ {found['command']}", "```", "",
+        f"gantool {made['gantool']}, torch {made['torch']}, Python {made['python']}; {where}.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"

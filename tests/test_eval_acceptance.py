@@ -1,0 +1,77 @@
+"""Tests of `gantool accept`: what passes, what does not, and the card that says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Gantool, Install
+
+PERFECT = """
+'''Draws real digits, once it was trained.'''
+import torch
+from gantool.api import Recipe
+from gantool.data.named import digits
+from gantool.variants.gan import GAN
+
+class Perfect(GAN):
+    recipe = Recipe(steps=1, batch_size=4)
+    from_the_start = False
+
+    def __init__(self, options, data):
+        options.g_layers = options.d_layers = "8"
+        super().__init__(options, data)
+        self.register_buffer("trained", torch.zeros(()))
+
+    def d_loss(self, batch):
+        self.trained.fill_(1.0)
+        return super().d_loss(batch)
+
+    def sample(self, n, options):
+        x = digits()[0][torch.randperm(5000)[:n]] / 127.5 - 1
+        return x if self.trained or self.from_the_start else torch.zeros_like(x)
+
+class Suspect(Perfect):
+    from_the_start = True
+"""
+GATES = "- {data: digits, seconds: 1, gates: [class_balance_kl <= 0.1, coverage >= 0.7 x real, nearest_ratio <= 0.1]}"
+SHORT = ("--budget", "1s", "--seeds", 2, "-n", 300)
+
+
+@pytest.fixture
+def cards(install: Install) -> Path:
+    folder = install("plug-perfect", PERFECT, perfect="Perfect", suspect="Suspect") / "cards"
+    folder.mkdir()
+    for name in ("perfect", "suspect"):
+        (folder / f"{name}.yaml").write_text(GATES)
+    return folder
+
+
+def test_a_perfect_generator_is_accepted_and_its_card_is_shown(gantool: Gantool, cards: Path) -> None:
+    done = gantool("accept", "perfect", *SHORT, "--json", "--cards", cards)
+    assert done.code == 0, done.err + done.out
+    report = json.loads(done.out)
+    assert report == json.loads((cards / "perfect.json").read_text())
+    assert report["accepted"] is True and len(report["scores"]) == 2
+    by_name = {row["score"]: row for row in report["gates"]}
+    assert by_name["coverage"]["passed"] and by_name["nearest_ratio"]["median"] < 1e-6
+    assert by_name["coverage"]["worst"] == min(scores["coverage"] for scores in report["scores"])
+    assert by_name["class_balance_kl"]["worst"] == max(scores["class_balance_kl"] for scores in report["scores"])
+    assert report["nulls"].keys() == {"untrained", "one picture repeated", "blurred means"}
+    shown = gantool("info", "perfect").out
+    assert "perfect on digits, 1 s, seeds: 2: accepted" in shown and "| coverage >= 0.7 x real | " in shown
+
+
+def test_a_null_that_passes_every_gate_accepts_nothing(gantool: Gantool, cards: Path) -> None:
+    done = gantool("accept", "suspect", "--budget", "1s", "--seeds", 1, "-n", 300)
+    assert done.code == 1
+    assert "NOT accepted" in done.out and "FAIL" not in done.out
+    assert [line.split() for line in done.out.splitlines() if "NOTHING" in line] == [["untrained", "NOTHING"]]
+    assert "NOT accepted" in Path("cards/suspect.md").read_text()
+
+
+def test_without_gates_there_is_nothing_to_hold_it_to(gantool: Gantool, cards: Path) -> None:
+    done = gantool("accept", "perfect", "--data", "mnist")
+    assert (done.code, "no gates of perfect on mnist" in done.err, "digits" in done.err) == (2, True, True)
+    wrong = gantool("accept", "perfect", "--budget", "never")
+    assert wrong.code == 2 and "such as 90s, 5m or 1h" in wrong.err
+    assert gantool("accept", "perfcet").code == 2
