@@ -43,9 +43,7 @@ def compare(command: MeasureCommand) -> dict[str, Any]:
     found: dict[str, Any] = {"images": str(command.images), "against": against, "judge": who, "n": n}
     found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the pictures, repeated"}
     one, _ = nulls.one_picture(x.pixels, torch.zeros(n))
-    found["floor"] = scores(see(judge, one, x.labels), on, wanted)
-    if "nearest_ratio" in found["floor"]:
-        found["floor"]["nearest_ratio"] = 0.0
+    found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
     if len(real.control) >= n:
         found["ceiling"] = evaluation.ceiling(see_data(judge, real.control, n), on, wanted)
     return found

@@ -1,5 +1,6 @@
 """`gantool eval`: how good what a model draws is, between an untrained network and real pictures."""
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -72,14 +73,12 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
     untrained = type(variant)(variant.options, variant.data).to(variant.device).eval()
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "judge": who, "n": n}
     found |= {"scores": scores(drawn, on, wanted), "null": "an untrained network"}
-    found["floor"] = scores(seen_drawn(judge, untrained, n), on, wanted)
+    found["floor"] = floor(seen_drawn(judge, untrained, n), on, wanted)
     if real:
         found["data"], found["split"] = command.data or facts["data"], real.split
         found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
             found["scores"]["CAS"], found["ceiling"]["CAS"] = trained_on_samples(drawn, real, n)
-    if on.training is not None and "nearest_ratio" in wanted:
-        found["floor"]["nearest_ratio"] = 0.0  # of copies, whose every sample is a training picture
     if drawn.labels is not None and on.classes > 1:
         table = measures.confusion(drawn.labels, drawn.probabilities.argmax(1), on.classes)
         found["confusion"] = table.tolist()
@@ -105,10 +104,16 @@ def ground_of(judge: Judge, real: Real | None, n: int) -> Ground:
     return ground(judge, reference, training, reference.features if real.split == "test" else None)
 
 
-def ceiling(control: Seen, on: Ground, wanted: tuple[str, ...]) -> dict[str, float]:
+def floor(null: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
+    """What a null gets. That of the nearest ratio is a model that copies: each sample is a training picture."""
+    found = scores(null, on._replace(training=None), wanted)
+    return found | ({"nearest_ratio": 0.0} if on.training is not None and "nearest_ratio" in wanted else {})
+
+
+def ceiling(control: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
     """What real pictures get in the samples' place. By its definition, new ones have a nearest ratio of 1."""
-    found = scores(control, on, wanted)
-    return found | {"nearest_ratio": 1.0} if "nearest_ratio" in found else found
+    found = scores(control, on._replace(training=None), wanted)
+    return found | ({"nearest_ratio": 1.0} if on.training is not None and "nearest_ratio" in wanted else {})
 
 
 def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:

@@ -163,18 +163,17 @@ def caption(
 def confusion(sheet: Page, table: Any, names: Sequence[str], top: int) -> int:
     """Rows are what was asked for, columns what was seen, in percent of the row. Returns where it ends."""
     share = table / np.maximum(table.sum(1, keepdims=True), 1)
-    sheet.text(MARGIN, top + 16, "Asked for (rows), seen as (columns), in %", 16)
-    if (count := len(names)) > 60:
+    if (count := len(names)) > 30:
+        sheet.text(MARGIN, top + 16, "The classes least often seen as asked for", 16)
         return worst(sheet, share, names, top + 40)
+    sheet.text(MARGIN, top + 16, "Asked for (rows), seen as (columns), in %", 16)
     cell = min(32, 380 // count)
     size = max(8, min(12, cell - 2))
     label = min(110, max(math.ceil(charts.font(size).getlength(name)) for name in names)) + 8
     upright = max(charts.font(size).getlength(name) for name in names) <= cell - 4
     cell = min(cell, (400 - label) // count)
-    labelled = cell >= 9
-    label = label if labelled else 0
-    left, y = MARGIN + label, top + 30 + (0 if not labelled else size + 6 if upright else label)
-    for i, name in enumerate(names if labelled else ()):
+    left, y = MARGIN + label, top + 30 + (size + 6 if upright else label)
+    for i, name in enumerate(names):
         sheet.text(left - 6, y + (i + 0.5) * cell, name, size, anchor="rm", wide=label - 8)
         if upright:
             sheet.text(left + (i + 0.5) * cell, y - 5, name, size, anchor="ms")
@@ -197,10 +196,13 @@ def confusion(sheet: Page, table: Any, names: Sequence[str], top: int) -> int:
 
 
 def worst(sheet: Page, share: Any, names: Sequence[str], y: int) -> int:
-    """The classes that do worst, where all would be too many to show."""
-    for i in np.diagonal(share).argsort()[:15]:
-        sheet.text(MARGIN, y := y + 18, names[i], wide=300)
-        sheet.text(MARGIN + 400, y, f"{share[i, i]:.0%}", anchor="rs")
+    """The classes that do worst and what they are taken for, where all would be too many to show."""
+    for i in np.diagonal(share).argsort(kind="stable")[:15]:
+        other = int(np.where(np.arange(len(names)) == i, -1, share[i]).argmax())
+        y += 18
+        sheet.text(MARGIN, y, names[i], wide=140)
+        sheet.text(MARGIN + 180, y, f"{share[i, i]:.0%}", anchor="rs")
+        sheet.text(MARGIN + 196, y, f"{share[i, other]:.0%} as {names[other]}", 12, FAINT, wide=190)
     return y
 
 
