@@ -28,7 +28,7 @@ def grown(args: Namespace) -> Iterator[dict[str, Any]]:
 
 
 def changes(net: Network) -> Iterator[tuple[str, Network]]:
-    for batch in (16, 64, 256, 1024):
+    for batch in (16, 64, 256) if net.convolutional else (16, 64, 256, 1024):
         yield f"b{batch}", replace(net, batch=batch)
     for times in (0.5, 2):
         if net.convolutional:

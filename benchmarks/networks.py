@@ -33,7 +33,8 @@ class Network:
     def settings(self) -> dict[str, Any]:
         """Of gantool, as YAML would have them."""
         adam = {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "decay": 0}
-        return {"batch_size": self.batch, "size": self.size, "z": self.z, **adam, **self.own}
+        shape = {"batch_size": self.batch, "size": self.size, "z": self.z}
+        return {**shape, **adam, "precision": "fp32", **self.own}  # as the script and the bare loop compute
 
 
 def dashed(sizes: tuple[int, ...]) -> str:
