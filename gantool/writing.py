@@ -18,7 +18,7 @@ from gantool.errors import FAILED, USAGE, UserError
 
 KINDS = (".png", ".gif", ".npz", ".idx")
 LARGEST = 2**29  # bytes of pictures held for a grid or a film, which take three times that to make
-THREADS = 4  # that write PNGs: they wait for the disk as long as they compute
+THREADS = 2  # that write PNGs while more is drawn; on two cores four were no faster
 TOGETHER = 64  # pictures a thread is given at once
 WAITING = 8  # such lots under way
 
