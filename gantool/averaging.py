@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 REFRESH = 8  # steps between updates of the averaged networks' batch-norm statistics
+EVERY, EARLY = 4, 64  # steps between updates of the weights, past the early ones: each reads and writes all of them
 
 
 class Average:
@@ -41,9 +42,10 @@ class Average:
     @torch.no_grad()
     def update(self, step: int, images: int) -> None:
         """After step number `step`, each of which is `images` images. The first steps are forgotten faster."""
-        if not self.weights:
+        steps = 1 if step <= EARLY else EVERY
+        if not self.weights or step % steps:
             return
-        keep = min(0.5 ** (images / self.half_life), (1 + step) / (10 + step))
+        keep = min(0.5 ** (images / self.half_life), (1 + step) / (10 + step)) ** steps
         mine, theirs = zip(*self.weights, strict=True)
         torch._foreach_lerp_(mine, theirs, 1 - keep)
         if step % REFRESH == 0 and self.seen:

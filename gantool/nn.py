@@ -72,7 +72,7 @@ class UpsampledConv(nn.Conv2d):
         self.register_buffer("fold", torch.kron(side, side).T.contiguous(), persistent=False)  # (9, 16)
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = (self.weight.flatten(2) @ self.fold).unflatten(2, (4, 4)).transpose(0, 1)  # (inputs, outputs, 4, 4)
+        kernel = (self.weight.flatten(2) @ self.fold).view(*self.weight.shape[:2], 4, 4).transpose(0, 1)
         return conv_transpose2d(x, kernel, self.bias, 2, 1)
 
 

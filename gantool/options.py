@@ -149,7 +149,8 @@ class InputOptions(SampleOptions):
 
 
 Compile = Annotated[
-    Literal["auto", "on", "off"], Option(help="Compile networks; auto: on a GPU, where it makes a long run shorter.")
+    Literal["auto", "on", "off"],
+    Option("--compile", help="Compile networks; auto: on a GPU, where it makes a long run shorter."),
 ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY, Gantool, Install
 from scene import make_scene, tree
 
-from gantool import cli
+from gantool import verbs
 
 USAGE, FAILED = 2, 1
 
@@ -97,7 +97,7 @@ MISTAKES = [
     row("sample gan --run misfit.safetensors", "does not fit", "made by gantool 0.1", code=FAILED),
     row("eval gan --run flipped.safetensors", "flipped.safetensors is damaged", code=FAILED),
     # Where to.
-    row("sample gan --out grid.jpg", "grid.jpg", "FILE.png, FILE.gif, FILE.npz or a folder"),
+    row("sample gan --out grid.jpg", "grid.jpg", "FILE.png, FILE.gif, FILE.npz, FILE.idx or a folder"),
     row("sample gan --out a-file/grid.png -q", "a-file/grid.png cannot be written", "--out"),
     row("sample gan --out a-file -q", "a-file cannot be written", "--out"),
     row("sample gan --out a-file/folder -q", "a-file/folder cannot be written", "--out"),
@@ -251,7 +251,7 @@ def test_a_bug_is_called_one_in_a_line_and_shown_whole_on_request(
     def burst(*args: object) -> None:
         raise ZeroDivisionError("division by zero\nand more")
 
-    monkeypatch.setattr(cli, "run_train", burst)
+    monkeypatch.setattr(verbs, "run_train", burst)
     result = gantool("train", "gan")
     assert result.code == FAILED and len(result.err.splitlines()) == 2
     assert "ZeroDivisionError: division by zero" in result.err and "GANTOOL_DEBUG=1" in result.err

@@ -74,7 +74,7 @@ def test_help_listings_and_usage_errors_do_not_wait_for_torch(
 
 
 def test_help_names_every_command(light: dict[str, list[Any]]) -> None:
-    commands = ("train", "resume", "sample", "eval", "list", "info", "runs", "plugins", "new", "data")
+    commands = ("train", "resume", "sample", "eval", "accept", "list", "info", "runs", "plugins", "new", "data")
     assert all(f" {command} " in light["--help"][1] for command in commands)
     assert all(f" {name} " in light["train --help"][1] for name in ("gan", "cgan", "dcgan"))
     assert "GAN: two multilayer perceptrons in a minimax game." in light["train --help"][1]

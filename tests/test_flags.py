@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import TINY, Gantool, Install
 
-from gantool import cli, settings
+from gantool import settings, verbs
 from gantool.flags import Given
 
 Settle = Callable[..., dict[str, Any]]
@@ -70,7 +70,7 @@ print(json.dumps(left))
 def settle(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> Settle:
     """The settings that `gantool train ...` would train with."""
     seen: list[Given] = []
-    monkeypatch.setattr(cli, "run_train", lambda name, usual_data, given: seen.append(given))
+    monkeypatch.setattr(verbs, "run_train", lambda name, usual_data, given: seen.append(given))
 
     def settle(*args: object) -> dict[str, Any]:
         result = gantool("train", *args)
@@ -168,7 +168,7 @@ def test_the_data_folder_may_come_from_the_environment(settle: Settle, monkeypat
 
 @pytest.mark.parametrize("name", ["gan", "cgan", "dcgan"])
 def test_every_shipped_preset_says_what_is_trained(name: str, settle: Settle) -> None:
-    for preset, path in cli.registry().offer(name).presets().items():
+    for preset, path in verbs.registry().offer(name).presets().items():
         said = settings.read(path)
         assert said.pop("variant") == name
         found = settle(name, "--preset", preset)

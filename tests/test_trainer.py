@@ -17,7 +17,7 @@ from PIL import Image, ImageSequence
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gantool import cli, sealed, settings, trainer, training
+from gantool import sealed, settings, trainer, training, verbs
 from gantool.api import Data, DataSpec, Pictures, Recipe, Turn, Variant
 from gantool.averaging import REFRESH, Average
 from gantool.device import random_states, restore_random, seed_all
@@ -511,7 +511,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     monkeypatch.setattr(trainer, "time", clock)
     monkeypatch.setattr(training, "time", clock)
-    monkeypatch.setattr(cli, "STARTED", clock.now)
+    monkeypatch.setattr(verbs, "STARTED", clock.now)
     monkeypatch.setattr(Trainer, "take_step", slow)
     return clock
 
@@ -552,7 +552,7 @@ def test_on_a_machine_that_slows_down_minutes_still_hold_and_the_rest_can_be_res
 
 def test_too_few_minutes_still_take_a_step(gantool: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
-    monkeypatch.setattr(cli, "STARTED", began)
+    monkeypatch.setattr(verbs, "STARTED", began)
     assert gantool("train", "gan", *TINY, "--minutes", 0.05).code == 0
     assert settings.read(Path("runs/gan-001/config.yaml"))["steps"] == 1
 

@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """# Commands
 
 What `--help` says of every command. Written by `python tools/make_cli_reference.py`; do not edit.
-`train`, `sample` and `eval` have one command for each installed variant; here are the built-in ones.
+`train`, `sample`, `eval` and `accept` have one command for each installed variant; here are the built-in ones.
 """
 
 os.environ.update(FIXED)  # before Typer is imported, which reads some of these only once

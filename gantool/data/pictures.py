@@ -84,7 +84,7 @@ class Pictures(Data):
 
     def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         index = index.to(self.pixels.device)
-        return self.pixels[index], self.labels[index]
+        return self.pixels.index_select(0, index), self.labels.index_select(0, index)
 
     def to(self, device: torch.device) -> Self:
         self.pixels, self.labels = self.pixels.to(device), self.labels.to(device)

@@ -39,7 +39,8 @@ PHASES: dict[str, tuple[str, ...]] = {
     ),
     "sampling": ("sampler.py:", "modelfile.py:", "sealed.py:load", "drawing.py:", "files.py:", "variant.py:"),
     "measuring": (
-        "evaluation.py:", "judge.py:", "measures.py:", "modelfile.py:", "sealed.py:load", "files.py:write",
+        "evaluation.py:", "scores.py:", "sheet.py:", "report.py:", "judge.py:", "measures.py:", "modelfile.py:",
+        "sealed.py:load", "files.py:write",
     ),
     "checking": ("images.py:", "decoding.py:", "listing.py:data_check"),
 }  # fmt: skip
