@@ -173,7 +173,7 @@ class SampleCommand:
 
     n: Annotated[int | None, Option("--n", "-n", min=1, help="How many.", show_default="64, or all inputs")] = None
     out: Annotated[
-        Path | None, Option("--out", "-o", help="FILE.png a grid, FILE.gif, FILE.npz, or a folder of PNGs.")
+        Path | None, Option("--out", "-o", help="FILE.png a grid, FILE.gif, FILE.npz, FILE.idx, or a folder of PNGs.")
     ] = None
     grid: Annotated[
         str | None,

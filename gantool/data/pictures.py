@@ -199,7 +199,7 @@ def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
 
 def as_bytes(images: Tensor) -> Tensor:
     """Images in [-1, 1] as bytes, the way they are saved and measured."""
-    return images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to("cpu", torch.uint8)
+    return images.detach().float().clamp(-1, 1).add_(1).mul_(127.5).round_().to("cpu", torch.uint8)
 
 
 def as_pictures(pixels: Tensor) -> NDArray[np.uint8]:
