@@ -18,7 +18,7 @@ from gantool.hookspecs import hookimpl
 from gantool.signals import UNHEARD
 from gantool.trainer import Trainer
 
-STEADY = 5.0  # seconds between plain lines
+STEADY, REFRESH = 5.0, 1.0  # seconds between plain lines, and between views of the dashboard
 NARROW = 60  # columns; below this, no picture beside the numbers
 COLUMN = 28  # columns of the numbers
 VERBATIM = [(ControlType.BELL,)]  # any: what is marked as a control code is neither measured nor changed
@@ -75,12 +75,17 @@ class Dashboard:
     def gantool_train_start(self, trainer: Trainer) -> None:
         self.trainer = trainer
         self.task = self.bar.add_task("", total=trainer.steps, completed=trainer.step)
-        self.live = Live(console=self.console, get_renderable=self.render, refresh_per_second=2, transient=False)
-        self.live.start()
+        self.live = Live(console=self.console, get_renderable=self.render, auto_refresh=False, transient=False)
+        self.live.start(refresh=True)
+        self.last = time.monotonic()
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
-        pass  # Live asks for itself, twice a second
+        """Between steps: a thread of Live's own would take a core from the step every time."""
+        now = time.monotonic()
+        if now - self.last >= REFRESH:
+            self.last = now
+            self.live.refresh()
 
     @hookimpl(tryfirst=True)  # if the last save fails, its error is to be read on a terminal that is whole
     def gantool_train_end(self, trainer: Trainer) -> None:

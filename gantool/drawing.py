@@ -10,6 +10,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,10 +90,11 @@ def half_blocks(picture: Picture, width: int) -> Text:
     text = Text(no_wrap=True, end="")
     for y in range(0, height, 2):
         text.append("\n" if y else "")
-        for x in range(columns):
-            # An odd height leaves the last row without lower pixels: those keep the terminal's colour.
-            lower = Color.from_rgb(*pixels[y + 1][x]) if y + 1 < height else None
-            text.append("▀", Style(color=Color.from_rgb(*pixels[y][x]), bgcolor=lower))
+        # An odd height leaves the last row without lower pixels: those keep the terminal's colour.
+        below = pixels[y + 1] if y + 1 < height else [None] * columns
+        for (upper, lower), alike in groupby(zip(pixels[y], below, strict=True)):
+            style = Style(color=Color.from_rgb(*upper), bgcolor=lower and Color.from_rgb(*lower))
+            text.append("▀" * len(list(alike)), style)
     return text
 
 

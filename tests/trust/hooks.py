@@ -37,7 +37,9 @@ PHASES: dict[str, tuple[str, ...]] = {
         "run.py:Run.forget_after", "run.py:Run.write_config", "run.py:Run.taken", "run.py:Run.saved",
         "device.py:restore_random",
     ),
-    "sampling": ("sampler.py:", "writing.py:", "modelfile.py:", "sealed.py:load", "drawing.py:", "files.py:", "variant.py:"),
+    "sampling": (
+        "sampler.py:", "writing.py:", "modelfile.py:", "sealed.py:load", "drawing.py:", "files.py:", "variant.py:",
+    ),
     "measuring": (
         "evaluation.py:", "scores.py:", "sheet.py:", "report.py:", "judge.py:", "measures.py:", "modelfile.py:",
         "sealed.py:load", "files.py:write",
