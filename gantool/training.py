@@ -2,22 +2,21 @@
 
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import pluggy
 from rich.console import Console
 
 from gantool import device as devices
-from gantool import flags, hookspecs, modelfile, processes, sealed, torchrun
+from gantool import flags, modelfile, processes, sealed, torchrun
 from gantool.compiling import compile_networks
 from gantool.data.catalog import CATALOG
 from gantool.data.pictures import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
+from gantool.listening import Fenced, told
 from gantool.measuring.monitor import Monitor
 from gantool.observers import Checkpoints, Gallery, MetricsLog
 from gantool.options import LENGTHS, Recipe, TrainCommand, plain
@@ -113,16 +112,12 @@ class Session:
 
     def follow(self, signals: Signals) -> None:
         """Train, and leave the rest to the first process."""
-        hooks = pluggy.PluginManager("gantool")
-        hooks.add_hookspecs(hookspecs)
         compile_networks(self.trainer, self.command.compile, self.console.print)
         signals.gently = self.trainer.interrupt
-        self.trainer.run(hooks.hook)
+        self.trainer.run(told([]))
 
     def events(self, run: Run) -> Any:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
-        hooks = pluggy.PluginManager("gantool")
-        hooks.add_hookspecs(hookspecs)
         every, screen = self.trainer.recipe, Console(highlight=False, markup=False, quiet=self.command.quiet)
         ours: list[Any] = [
             MetricsLog(run),
@@ -131,42 +126,7 @@ class Session:
             Checkpoints(run, every.save_every or 1, self.offer, self.values()),
             *([] if self.command.quiet else [display(screen)]),
         ]
-        theirs = [Fenced(name, entry.load) for name, entry in listeners().items()]
-        for observer in reversed([*ours, *theirs]):  # pluggy calls the last registered first
-            hooks.register(observer)
-        return hooks.hook
-
-
-class Fenced:
-    """Another package's observer: if it fails, it is dropped with a word, and the training goes on."""
-
-    def __init__(self, name: str, load: Callable[[], Any]) -> None:
-        self.name, self.hooks = name, pluggy.PluginManager("gantool")
-        self.hooks.add_hookspecs(hookspecs)
-        self.guard(lambda: self.register(load()))
-
-    def register(self, found: Any) -> None:
-        self.hooks.register(found() if isinstance(found, type) else found)
-
-    def guard(self, call: Callable[[], Any]) -> None:
-        try:
-            call()
-        except (Exception, SystemExit) as error:
-            for plugin in self.hooks.get_plugins():
-                self.hooks.unregister(plugin)
-            print(f"note: observer {self.name!r} failed and was dropped: {error!r}", file=sys.stderr)
-
-    @hookspecs.hookimpl
-    def gantool_train_start(self, trainer: Trainer) -> None:
-        self.guard(lambda: self.hooks.hook.gantool_train_start(trainer=trainer))
-
-    @hookspecs.hookimpl
-    def gantool_train_step(self, trainer: Trainer) -> None:
-        self.guard(lambda: self.hooks.hook.gantool_train_step(trainer=trainer))
-
-    @hookspecs.hookimpl
-    def gantool_train_end(self, trainer: Trainer) -> None:
-        self.guard(lambda: self.hooks.hook.gantool_train_end(trainer=trainer))
+        return told([*ours, *(Fenced(name, entry.load) for name, entry in listeners().items())])
 
 
 def train(session: Session, signals: Signals, started: float) -> None:
