@@ -48,6 +48,7 @@ def test_cpus_are_left_alone_unless_told(how: str) -> None:
     assert trainer.variant.generator._compiled_call_impl is None
 
 
+@pytest.mark.slow
 def test_without_a_compiler_it_says_so(process: Callable[..., Any]) -> None:
     done = process("-m", "gantool", "train", "gan", *TINY, "--steps", "2", "--compile", "on", CXX="/nowhere/c++")
     assert done.code == 1
