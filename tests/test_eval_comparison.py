@@ -127,6 +127,14 @@ def test_an_npz_that_holds_something_else_is_refused(gantool: Gantool, arrays: d
     assert (done.code, words in done.err) == (2, True), done.err
 
 
+@pytest.mark.parametrize(("name", "words"), [("x.idx", "none of a folder, a zip and an .npz"), ("x.png", "single file"),
+                                             ("x.zip", "x.zip")])  # fmt: skip
+def test_a_file_of_another_kind_is_told_what_would_do(gantool: Gantool, name: str, words: str) -> None:
+    Path(name).write_bytes(b"rubbish")
+    done = gantool("eval", "--images", name, "--against", "digits")
+    assert (done.code, words in done.err) == (2, True), done.err
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 rubbish", b"\x93NUMPY\x01\x00"])
 def test_what_is_no_npz_is_refused(gantool: Gantool, content: bytes) -> None:
     Path("x.npz").write_bytes(content)

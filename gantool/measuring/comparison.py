@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gantool import sealed
+from gantool.data.images import EXTENSIONS
 from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, open_folder, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import evaluation, gates, nulls, report
@@ -67,6 +68,9 @@ def picture_set(path: Path, like: DataSpec | None = None) -> Pictures:
         theirs = like.classes if like else ()
         classes = theirs if labels is not None and bool(((labels >= 0) & (labels < len(theirs))).all()) else ()
         return Pictures(shaped(pixels, size, channels), labels if classes else None, classes)
+    if path.is_file() and path.suffix.lower() not in (".zip", *EXTENSIONS) and not zipfile.is_zipfile(path):
+        more = "gantool sample --out FILE.npz writes such a file."
+        raise UserError(f"{path} is none of a folder, a zip and an .npz.", more, USAGE)
     found = open_folder(path, size, channels)
     if found.streamed:
         raise UserError(f"{path} is too large to be measured in memory.")
