@@ -12,7 +12,8 @@ from gantool.data import catalog, named
 from gantool.data.pictures import DataSpec, Pictures, open_data, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import cas, gates, measures, report, sheet
-from gantool.measuring.judge import FEATURES, Judge, digits_judge, kept_judge, of_digits, random_judge
+from gantool.measuring.judge import FEATURES, Judge
+from gantool.measuring.judges import find_judge
 from gantool.measuring.scores import Ground, Seen, ground, scores, see, see_data
 from gantool.measuring.waiting import waiting
 from gantool.modelfile import open_model
@@ -67,7 +68,7 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
     device.seed_all(command.seed)
     real = real_pictures(facts, path, variant, command)
     n = enough(command.n, *map(len, real[:2])) if real else enough(command.n)
-    judge, who = find_judge(variant.data, str(facts["data"]), real)
+    judge, who = find_judge(variant.data, str(facts["data"]), real[:2] if real else ())
     on = ground_of(judge, real, n)
     drawn = seen_drawn(judge, variant, n)
     untrained = type(variant)(variant.options, variant.data).to(variant.device).eval()
@@ -178,17 +179,3 @@ def mixed(data: Pictures, seed: int = 0) -> Pictures:
     """In an order drawn by lot: a folder's is that of its classes."""
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     return Pictures(data.pixels[order], data.labels[order], data.spec.classes)
-
-
-def find_judge(spec: DataSpec, data: str, real: Real | None) -> tuple[Judge, str]:
-    """The shipped judge for digits, one trained now for other classes, and for none convolutions never trained."""
-    if of_digits(spec, data):
-        return digits_judge(), "digits-judge"
-    if not spec.classes:
-        return random_judge(spec.channels), "random-convolutions"
-    if not real:
-        raise UserError("Without its data there is nothing to train a judge on.", "Give --data.", USAGE)
-    pixels, labels = (torch.cat([getattr(d, of) for d in real[:2]]) for of in ("pixels", "labels"))
-    name = f"{Path(data).name}-judge"
-    judge = kept_judge(Pictures(pixels, labels, spec.classes), lambda: waiting(f"training {name}"))
-    return judge, f"{name}, {judge.accuracy:.1%} right on pictures held out"

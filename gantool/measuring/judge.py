@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import torch
@@ -12,10 +11,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from gantool import sealed
-from gantool.data import named
-from gantool.data.catalog import DIGITS
-from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import UserError
 
 DIGITS_PATH = Path(__file__).parents[1] / "assets" / "digits-judge.safetensors"
@@ -156,34 +151,6 @@ def train_judge(
     right = judge_classes(judge.eval(), images[held].float() / 127.5 - 1) == labels[held]
     judge.accuracy = float(right.float().mean())
     return judge
-
-
-def kept_judge(data: Pictures, wait: Callable[[], AbstractContextManager[Callable[[float], None]]]) -> Judge:
-    """A judge of these pictures: from the cache, or trained now, in `wait`'s context, and kept there."""
-    path = named.default_folder() / "judges" / f"{data.fingerprint()}-{data.spec.size}.safetensors"
-    if path.is_file():
-        with suppress(UserError, KeyError, RuntimeError):  # one that does not fit is made anew
-            facts, weights = sealed.load(path)
-            judge = Judge(facts["channels"], facts["classes"], facts["side"])
-            judge.load_state_dict(weights)
-            judge.accuracy = facts["accuracy"]
-            return judge.eval()
-    with wait() as tell:
-        judge = train_judge(data.pixels[:, :3], data.labels, len(data.spec.classes), progress=tell)
-    facts = {"channels": judge.channels, "classes": judge.classes, "side": judge.side, "accuracy": judge.accuracy}
-    with suppress(OSError):  # it can do without
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sealed.save(path, facts, judge.state_dict())
-    return judge
-
-
-def ready_judge(spec: DataSpec, data: str) -> Judge:
-    """One that needs no training: of digits, or of anything."""
-    return digits_judge() if of_digits(spec, data) else random_judge(spec.channels)
-
-
-def of_digits(spec: DataSpec, data: str) -> bool:
-    return spec.classes == DIGITS and data != "svhn"  # whose digits are photographs
 
 
 def random_judge(channels: int) -> Judge:

@@ -14,7 +14,8 @@ from gantool.data.batches import Batches
 from gantool.data.pictures import as_bytes
 from gantool.hookspecs import hookimpl
 from gantool.measuring import measures
-from gantool.measuring.judge import Judge, look, ready_judge
+from gantool.measuring.judge import Judge, look
+from gantool.measuring.judges import ready_judge
 from gantool.options import InputOptions
 from gantool.run import Run
 from gantool.trainer import Trainer
