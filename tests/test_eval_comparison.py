@@ -45,8 +45,9 @@ def test_an_npz_of_digits_is_judged_as_samples_are(gantool: Gantool, some: tuple
     assert right["scores"]["label_accuracy"] > 0.98 and wrong["scores"]["label_accuracy"] < 0.02
     assert right["scores"]["nearest_ratio"] < 1e-6  # each is one of the digits
     assert right["scores"]["FD"] < 0.01 * right["floor"]["FD"]
-    del right["scores"]["label_accuracy"], right["scores"]["worst_class"]
     for name, value in right["scores"].items():  # labels change nothing else; copies tie with neighbours, or nearly
+        if name in ("label_accuracy", "second_judge", "worst_class"):
+            continue
         assert wrong["scores"][name] == pytest.approx(value, rel=0.02, abs=1e-5), name
 
 

@@ -1,6 +1,6 @@
-"""Trains the digits judge on the full MNIST training set and writes it among the package's assets.
+"""Trains the digits judge, or with --second the other one, on MNIST, and writes it among the package's assets.
 
-Afterwards put the digest this prints into `DIGITS_SHA256` in gantool/measuring/judge.py.
+Afterwards put the digest this prints into `DIGITS_SHA256`, or `SECOND_SHA256`, in gantool/measuring/judge.py.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.measuring.judge import DIGITS_PATH, judge_bytes, judge_classes, train_judge
+from gantool.measuring.judge import DIGITS_PATH, SECOND_PATH, Judge, LeNet, judge_bytes, judge_classes, train_judge
 
 
 def read_idx(path: Path) -> Tensor:
@@ -39,21 +39,25 @@ def main() -> None:
     """Train, score on the test set, write."""
     parser = argparse.ArgumentParser(description="Train the digits judge on MNIST.")
     parser.add_argument("--data-dir", type=Path, required=True, help="folder that holds MNIST/raw/*-ubyte")
-    parser.add_argument("--out", type=Path, default=DIGITS_PATH)
+    parser.add_argument("--second", action="store_true", help="the other architecture, from another seed")
+    parser.add_argument("--out", type=Path, help="default: the package's own")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="default: 0, of the second 1")
     parser.add_argument("--threads", type=int, default=1, help="one thread is what makes a run repeatable")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     folder = args.data_dir / "MNIST" / "raw"
     images, labels = read_digits(folder, "train")
-    judge = train_judge(images, labels, 10, epochs=args.epochs, seed=args.seed, progress=show)
+    kind, path, seed = (LeNet, SECOND_PATH, 1) if args.second else (Judge, DIGITS_PATH, 0)
+    seed = seed if args.seed is None else args.seed
+    judge = train_judge(images, labels, 10, epochs=args.epochs, seed=seed, progress=show, kind=kind)
     images, labels = read_digits(folder, "t10k")
     right = judge_classes(judge, images.float() / 127.5 - 1) == labels
     blob = judge_bytes(judge)
-    args.out.write_bytes(blob)
+    path = args.out or path
+    path.write_bytes(blob)
     print(f"\nheld-out accuracy {judge.accuracy:.4f}, test accuracy {right.float().mean():.4f}")
-    print(f"{args.out} {len(blob)} bytes sha256 {hashlib.sha256(blob).hexdigest()}")
+    print(f"{path} {len(blob)} bytes sha256 {hashlib.sha256(blob).hexdigest()}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, open_folder, sh
 from gantool.errors import USAGE, UserError
 from gantool.measuring import evaluation, gates, nulls, report
 from gantool.measuring.evaluation import FEWEST, Real, mixed
-from gantool.measuring.judges import find_judge
+from gantool.measuring.judges import check_judge, find_judge
 from gantool.measuring.scores import scores, see, see_data
 from gantool.options import MeasureCommand
 from gantool.registry import Registry
@@ -41,7 +41,8 @@ def compare(command: MeasureCommand) -> dict[str, Any]:
     images = mixed(picture_set(Path(str(command.images)), spec), command.seed)
     n = evaluation.enough(command.n, len(images), len(real.reference))
     judge, who = find_judge(spec, against, real[:2])
-    on, x = evaluation.ground_of(judge, real, n), see_data(judge, images, n)
+    on = evaluation.ground_of(judge, real, n)._replace(second=check_judge(spec, against))
+    x = see_data(judge, images, n)
     found: dict[str, Any] = {"images": str(command.images), "against": against, "judge": who, "n": n}
     found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the pictures, repeated"}
     one, _ = nulls.one_picture(x.pixels, torch.zeros(n))

@@ -13,7 +13,7 @@ from gantool.data.pictures import DataSpec, Pictures, open_data, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import cas, gates, measures, report, sheet
 from gantool.measuring.judge import FEATURES, Judge
-from gantool.measuring.judges import find_judge
+from gantool.measuring.judges import check_judge, find_judge
 from gantool.measuring.scores import Ground, Seen, ground, scores, see, see_data
 from gantool.measuring.waiting import waiting
 from gantool.modelfile import open_model
@@ -69,7 +69,7 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
     real = real_pictures(facts, path, variant, command)
     n = enough(command.n, *map(len, real[:2])) if real else enough(command.n)
     judge, who = find_judge(variant.data, str(facts["data"]), real[:2] if real else ())
-    on = ground_of(judge, real, n)
+    on = ground_of(judge, real, n)._replace(second=check_judge(variant.data, str(facts["data"])))
     drawn = seen_drawn(judge, variant, n)
     untrained = type(variant)(variant.options, variant.data).to(variant.device).eval()
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "judge": who, "n": n}

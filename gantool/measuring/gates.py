@@ -11,6 +11,7 @@ from gantool.registry import Offer
 SCORES = {
     "label_accuracy": "the class asked for is the class seen",
     "worst_class": "the same, of the class that does worst",
+    "second_judge": "the class asked for, else that seen, is what a second judge sees; digits only",
     "sure": "samples whose class has a probability above .9",
     "classifier_score": "the inception score, by the judge",
     "class_balance_kl": "from the classes as drawn to even ones",

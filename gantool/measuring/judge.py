@@ -15,6 +15,8 @@ from gantool.errors import UserError
 
 DIGITS_PATH = Path(__file__).parents[1] / "assets" / "digits-judge.safetensors"
 DIGITS_SHA256 = "7ee7ea359a0c25f80878dee6e169ccba1d4f96f89f0f4136a11d2a9a90b3c495"
+SECOND_PATH = DIGITS_PATH.with_name("second-judge.safetensors")
+SECOND_SHA256 = "a9822172cda782d42cba209d8addd548d551af231c62eb573c28a92378493a3a"
 FEATURES = 64
 LIMIT = 1.001  # interpolation may round a hair past one; anything further is in the wrong scale
 NUMBERS = 2**25  # of pixels, held as floats at once
@@ -25,6 +27,10 @@ Progress = Callable[[float], None] | None  # told the fraction done
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def _pooled(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 5), nn.ReLU(), nn.MaxPool2d(2))
 
 
 class Judge(nn.Module):
@@ -62,6 +68,22 @@ class Judge(nn.Module):
         return logits
 
 
+class LeNet(Judge):
+    """Another architecture, so that what fools one judge need not fool both (after LeCun et al., 1998)."""
+
+    def __init__(self, channels: int = 1, classes: int = 10, side: int = 28) -> None:
+        super().__init__(channels, classes, side)
+        flat = 32 * (((side - 4) // 2 - 4) // 2) ** 2
+        convolutions = _pooled(channels, 16), _pooled(16, 32)
+        self.body = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(flat, 84), nn.Tanh())
+        self.head = nn.Linear(84, classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The (n, 84) activations the last linear layer reads."""
+        found: Tensor = self.body(self.prepare(images))
+        return found
+
+
 def judge_bytes(judge: Judge) -> bytes:
     """The judge as a safetensors file, as `load_judge` reads it."""
     facts = {"accuracy": round(judge.accuracy, 6), "classes": judge.classes, "side": judge.side}
@@ -70,8 +92,8 @@ def judge_bytes(judge: Judge) -> bytes:
     return save(tensors, {"judge": json.dumps(facts)})
 
 
-def load_judge(path: Path | str, sha256: str | None = None) -> Judge:
-    """Read a judge; with `sha256`, refuse a file whose bytes differ before any of them is parsed."""
+def load_judge(path: Path | str, sha256: str | None = None, kind: type[Judge] = Judge) -> Judge:
+    """Read a judge of this kind; with `sha256`, refuse a file whose bytes differ before any of them is parsed."""
     try:
         blob = Path(path).read_bytes()
     except OSError as error:
@@ -86,7 +108,7 @@ def load_judge(path: Path | str, sha256: str | None = None) -> Judge:
         # Sizes come from the tensors, so that metadata cannot ask for more memory than the file holds.
         first, last = tensors["body.0.0.weight"], tensors["head.weight"]
         with torch.random.fork_rng(devices=[]):  # a training may be going on
-            judge = Judge(first.shape[1], last.shape[0], int(facts["side"]))
+            judge = kind(first.shape[1], last.shape[0], int(facts["side"]))
         judge.load_state_dict(tensors)
         judge.accuracy = float(facts["accuracy"])
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
@@ -97,6 +119,11 @@ def load_judge(path: Path | str, sha256: str | None = None) -> Judge:
 def digits_judge() -> Judge:
     """The judge of handwritten digits that ships with gantool."""
     return load_judge(DIGITS_PATH, DIGITS_SHA256)
+
+
+def second_judge() -> Judge:
+    """The other judge of handwritten digits, which shares nothing with the first but what it was shown."""
+    return load_judge(SECOND_PATH, SECOND_SHA256, LeNet)
 
 
 @torch.no_grad()
@@ -137,7 +164,13 @@ def fit(judge: Judge, images: Tensor, labels: Tensor, epochs: int, progress: Pro
 
 
 def train_judge(
-    images: Tensor, labels: Tensor, classes: int, epochs: int = 8, seed: int = 0, progress: Progress = None
+    images: Tensor,
+    labels: Tensor,
+    classes: int,
+    epochs: int = 8,
+    seed: int = 0,
+    progress: Progress = None,
+    kind: type[Judge] = Judge,
 ) -> Judge:
     """Train a judge on uint8 (N, C, S, S) images, on their device, holding out a tenth to score it on."""
     if not 20 <= len(images) == len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < classes:
@@ -145,7 +178,7 @@ def train_judge(
     # The CPU generator alone is forked and seeded: nothing below draws from any other.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        judge = Judge(images.shape[1], classes, 28 if images.shape[-1] == 28 else 32).to(images.device)
+        judge = kind(images.shape[1], classes, 28 if images.shape[-1] == 28 else 32).to(images.device)
         held, kept = torch.randperm(len(images)).to(images.device).tensor_split([len(images) // 10])
         fit(judge.train(), images[kept], labels[kept], epochs, progress)
     right = judge_classes(judge.eval(), images[held].float() / 127.5 - 1) == labels[held]

@@ -11,7 +11,7 @@ from gantool.data import named
 from gantool.data.catalog import DIGITS
 from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import USAGE, UserError
-from gantool.measuring.judge import Judge, digits_judge, random_judge, train_judge
+from gantool.measuring.judge import Judge, digits_judge, random_judge, second_judge, train_judge
 from gantool.measuring.waiting import waiting
 
 
@@ -30,6 +30,11 @@ def find_judge(spec: DataSpec, data: str, real: Sequence[Pictures]) -> tuple[Jud
 def ready_judge(spec: DataSpec, data: str) -> Judge:
     """One that needs no training: of digits, or of anything."""
     return digits_judge() if of_digits(spec, data) else random_judge(spec.channels)
+
+
+def check_judge(spec: DataSpec, data: str) -> Judge | None:
+    """Another to check the first by, where there is one."""
+    return second_judge() if of_digits(spec, data) else None
 
 
 def of_digits(spec: DataSpec, data: str) -> bool:

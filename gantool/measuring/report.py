@@ -12,6 +12,7 @@ from gantool.options import EvalCommand
 from gantool.terminal import console, table
 
 HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
+APART = 1.5  # points by which two judges' label accuracy may differ
 
 
 def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
@@ -82,7 +83,15 @@ def notes(found: dict[str, Any]) -> list[str]:
     """What the columns are."""
     copied = "; of nearest_ratio, the training pictures themselves" if "nearest_ratio" in found["scores"] else ""
     ends = ["ceiling: other real pictures; reached: from floor to ceiling"] if "ceiling" in found else []
-    return [f"floor: {found['null']}{copied}", *ends]
+    return [f"floor: {found['null']}{copied}", *ends, *disagreement(found["scores"])]
+
+
+def disagreement(scores: dict[str, float]) -> list[str]:
+    """A word where samples may please one judge alone."""
+    if "second_judge" not in scores or "label_accuracy" not in scores:
+        return []
+    points = 100 * (scores["label_accuracy"] - scores["second_judge"])
+    return [f"note: the two judges differ by {abs(points):.1f} points in label accuracy"] if abs(points) > APART else []
 
 
 def verdict(found: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ class Ground(NamedTuple):
     training: Tensor | None = None  # features of all
     apart: Tensor | None = None  # distances to them of pictures that are not among them
     usual: float = 1.0  # the median of these
+    second: Judge | None = None  # looks at the same samples, so that what fools the first is noticed
 
 
 def see(judge: Judge, pixels: Tensor, labels: Tensor | None) -> Seen:
@@ -68,6 +69,9 @@ def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
             found["label_accuracy"], found["worst_class"] = measures.accuracy(
                 measures.confusion(x.labels, seen, on.classes)
             )
+        if on.second and "second_judge" in chosen:
+            again = look(on.second, x.pixels)[1].argmax(1)
+            found["second_judge"] = (again == (seen if x.labels is None else x.labels)).double().mean().item()
         found["sure"] = (sure > SURE).double().mean().item()
         found["classifier_score"] = measures.classifier_score(x.probabilities)
         found["class_balance_kl"] = measures.imbalance(seen, on.classes)
