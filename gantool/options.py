@@ -203,6 +203,12 @@ class EvalCommand:
         str | None,
         Option(metavar="A,B", callback=score_names, help="Scores to measure, or all.", show_default="all but CAS"),
     ] = None
+    inception: Annotated[
+        bool, Option("--inception", help="Distances by the Inception of papers; needs gantool[fid].")
+    ] = False
+    inception_weights: Annotated[
+        Path | None, Option(exists=True, dir_okay=False, metavar="FILE", help="Its weights.", show_default="downloaded")
+    ] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0
     device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
     out: Annotated[Path | None, Option("--out", "-o", metavar="FILE.json", help="Write JSON to a file as well.")] = None

@@ -13,7 +13,8 @@ from gantool.data.images import EXTENSIONS
 from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, open_folder, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import evaluation, gates, nulls, report
-from gantool.measuring.evaluation import FEWEST, Real, mixed
+from gantool.measuring.evaluation import Real, mixed
+from gantool.measuring.inception import features_of, find_extractor
 from gantool.measuring.judges import check_judge, find_judge
 from gantool.measuring.scores import scores, see, see_data
 from gantool.options import MeasureCommand
@@ -36,14 +37,17 @@ def without_variant(registry: Registry, command: MeasureCommand) -> None:
 def compare(command: MeasureCommand) -> dict[str, Any]:
     """Scores of pictures that came from anywhere, between one of them repeated and other real pictures."""
     wanted, against = gates.chosen(command.metrics), str(command.against)
-    real = real_set(against, command.data_dir)
+    features = features_of(command)
+    real = real_set(against, command.data_dir, 2 * features)
     spec = real.reference.spec
     images = mixed(picture_set(Path(str(command.images)), spec), command.seed)
-    n = evaluation.enough(command.n, len(images), len(real.reference))
+    n = evaluation.enough(command.n, len(images), len(real.reference), features=features)
+    extractor = find_extractor(command)
     judge, who = find_judge(spec, against, real[:2])
-    on = evaluation.ground_of(judge, real, n)._replace(second=check_judge(spec, against))
+    on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against))
     x = see_data(judge, images, n)
     found: dict[str, Any] = {"images": str(command.images), "against": against, "judge": who, "n": n}
+    found |= {"extractor": "inception"} if extractor else {}
     found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the pictures, repeated"}
     one, _ = nulls.one_picture(x.pixels, torch.zeros(n))
     found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
@@ -52,11 +56,11 @@ def compare(command: MeasureCommand) -> dict[str, Any]:
     return found
 
 
-def real_set(against: str, folder: Path | None) -> Real:
+def real_set(against: str, folder: Path | None, fewest: int) -> Real:
     """As for a model; but where halves would be too few, all of them, and no others beside."""
     npz = Path(against).suffix == ".npz"
     real = evaluation.halves(picture_set(Path(against))) if npz else evaluation.open_real(against, folder)
-    if len(real.reference) <= FEWEST and real.training:
+    if len(real.reference) <= fewest and real.training:
         nothing = Pictures(real.training.pixels[:0], real.training.labels[:0], real.training.spec.classes)
         return Real(mixed(real.training), nothing, "all", real.training)
     return real

@@ -12,9 +12,10 @@ from gantool.data import catalog, named
 from gantool.data.pictures import DataSpec, Pictures, open_data, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import cas, gates, measures, report, sheet
+from gantool.measuring.inception import features_of, find_extractor
 from gantool.measuring.judge import FEATURES, Judge
 from gantool.measuring.judges import check_judge, find_judge
-from gantool.measuring.scores import Ground, Seen, ground, scores, see, see_data
+from gantool.measuring.scores import Extractor, Ground, Seen, ground, scores, see, see_data
 from gantool.measuring.waiting import waiting
 from gantool.modelfile import open_model
 from gantool.options import EvalCommand, InputOptions, Recipe
@@ -23,8 +24,6 @@ from gantool.run import Run
 from gantool.sampler import draw
 from gantool.terminal import console
 from gantool.variant import Variant
-
-FEWEST = 2 * FEATURES  # pictures; with no more than this, covariances of features say little
 
 
 class Real(NamedTuple):
@@ -67,12 +66,14 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
         raise UserError(f"{name} turns pictures into pictures; eval measures variants that draw from noise.")
     device.seed_all(command.seed)
     real = real_pictures(facts, path, variant, command)
-    n = enough(command.n, *map(len, real[:2])) if real else enough(command.n)
+    n = enough(command.n, *map(len, real[:2] if real else ()), features=features_of(command))
+    extractor = find_extractor(command)
     judge, who = find_judge(variant.data, str(facts["data"]), real[:2] if real else ())
-    on = ground_of(judge, real, n)._replace(second=check_judge(variant.data, str(facts["data"])))
+    on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, str(facts["data"])))
     drawn = seen_drawn(judge, variant, n)
     untrained = type(variant)(variant.options, variant.data).to(variant.device).eval()
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "judge": who, "n": n}
+    found |= {"extractor": "inception"} if extractor else {}
     found |= {"scores": scores(drawn, on, wanted), "null": "an untrained network"}
     found["floor"] = floor(seen_drawn(judge, untrained, n), on, wanted)
     if real:
@@ -88,21 +89,21 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
     return Measured(path, variant, judge, real, on, drawn, found)
 
 
-def enough(*counts: int) -> int:
+def enough(*counts: int, features: int = FEATURES) -> int:
     """The least of them, if covariances can be made of so many pictures. The first is what was asked for."""
-    if (n := min(counts)) <= FEWEST:
+    if (n := min(counts)) <= 2 * features:
         more = "Give more with -n." if n == counts[0] else "There are no more; measure against others with --data."
-        why = f"the covariance of {FEATURES} features needs more than {FEWEST}."
+        why = f"the covariance of {features} features needs more than {2 * features}."
         raise UserError(f"{n} pictures are too few: {why}", more, USAGE)
     return n
 
 
-def ground_of(judge: Judge, real: Real | None, n: int) -> Ground:
+def ground_of(judge: Judge, real: Real | None, n: int, extractor: Extractor = None) -> Ground:
     if real is None:
         return ground(judge, None, None, None)
     reference = see_data(judge, real.reference, n)
     training = real.training.pixels if real.training else None
-    return ground(judge, reference, training, reference.features if real.split == "test" else None)
+    return ground(judge, reference, training, reference.features if real.split == "test" else None, extractor)
 
 
 def floor(null: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:

@@ -24,6 +24,7 @@ SCORES = {
     "nearest_ratio": "distance to training pictures; 1 is as new ones, 0 is copies",
     "CAS": "what a classifier trained on samples alone gets right; takes half a minute",
 }
+DISTANCES = ("FD", "KID", "density", "coverage")  # whose features --inception replaces
 USUAL = tuple(name for name in SCORES if name != "CAS")  # what is measured unless more is asked for
 _limit = re.compile(r"(\w+) (>=|<=) (\d+(?:\.\d+)?|\.\d+)( x real)?").fullmatch
 

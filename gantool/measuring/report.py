@@ -7,7 +7,7 @@ from typing import Any
 
 from gantool import files
 from gantool.errors import USAGE, UserError
-from gantool.measuring.gates import Gates, chosen
+from gantool.measuring.gates import DISTANCES, Gates, chosen
 from gantool.options import EvalCommand
 from gantool.terminal import console, table
 
@@ -18,6 +18,8 @@ APART = 1.5  # points by which two judges' label accuracy may differ
 def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
     """Each gate of these scores, and whether it is passed; null where its score could not be measured."""
     real, asked = found.get("ceiling", {}), [g for g in limits.gates if g.score in of]
+    if "extractor" in found:  # gates are in the judge's units
+        asked = [g for g in asked if g.score not in DISTANCES]
     return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in asked]
 
 
@@ -48,13 +50,14 @@ def asked(command: EvalCommand) -> tuple[str, ...]:
 
 def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
     """Of each score: name, value, floor, ceiling, how far from one to the other, and its gate's verdict."""
-    made, judge = [], found["judge"].partition(",")[0]
+    made, judge = [], found.get("extractor", found["judge"].partition(",")[0])
+    told = DISTANCES if "extractor" in found else ("FD", "KID")  # of whom it is said who looked
     gate = {g["score"]: f"{'pass' if g['passed'] else 'FAIL'} {g['gate']}" for g in found.get("gates", [])}
     for name, value in found["scores"].items():
         if name == "KID_spread":
             continue
         floor, best = (found.get(end, {}).get(name) for end in ("floor", "ceiling"))
-        label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in ("FD", "KID") else name
+        label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in told else name
         reached = ""
         if None not in (floor, best) and abs(floor - best) > 0.1 * abs(best):  # else nothing fails this measure
             reached = f"{max(0, 1 - abs(value - best) / abs(floor - best)):.0%}"

@@ -1,6 +1,6 @@
 """What a judge sees in pictures, and all the scores that can be made of it."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 import torch
@@ -8,11 +8,13 @@ from torch import Tensor
 
 from gantool.data.pictures import Pictures
 from gantool.measuring import measures
+from gantool.measuring.gates import DISTANCES
 from gantool.measuring.judge import Judge, look
 
 SURE = 0.9
 NEIGHBOURS = 5  # of density and coverage
 COPIES = 2_000  # samples whose nearest training pictures are looked for: enough for a median
+Extractor = Callable[[Tensor], Tensor] | None  # who makes the features of distances, if not the judge
 
 
 class Seen(NamedTuple):
@@ -36,6 +38,8 @@ class Ground(NamedTuple):
     training: Tensor | None = None  # features of all
     apart: Tensor | None = None  # distances to them of pictures that are not among them
     usual: float = 1.0  # the median of these
+    extractor: Extractor = None
+    far: Tensor | None = None  # of the real ones, what distances are measured to
     second: Judge | None = None  # looks at the same samples, so that what fools the first is noticed
 
 
@@ -47,17 +51,20 @@ def see_data(judge: Judge, data: Pictures, n: int) -> Seen:
     return see(judge, data.pixels[:n], data.labels[:n] if data.spec.classes else None)
 
 
-def ground(judge: Judge, real: Seen | None, training: Tensor | None, held: Tensor | None) -> Ground:
+def ground(
+    judge: Judge, real: Seen | None, training: Tensor | None, held: Tensor | None, extractor: Extractor = None
+) -> Ground:
     """`training` and `held`: the pictures trained on, and the features of others, where there are any."""
     if real is None:
         return Ground(judge.classes)
-    radii = measures.nearest(real.features, real.features, NEIGHBOURS + 1)
+    far = extractor(real.pixels) if extractor else real.features
+    on = Ground(judge.classes, real, measures.nearest(far, far, NEIGHBOURS + 1), extractor=extractor, far=far)
     if training is None:
-        return Ground(judge.classes, real, radii)
+        return on
     features, _ = look(judge, training)
     few = None if held is None else held[:COPIES]
     apart = measures.apart(features, few)
-    return Ground(judge.classes, real, radii, features, apart, float(apart.median()))
+    return on._replace(training=features, apart=apart, usual=float(apart.median()))
 
 
 def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
@@ -76,16 +83,16 @@ def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
         found["classifier_score"] = measures.classifier_score(x.probabilities)
         found["class_balance_kl"] = measures.imbalance(seen, on.classes)
         found["classes_drawn"] = len(torch.unique(seen))
-    if on.real:
-        real = on.real
+    if on.real and on.far is not None:
+        real, a, b = on.real, on.far, x.features
+        if on.extractor and any(name in chosen for name in DISTANCES):
+            b = on.extractor(x.pixels)
         if "FD" in chosen:
-            found["FD"] = measures.frechet(real.features, x.features)
+            found["FD"] = measures.frechet(a, b)
         if "KID" in chosen:
-            found["KID"], found["KID_spread"] = measures.kernel(real.features, x.features)
+            found["KID"], found["KID_spread"] = measures.kernel(a, b)
         if "density" in chosen or "coverage" in chosen:
-            found["density"], found["coverage"] = measures.density_and_coverage(
-                real.features, x.features, NEIGHBOURS, on.radii
-            )
+            found["density"], found["coverage"] = measures.density_and_coverage(a, b, NEIGHBOURS, on.radii)
         if on.classes > 1 and "variety" in chosen:
             each = [measures.variety(s.features, s.probabilities.argmax(1), on.classes) for s in (x, real)]
             found["variety"] = (each[0] / each[1])[each[1] > 0].mean().item()
