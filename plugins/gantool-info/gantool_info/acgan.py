@@ -1,0 +1,121 @@
+"""ACGAN: a generator told what to draw, and a D that says what it sees.
+
+Paper: Odena et al., 2017, https://arxiv.org/abs/1610.09585
+Task: pictures of a class
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from gantool import api
+from gantool.api import USAGE, Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, UserError, Variant
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot, softplus
+from torch.optim import Optimizer
+from typer import Option
+
+MEASURED = 10_000  # pictures
+
+
+class ACGAN(Variant):
+    """D raises L_S + L_C and G raises L_C - L_S (section 3): L_S is the log-likelihood of the right source, real or
+    generated, and L_C that of the right class, of both kinds of pictures. G raises log P(real) in place of -L_S.
+    """
+
+    recipe = Recipe(steps=5_000, batch_size=32, average_images=5_000)
+    averaged = ("generator", "discriminator", "named")
+    eager = ("discriminator", "head")  # R1 differentiates them twice
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        lr: float = 2e-3
+        decay: float = 5e-4
+        beta2: float = 0.99
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
+        naming: Annotated[float, Option(min=0, help="Weight of the class's likelihood, L_C.")] = 1.0
+        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
+        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions):
+        label: Annotated[
+            str | None,
+            Option("--label", "--digit", help="Class to draw, by name or number.", show_default="all in turn"),
+        ] = None
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        if len(data.classes) < 2:
+            raise UserError("acgan needs classes; these pictures have none.", "Make a sub-folder for each.", USAGE)
+        super().__init__(options, data)
+        o, k = options, len(data.classes)
+        self.generator = api.upwards(o.z + k, o.width, data)
+        self.discriminator = api.downwards(256, o.width, 0.2, data)  # the body of both heads
+        self.head, self.named = nn.Linear(256, 1), nn.Linear(256, k)
+
+    def players(self) -> dict[str, Optimizer]:
+        d = self.optimizer(self.discriminator, self.head, self.named, lr=self.options.d_lr)
+        return {"D": d, "G": self.optimizer(self.generator)}
+
+    def fake(self, batch: Batch) -> Tensor:
+        x, y = batch
+        return self.draw(self.noise(len(x)), y)
+
+    def draw(self, z: Tensor, y: Tensor) -> Tensor:
+        return self.generator(torch.cat([z, one_hot(y, len(self.data.classes))], 1))  # type: ignore[no-any-return]
+
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
+
+    def d_loss(self, batch: Batch) -> Loss:
+        (x, y, fake), o = batch, self.options
+        penalised = o.r1 > 0 and self.step % o.r1_every == 0
+        seen, seen_fake = self.compare(self.discriminator, (x.requires_grad_(penalised),), (fake,))
+        on_x, on_fake = self.head(seen), self.head(seen_fake)
+        self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
+        loss = {
+            "real": softplus(-on_x).mean(),
+            "fake": softplus(on_fake).mean(),
+            "class": o.naming * (self.misnamed(seen, y) + self.misnamed(seen_fake, y)),
+        }
+        return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, on_x)} if penalised else loss
+
+    def g_loss(self, batch: Batch) -> Loss:
+        _, y, fake = batch
+        seen = self.discriminator(fake)
+        return {"fool": softplus(-self.head(seen)).mean(), "class": self.options.naming * self.misnamed(seen, y)}
+
+    def misnamed(self, seen: Tensor, y: Tensor) -> Tensor:
+        """-E[log P(y | x)], by what D's body saw of x."""
+        return cross_entropy(self.named(seen), y)
+
+    def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
+        turn = torch.arange(n, device=self.device) % len(self.data.classes)
+        y = turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+        return self.draw(self.latents(n, options), y), y
+
+    def preview(self, batch: Batch) -> Tensor:
+        """A column for each class, where they are few enough to be columns."""
+        x, k = super().preview(batch), len(self.data.classes)
+        return x if k > min(20, len(x)) else x[: len(x) // k * k].view(-1, k, *x.shape[1:])
+
+    @torch.no_grad()
+    def measure(self, held: Data) -> dict[str, float]:
+        """D's own head on real pictures; and what it finds right of G's beyond what the judge of digits does."""
+        parts = torch.split(torch.arange(min(len(held), MEASURED)), 500)
+        real = [api.as_floats(held.batch(part, torch.Generator()), self.device) for part in parts]
+        found = {"own_head": share([self.says(x) == y for x, y in real])}
+        if self.data.classes == tuple("0123456789"):
+            drawn = [self.sample(500, self.SampleOptions()) for _ in range(MEASURED // 500)]
+            own = share([self.says(x) == y for x, y in drawn])
+            found["own_head_excess"] = own - share([api.judged_digits(x)[1].argmax(1) == y for x, y in drawn])
+        return found
+
+    def says(self, x: Tensor) -> Tensor:
+        """The class that D's own head sees."""
+        return self.named(self.discriminator(x)).argmax(1)  # type: ignore[no-any-return]
+
+
+def share(right: list[Tensor]) -> float:
+    return float(torch.cat(right).double().mean())

@@ -1,0 +1,160 @@
+"""InfoGAN: codes that come to mean something, without labels.
+
+Paper: Chen et al., 2016, https://arxiv.org/abs/1606.03657
+Task: pictures from noise and codes
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from gantool.api import (
+    Batch,
+    Data,
+    DataSpec,
+    Loss,
+    NoiseOptions,
+    Recipe,
+    Turn,
+    Variant,
+    as_floats,
+    downwards,
+    r1,
+    upwards,
+)
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot, softplus
+from torch.optim import Optimizer
+from typer import Option
+
+from gantool_info import codes, measures
+
+MEASURED = 10_000  # pictures
+
+
+class InfoGAN(Variant):
+    """G draws from noise z and codes c = (c1, c2, c3), and Q must read them off the picture.
+
+    c1 is one of ten values, c2 and c3 are uniform from -1 to 1. Q(c | x) is a softmax and, as in appendix C, a Gaussian
+    whose deviation it tells as well. G and Q raise the bound L_I = H(c) + E[log Q(c | G(z, c))] (equation 5) beside
+    what G and D play for. Q reads what D's body sees, and moves in D's turn.
+    """
+
+    recipe = Recipe(steps=10_000, batch_size=32, average_images=5_000)
+    averaged = ("generator", "discriminator", "q")  # all that Q needs
+    eager = ("discriminator", "head")  # R1 differentiates them twice
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        lr: float = 2e-3
+        decay: float = 2e-4
+        beta2: float = 0.99
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
+        values: Annotated[int, Option(min=2, max=100, help="How many values c1 has.")] = 10
+        info: Annotated[float, Option(min=0, help="Weight of the codes' information (the paper's lambda).")] = 1.0
+        smooth: Annotated[float, Option(min=0, help="Of c2's and c3's, as a share of that.")] = 0.1
+        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
+        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions):
+        code: Annotated[
+            list[str] | None,
+            Option(metavar="C=X", help="Hold codes: c1=3, or c1=3,c2=0.5.", show_default="c1 in turn, others by lot"),
+        ] = None
+        sweep: Annotated[
+            str | None, Option(metavar="C=A..B", help="Walk one code along the columns of a grid: c2=-2..2, c1=0..9.")
+        ] = None
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        o = options
+        self.generator = upwards(o.z + o.values + 2, o.width, data)
+        self.discriminator = downwards(256, o.width, 0.2, data)  # the body that D and Q share
+        self.head = nn.Linear(256, 1)
+        self.q = nn.Sequential(nn.Linear(256, 128), nn.LeakyReLU(0.2), nn.Linear(128, o.values + 4))
+
+    def players(self) -> dict[str, Optimizer]:
+        d = self.optimizer(self.discriminator, self.head, self.q, lr=self.options.d_lr)
+        return {"D": d, "G": self.optimizer(self.generator)}
+
+    def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
+        for k in reversed(range(self.options.d_steps)):
+            x, *_ = next(batches)
+            c = self.codes(len(x))
+            with torch.set_grad_enabled(k == 0):
+                fake = self.draw(self.noise(len(x)), c)
+            yield Turn("D", self.d_loss, (x, c, fake.detach()))
+        yield Turn("G", self.g_loss, (x, c, fake))
+
+    def codes(self, n: int) -> Tensor:
+        """(n, 3) at random: c1 a whole number, c2 and c3 from -1 to 1."""
+        c = self.drawn(torch.rand, n, 3)
+        return torch.cat([(c[:, :1] * self.options.values).floor(), c[:, 1:] * 2 - 1], 1)
+
+    def draw(self, z: Tensor, c: Tensor) -> Tensor:
+        return self.generator(torch.cat([z, one_hot(c[:, 0].long(), self.options.values), c[:, 1:]], 1))  # type: ignore[no-any-return]
+
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
+
+    def d_loss(self, batch: Batch) -> Loss:
+        (x, c, fake), o = batch, self.options
+        penalised = o.r1 > 0 and self.step % o.r1_every == 0
+        seen, seen_fake = self.compare(self.discriminator, (x.requires_grad_(penalised),), (fake,))
+        on_x, on_fake = self.head(seen), self.head(seen_fake)
+        self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
+        loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.unread(seen_fake, c)}
+        return loss | {"r1": o.r1 / 2 * o.r1_every * r1(x, on_x)} if penalised else loss
+
+    def g_loss(self, batch: Batch) -> Loss:
+        _, c, fake = batch
+        seen = self.discriminator(fake)
+        return {"fool": softplus(-self.head(seen)).mean(), **self.unread(seen, c)}
+
+    def unread(self, seen: Tensor, c: Tensor) -> dict[str, Tensor]:
+        """-lambda E[log Q(c | x)], by what D's body saw of x."""
+        o = self.options
+        c1, rest = self.log_q(self.q(seen), c)
+        self.log(information=math.log(o.values) + c1.mean())
+        return {"c1": -o.info * c1.mean(), "c2 and c3": -o.info * o.smooth * rest.mean()}
+
+    def log_q(self, said: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """log Q of c1, and of c2 and c3 together, (n,) each."""
+        k = self.options.values
+        mean, log_s = said[:, k : k + 2], said[:, k + 2 :].clamp(-4, 4)  # e^-4: else one lucky guess weighs without end
+        rest = -log_s - ((c[:, 1:] - mean) / log_s.exp()).square() / 2 - math.log(2 * math.pi) / 2
+        return -cross_entropy(said[:, :k], c[:, 0].long(), reduction="none"), rest.sum(1)
+
+    def sample(self, n: int, options: Any) -> Tensor:
+        """Without labels: what a value of c1 stands for, nobody said."""
+        o = options
+        c, noise = codes.planned(n, o.code or (), o.sweep, o.interpolate, self.options.values)
+        c = torch.where(c.isnan(), self.codes(n).cpu(), c).to(self.device)
+        return self.draw(self.latents(int(noise[-1]) + 1, o)[noise], c)
+
+    def sheet(self, options: Any) -> tuple[int, int] | None:
+        return codes.sheet(options.code or (), options.sweep, self.options.values)
+
+    def preview(self, batch: Batch) -> Tensor:
+        """A column for each value of c1, a row for each noise."""
+        k = min(self.options.values, 20)
+        x = self.sample(max(k, len(batch[0]) // k * k), self.SampleOptions(sweep=f"c1=0..{k - 1}"))
+        return x.view(-1, k, *x.shape[1:])
+
+    @torch.no_grad()
+    def measure(self, held: Data) -> dict[str, float]:
+        """Q on real pictures, each value of c1 paired with a class; L_I of c1; what c2 or c3 changes."""
+        found, c = dict[str, float](), self.codes(MEASURED)
+        if self.data.classes:
+            parts = torch.split(torch.arange(min(len(held), MEASURED)), 500)
+            real = [as_floats(held.batch(part, torch.Generator()), self.device) for part in parts]
+            read = [self.q(self.discriminator(x))[:, : self.options.values].argmax(1) for x, _ in real]
+            found["code_accuracy"] = measures.matched(torch.cat(read), torch.cat([y for _, y in real]))
+        x = torch.cat([self.draw(self.noise(len(part)), part) for part in torch.split(c, 500)])
+        said = torch.cat([self.q(self.discriminator(part)) for part in torch.split(x, 500)])
+        found["information"] = math.log(self.options.values) + float(self.log_q(said, c)[0].mean())
+        return found | {"slant": measures.meaning(c[:, 1:].cpu(), c[:, 0].cpu(), x.cpu())}

@@ -1,0 +1,69 @@
+"""Matching, rank correlation and moments, against scipy and closed forms."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from gantool_info.measures import matched, meaning, slant, spearman, stroke_mass
+
+optimize = pytest.importorskip("scipy.optimize")
+stats = pytest.importorskip("scipy.stats")
+
+
+@pytest.mark.parametrize(
+    ("codes", "classes", "n"), [(10, 10, 400), (5, 10, 300), (12, 7, 300), (30, 30, 900), (3, 3, 4)]
+)
+def test_matching_is_scipy_s(codes: int, classes: int, n: int) -> None:
+    torch.manual_seed(codes)
+    for agree in (0.0, 0.3, 0.9):
+        a, b = torch.randint(codes, (n,)), torch.randint(classes, (n,))
+        b = torch.where(torch.rand(n) < agree, (3 * a + 1) % classes, b)
+        table = torch.zeros(codes, classes).index_put_((a, b), torch.ones(n), accumulate=True)
+        rows, columns = optimize.linear_sum_assignment(-table.numpy())
+        assert matched(a, b) == pytest.approx(table[rows, columns].sum().item() / n)
+
+
+def test_one_class_cannot_serve_two_codes() -> None:
+    assert matched(torch.tensor([0, 1, 0, 1]), torch.tensor([5, 5, 5, 5])) == 0.5
+
+
+def test_rank_correlation_is_scipy_s() -> None:
+    torch.manual_seed(0)
+    a = torch.randn(200, dtype=torch.float64)
+    b = a.exp() + torch.randn(200)
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert spearman(a, a.exp()) == pytest.approx(1) and spearman(a, -a) == pytest.approx(-1)
+
+
+def strokes(lean: Tensor, bright: float = 1.0) -> Tensor:
+    """A line through the middle that goes `lean` columns along for each row down, (n, 1, 21, 21)."""
+    at = torch.arange(21.0) - 10
+    off = at.view(1, 1, 21) - lean.view(-1, 1, 1) * at.view(1, 21, 1)
+    return (bright * (1 - off.abs()).clamp_min(0) * 2 - 1).unsqueeze(1)
+
+
+def test_slant_of_a_line_is_its_slope() -> None:
+    lean = torch.tensor([-0.5, 0.0, 0.25, 0.75])
+    torch.testing.assert_close(slant(strokes(lean)), lean.double(), atol=1e-3, rtol=0)
+    moved = torch.nn.functional.pad(strokes(lean), (3, 1, 0, 4), value=-1.0)  # wherever it is, however bright
+    torch.testing.assert_close(slant(moved), lean.double(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(slant(strokes(lean, 0.3)), lean.double(), atol=1e-3, rtol=0)
+
+
+def test_slant_of_nothing_is_a_number() -> None:
+    assert slant(torch.full((2, 3, 8, 8), -1.0)).tolist() == [0, 0]
+
+
+def test_mass_is_the_mean_brightness() -> None:
+    x = torch.rand(5, 3, 9, 9) * 2 - 1
+    torch.testing.assert_close(stroke_mass(x), ((x.double() + 1) / 2).mean((1, 2, 3)))
+
+
+def test_meaning_is_that_of_the_better_code_in_most_groups() -> None:
+    torch.manual_seed(0)
+    codes, groups = torch.rand(300, 2) * 2 - 1, torch.arange(300) % 3
+    lean = codes[:, 1] / 2 * torch.where(groups == 2, -1, 1)  # leaning the other way in one group is as good
+    assert meaning(codes, groups, strokes(lean)) == pytest.approx(1)
+    assert meaning(codes, groups, strokes(torch.rand(300) - 0.5)) < 0.3
+    one = torch.where(groups == 0, lean, torch.rand(300) - 0.5)  # in one group of three
+    assert meaning(codes, groups, strokes(one)) < 0.3
