@@ -91,7 +91,7 @@ def plugins(
     check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Installed packages that bring variants or observers."""
+    """Installed packages that bring variants, data sets or observers."""
     listing.plugins(registry(), check, json)
 
 

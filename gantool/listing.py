@@ -9,7 +9,7 @@ from typing import Any, get_args
 from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
-from gantool.registry import LISTENERS, Registry, in_a_line, listeners, metadata
+from gantool.registry import DATASETS, LISTENERS, Registry, in_a_line, listeners, metadata, offers
 from gantool.run import Run, all_runs
 from gantool.signals import Signals
 from gantool.terminal import as_json, console, debugging, table
@@ -61,11 +61,13 @@ def networks(cls: Any) -> None:
     size = cls.recipe.size or (entry.size if entry else 32)
     spec = DataSpec(entry.channels if entry else 3, size, entry.classes if entry else ())
     try:
+        if catalog.offer(cls.recipe.data):  # made by code: only it knows
+            spec = cls.dataset(cls.recipe).spec
         variant = cls(cls.Options(), spec)
     except Exception as error:  # a plugin's own, or settings that want to be chosen
         print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
         return
-    print(f"\nnetworks, for {size}x{size}x{spec.channels} pictures:")
+    print(f"\nnetworks, for {spec.size}x{spec.size}x{spec.channels} pictures:")
     table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
 
 
@@ -110,10 +112,11 @@ def diagnose(run: Run, json: bool) -> None:
 
 
 def plugins(registry: Registry, check: bool, json: bool) -> None:
+    sets, own = offers(DATASETS), catalog.CATALOG
     rows = [
-        {"package": o.package, "version": o.version, "kind": "variant", "name": o.name, "needs": o.needs,
-         "state": "clash" if len(offers) > 1 else ""}
-        for offers in registry.offers.values() for o in offers
+        {"package": o.package, "version": o.version, "kind": kind, "name": o.name, "needs": o.needs,
+         "state": "clash" if len(several) > 1 or (kind == "data" and o.name in own) else ""}
+        for kind, found in (("variant", registry.offers), ("data", sets)) for several in found.values() for o in several
     ]  # fmt: skip
     for name, entry in listeners().items():
         package, version = (metadata(entry, key)[0] for key in ("Name", "Version"))
@@ -160,11 +163,15 @@ def try_out(kind: str, name: str, verdict: str) -> None:
         found = "ok"
         if kind == "observer":
             listeners()[name].load()
+        elif kind == "data":
+            from gantool.testing import check_data
+
+            check_data(name)
         else:
             variant = Registry().load(name)
             from gantool.testing import check_variant
 
-            if variant.recipe.data in catalog.CATALOG:
+            if variant.recipe.data in catalog.names():
                 check_variant(variant)
             else:
                 found = "loads"  # it needs data of its own to be tried on
@@ -178,14 +185,16 @@ def try_out(kind: str, name: str, verdict: str) -> None:
 
 
 def data_sets(json: bool) -> None:
+    """Of a package's own, as much as is known without importing it."""
+    ours, theirs = catalog.CATALOG, [o for several in offers(DATASETS).values() for o in several]
     if json:
-        as_json([{"name": name, **entry._asdict()} for name, entry in catalog.CATALOG.items()])
+        rows = [{"name": name, **entry._asdict(), "package": "gantool"} for name, entry in ours.items()]
+        as_json([*rows, *({"name": o.name, "about": o.summary, "package": o.package} for o in theirs)])
         return
-    rows = [
-        (name, f"{e.images:,}", f"{e.size}x{e.size}x{e.channels}", len(e.classes), e.about)
-        for name, e in catalog.CATALOG.items()
-    ]
-    table(("name", "pictures", "shape", "classes", "what"), rows)
+    body = [(name, f"{e.images:,}", f"{e.size}x{e.size}x{e.channels}", str(len(e.classes)), e.about, "gantool")
+            for name, e in ours.items()]  # fmt: skip
+    body += [(o.name, "", "", "", o.summary, o.package) for o in theirs]
+    table(("name", "pictures", "shape", "classes", "what", "package"), body)
 
 
 def data_check(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finds variants by entry point, and imports only the one that is asked for."""
+"""Finds variants and data sets by entry point, and imports only the one that is asked for."""
 
 import ast
 import importlib.util
@@ -18,6 +18,7 @@ from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.signals import Interrupted
 
 VARIANTS = "gantool.variants"  # variants: name = "module:Class"
+DATASETS = "gantool.datasets"  # data sets: name = "module:function"
 LISTENERS = "gantool"  # observers of training: name = "module"
 ALLOW = "GANTOOL_PLUGINS"  # unset: every installed package; else only these packages, comma-separated
 
@@ -67,8 +68,14 @@ class Offer:
 
     @cached_property
     def docstring(self) -> str:
+        """The module's; of a data set, its function's."""
         try:
-            return ast.get_docstring(ast.parse(self.source.read_bytes())) or "" if self.source else ""
+            tree = ast.parse(self.source.read_bytes() if self.source else b"")
+            if self.entry.group != DATASETS:
+                return ast.get_docstring(tree) or ""
+            name = self.entry.value.partition(":")[2].strip()
+            functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+            return next(filter(None, map(ast.get_docstring, functions)), "")
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             return ""
 
@@ -92,13 +99,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.plugins = pluggy.PluginManager("gantool")
-        self.offers: dict[str, list[Offer]] = {}
-        for entry in offered(VARIANTS):
-            offer = Offer(entry)
-            known = self.offers.setdefault(offer.name, [])
-            if allowed(offer.package) and offer.package not in {o.package for o in known}:
-                known.append(offer)
-        self.offers = {name: offers for name, offers in self.offers.items() if offers}
+        self.offers = offers(VARIANTS)
 
     def names(self) -> list[str]:
         return list(self.offers)
@@ -114,22 +115,12 @@ class Registry:
                     USAGE,
                 )
             case several:
-                owners = " and ".join(o.package for o in several)
-                one = next(o.package for o in several if o.package != "gantool")
-                raise UserError(f"{name!r} is offered by {owners}.", f"Remove all but one: pip uninstall {one}", USAGE)
+                raise clash(name, [o.package for o in several])
 
     def load(self, name: str) -> Any:
-        """The variant's class. This entry point is imported and no other, not even one of the same name."""
+        """The variant's class."""
         offer = self.offer(name)
-        try:
-            with redirect_stdout(sys.stderr):  # what a module prints is not the command's answer
-                variant = offer.entry.load()
-        except (KeyboardInterrupt, Interrupted):
-            raise
-        except BaseException as error:
-            if os.environ.get("GANTOOL_DEBUG"):
-                raise
-            raise broken(offer, in_a_line(error)) from error
+        variant = imported(offer)
         from gantool.variant import Variant
 
         if not (isinstance(variant, type) and issubclass(variant, Variant)):
@@ -137,6 +128,25 @@ class Registry:
         if not self.plugins.is_registered(variant):  # one class may have two names
             self.plugins.register(variant, name)
         return variant
+
+
+def imported(offer: Offer) -> Any:
+    """What it names. This entry point is imported and no other, not even one of the same name."""
+    try:
+        with redirect_stdout(sys.stderr):  # what a module prints is not the command's answer
+            return offer.entry.load()
+    except (KeyboardInterrupt, Interrupted):
+        raise
+    except BaseException as error:
+        if os.environ.get("GANTOOL_DEBUG"):
+            raise
+        raise broken(offer, in_a_line(error)) from error
+
+
+def clash(name: str, owners: list[str]) -> UserError:
+    one = next(owner for owner in owners if owner != "gantool")
+    message = f"{name!r} is offered by {' and '.join(owners)}."
+    return UserError(message, f"Remove all but one: pip uninstall {one}", USAGE)
 
 
 def broken(offer: Offer, cause: str) -> UserError:
@@ -153,6 +163,15 @@ def in_a_line(error: BaseException) -> str:
 def allowed(package: str) -> bool:
     only = os.environ.get(ALLOW)
     return only is None or package == "gantool" or package in {p.strip() for p in only.split(",")}
+
+
+def offers(group: str) -> dict[str, list[Offer]]:
+    """What allowed packages offer, by name; several of one name are for the caller to refuse."""
+    found: dict[str, list[Offer]] = {}
+    for offer in map(Offer, offered(group)):
+        if allowed(offer.package) and offer.package not in {o.package for o in found.get(offer.name, [])}:
+            found.setdefault(offer.name, []).append(offer)
+    return found
 
 
 def offered(group: str) -> list[EntryPoint]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gantool import device as devices
 from gantool import flags, modelfile, sealed
-from gantool.data.pictures import DataSpec, as_floats
-from gantool.options import InputOptions, SampleCommand, TrainCommand
+from gantool.data.pictures import Data, DataSpec, as_floats, open_data
+from gantool.options import InputOptions, Recipe, SampleCommand, TrainCommand
 from gantool.trainer import Trainer
 from gantool.variant import Variant
 
@@ -40,6 +40,21 @@ def start(cls: type[Variant], options: Any, recipe: Any) -> Trainer:
     devices.seed_all(recipe.seed)
     data = cls.dataset(recipe)
     return Trainer(cls(options, data.spec), recipe, data, CPU)
+
+
+def check_data(name: str, **recipe: Any) -> None:
+    """Raise AssertionError, in words, where a data set breaks the contract: check_data("edges", size=16)."""
+    asked = Recipe(data=name, **recipe)
+    for train in (True, False):
+        data, again = (open_data(asked, train, of=Data) for _ in "12")  # type: ignore[type-abstract]
+        assert len(data) > 0, f"{name} holds nothing"
+        assert data.fingerprint() == again.fingerprint(), f"{name} is another each time it is opened"
+        index = torch.arange(min(4, len(data)))
+        batch, same = (d.batch(index, torch.Generator().manual_seed(1)) for d in (data, again))
+        assert isinstance(batch, tuple) and batch, f"a batch of {name} is not a tuple of tensors"
+        for x, y in zip(batch, same, strict=True):
+            assert isinstance(x, Tensor) and len(x) == len(index), f"a batch of {name} is not one row an example"
+            assert torch.equal(x, y), f"a batch of {name} draws at random from elsewhere than rng"
 
 
 def check_flags(cls: type[Variant]) -> None:

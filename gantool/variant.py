@@ -65,9 +65,9 @@ class Variant(nn.Module, ABC):
     # What a variant may replace.
 
     @classmethod
-    def dataset(cls, recipe: settings.Recipe) -> Data:
-        """What to train on: (image, class) pairs unless overridden."""
-        return open_data(recipe)
+    def dataset(cls, recipe: settings.Recipe, train: bool = True) -> Data:
+        """What to train on, or what is held out: (image, class) pairs unless overridden."""
+        return open_data(recipe, train)
 
     def players(self) -> dict[str, Optimizer]:
         """Who moves: each optimiser holds the parameters its player may change."""
@@ -94,6 +94,10 @@ class Variant(nn.Module, ABC):
     def g_loss(self, batch: Batch) -> Loss:
         raise NotImplementedError(f"{type(self).__name__} needs g_loss, or turns of its own")
 
+    def score(self, x: Tensor, y: Tensor) -> Tensor | None:
+        """D's opinion of pictures and their classes, above 0 for real ones, if the monitor may ask for it."""
+        return None
+
     def schedule(self) -> float:
         """Factor on every player's step size. From steps done, not steps planned, so a run can be made longer."""
         return 1 / (1 + float(self.options.decay) * self.step)
@@ -111,6 +115,10 @@ class Variant(nn.Module, ABC):
         """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W)."""
         images = self.sample(len(batch[0]), self.SampleOptions())
         return images[0] if isinstance(images, tuple) else images
+
+    def measure(self, held: Data) -> dict[str, float]:
+        """Scores of its own, by name, on data held out: those of `dataset(recipe, train=False)`."""
+        return {}
 
     # What a variant may call.
 

@@ -84,7 +84,7 @@ def run_train(name: str, usual_data: str, given: Given) -> None:
     if this.resume:
         run_resume_with(name, given)
         return
-    if usual_data in catalog.CATALOG:  # other variants read data of their own
+    if usual_data in catalog.names():  # other variants read data of their own
         catalog.known(recipe.data)
     if torchrun.first() and not this.quiet and not this.dry_run:
         print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there

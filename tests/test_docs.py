@@ -15,7 +15,7 @@ from conftest import Gantool, Install, Result
 from PIL import Image
 
 from gantool import hookspecs
-from gantool.testing import check_variant
+from gantool.testing import check_data, check_variant
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -33,6 +33,9 @@ def offered(install: Install) -> None:
     install("plug-sharpen", FILES["gantool_sharpen"], sharpen="Sharpen")
     diary = install("plug-diary", FILES["gantool_diary"])
     diary.parent.joinpath("plug_diary-1.2.dist-info", "entry_points.txt").write_text("[gantool]\ndiary = plug_diary\n")
+    data = install("plug-stripes", FILES["gantool_stripes"])
+    entries = "[gantool.datasets]\nstripes = plug_stripes:stripes\n"
+    data.parent.joinpath("plug_stripes-1.2.dist-info", "entry_points.txt").write_text(entries)
 
 
 @pytest.fixture
@@ -118,6 +121,12 @@ def test_pairs_of_ones_own_train_and_translate(gantool: Gantool, offered: None, 
     assert gantool("train", "sharpen", *data, "--steps", "2", *SMALL).code == 0
     assert gantool("sample", "sharpen", "--input", photos, "--out", "sharp", "-q").code == 0
     assert sorted(file.name for file in Path("sharp").iterdir()) == ["a.png", "b.png"]
+
+
+def test_the_pages_data_set_keeps_the_contract_and_can_be_trained_on(gantool: Gantool, offered: None) -> None:
+    check_data("stripes", size=12, channels=3)
+    assert gantool("train", "lsgan", "--data", "stripes", "--steps", "2", *SMALL).code == 0
+    assert "Upright and level stripes; which is which is the class." in gantool("data", "list").out
 
 
 def test_the_observer_hears_start_steps_and_end(gantool: Gantool, offered: None) -> None:

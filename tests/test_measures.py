@@ -9,7 +9,9 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from gantool.api import frechet, judged_digits, modes
 from gantool.data.named import digits
+from gantool.measuring import digits as digits_module
 from gantool.measuring import measures
 from gantool.measuring.judge import digits_judge, look
 
@@ -147,6 +149,43 @@ def test_imbalance_is_nothing_for_even_classes_and_the_logarithm_for_one() -> No
     assert measures.imbalance(torch.full((100,), 3), 10) == pytest.approx(math.log(10))
 
 
+def test_modes_are_counted_and_their_imbalance_is_the_closed_form() -> None:
+    even = torch.arange(25).repeat(40)
+    assert modes(even, 25) == (25, pytest.approx(0, abs=1e-12))
+    assert modes(torch.full((9,), 3), 25) == (1, pytest.approx(math.log(25)))
+    half = even[even % 2 == 0]  # 13 of 25, evenly
+    assert modes(half, 25) == (13, pytest.approx(math.log(25 / 13)))
+    assert modes(torch.tensor([0, 0, 0, 1]), 2) == (2, pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5)))
+
+
+def test_samples_of_no_mode_meet_none_and_are_no_part_of_the_balance() -> None:
+    assert modes(torch.tensor([0, -1, 1, -1, -1]), 2) == (2, pytest.approx(0))
+    assert modes(torch.tensor([-1, -1]), 8) == modes(torch.tensor([], dtype=torch.int64), 8) == (0, math.log(8))
+
+
+def test_judged_digits_are_what_the_judge_sees_in_any_form() -> None:
+    pixels, labels = digits()
+    pixels, labels = pixels[::250], labels[::250]
+    x = pixels / 127.5 - 1
+    features, probabilities = judged_digits(x)
+    for found, expected in zip((features, probabilities), look(digits_judge(), pixels), strict=True):
+        assert torch.allclose(found, expected, atol=1e-5)
+    assert bool((probabilities.argmax(1) == labels).all())
+    for other in (x.expand(-1, 3, -1, -1), torch.nn.functional.interpolate(x, (64, 64), mode="bilinear")):
+        assert bool((judged_digits(other)[1].argmax(1) == labels).all())
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        judged_digits(pixels.float())
+
+
+def test_judged_digits_can_be_differentiated_and_the_judge_does_not_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantool.measuring.digits.CHUNK", 2)
+    x = (digits()[0][::1000] / 127.5 - 1).requires_grad_()
+    features, probabilities = judged_digits(x)
+    (slope,) = torch.autograd.grad(probabilities[:, 0].sum(), x)
+    assert features.shape == (5, 64) and float(slope.abs().sum()) > 0
+    assert not any(p.requires_grad for p in digits_module._judge(x.device).parameters())
+
+
 def test_neither_order_nor_batches_change_what_the_judge_sees() -> None:
     pixels = digits()[0][::25]
     order, judge = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0)), digits_judge()
@@ -154,7 +193,7 @@ def test_neither_order_nor_batches_change_what_the_judge_sees() -> None:
     for found, again in zip(whole, look(judge, pixels[order], batch=37), strict=True):
         assert torch.allclose(again, found[order], rtol=1e-4, atol=1e-4)
     one = look(judge, pixels, batch=1)[0]
-    assert measures.frechet(whole[0], one) < 1e-4
+    assert frechet(whole[0], one) < 1e-4
 
 
 def test_accuracy_comes_from_the_confusion_and_names_the_worst_class() -> None:

@@ -1,9 +1,10 @@
-"""The named data sets, as much as can be known without reading them. Imports no torch."""
+"""The named data sets, gantool's own and those of packages, without reading any. Imports no torch."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.registry import DATASETS, Offer, clash, offers
 
 
 class Entry(NamedTuple):
@@ -31,14 +32,28 @@ CATALOG = {
 }
 
 
+def names() -> list[str]:
+    """Of gantool's own data sets, then of those of packages."""
+    return list(dict.fromkeys((*CATALOG, *offers(DATASETS))))
+
+
+def offer(name: str) -> Offer | None:
+    """The package's that offers it; None if that is gantool, or nobody. Two of one name are refused."""
+    found = offers(DATASETS).get(name, [])
+    owners = ["gantool"] * (name in CATALOG) + [o.package for o in found]
+    if len(owners) > 1:
+        raise clash(name, owners)
+    return found[0] if found else None
+
+
 def known(data: str) -> bool:
     """Whether it names a data set; a path that exists is none. Neither is an error."""
-    if data in CATALOG:
+    if offer(data) or data in CATALOG:
         return True
     if data and Path(data).expanduser().exists():
         return False
     raise UserError(
-        f"No data set and no folder named {data!r}.{did_you_mean(data, CATALOG)}",
-        f"Data sets: {', '.join(CATALOG)}; or give a folder or zip of pictures.",
+        f"No data set and no folder named {data!r}.{did_you_mean(data, names())}",
+        f"Data sets: {', '.join(names())}; or give a folder or zip of pictures.",
         USAGE,
     )

@@ -1,10 +1,11 @@
 """Training data: pictures in memory as bytes, or decoded as they are needed."""
 
 import os
+import re
 import zlib
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from torch.nn.functional import interpolate
 from gantool.data import catalog, images
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.options import Recipe
+from gantool.registry import Offer, broken, imported, in_a_line
+from gantool.terminal import debugging, out_of_memory
 
 IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of pictures; more are streamed
 USUAL_SIZE = 32  # for a folder of pictures of many sizes
@@ -56,7 +59,7 @@ class Data(ABC):
         return self
 
     def fingerprint(self) -> str:
-        """Changes when the data does, so that a run is not resumed on others."""
+        """Changes when the data does: a run is not resumed on others, and what is held out is known for it."""
         return str(len(self))
 
 
@@ -130,15 +133,58 @@ class Streamed(Pictures):
         return f"{len(self)}-{zlib.crc32(chr(0).join(self.album.names).encode(errors='replace')):08x}"
 
 
-def open_data(recipe: Recipe) -> Pictures:
-    """The pictures a recipe names, at its size and channels."""
-    if catalog.known(recipe.data):
+Kind = TypeVar("Kind", bound=Data)
+
+
+@overload
+def open_data(recipe: Recipe, train: bool = True) -> Pictures: ...
+@overload
+def open_data(recipe: Recipe, train: bool = True, *, of: type[Kind]) -> Kind: ...
+def open_data(recipe: Recipe, train: bool = True, of: type[Data] = Pictures) -> Data:
+    """What a recipe names, at its size and channels: a data set of gantool or a package, a folder, a zip.
+
+    `train=False`: what is held out, never trained on. Where nothing is, the same again, with the same fingerprint.
+    """
+    data: Data
+    if not catalog.known(recipe.data):
+        data = open_folder(Path(recipe.data).expanduser(), recipe.size, recipe.channels, recipe.flip)
+    elif offer := catalog.offer(recipe.data):
+        data = from_package(offer, recipe, train)
+    else:
         from gantool.data.named import load
 
-        pixels, labels = load(recipe.data, recipe.data_dir)
+        pixels, labels = load(recipe.data, recipe.data_dir, train)
         pixels = shaped(pixels, recipe.size, recipe.channels)
-        return Pictures(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
-    return open_folder(Path(recipe.data).expanduser(), recipe.size, recipe.channels, recipe.flip)
+        data = Pictures(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
+    if not isinstance(data, of):
+        held, wanted = (re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower() for kind in (type(data), of))
+        raise UserError(
+            f"{recipe.data} holds {held}, not {wanted}.", "Without --data, train takes what suits the variant.", USAGE
+        )
+    return data
+
+
+def from_package(offer: Offer, recipe: Recipe, train: bool) -> Data:
+    """A package's data set. Plain pictures are brought to the recipe's size here; other data know how themselves."""
+    function = imported(offer)
+    try:
+        data = function(recipe) if train else function(recipe, train=False)
+    except Exception as error:
+        if debugging() or isinstance(error, UserError) or out_of_memory(error):
+            raise
+        raise broken(offer, in_a_line(error)) from error
+    if not isinstance(data, Data):
+        raise broken(offer, f"{offer.entry.value} gives no gantool.api.Data.")
+    if type(data) is Pictures:
+        pixels = shaped(data.pixels, recipe.size, recipe.channels)
+        shown = Pictures(pixels, data.labels, data.spec.classes, recipe.flip)
+        shown.notes = data.notes
+        return shown
+    for what in ("size", "channels"):
+        asked, is_ = getattr(recipe, what), getattr(data.spec, what)
+        if asked not in (None, is_):
+            raise UserError(f"{offer.name} has {what} {is_}, and no other.", f"Leave out --{what}.", USAGE)
+    return data
 
 
 def open_folder(path: Path, size: int | None = None, channels: int | None = None, flip: bool = False) -> Pictures:

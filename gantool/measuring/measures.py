@@ -4,6 +4,7 @@ All take features, (n, d), of an extractor that took part in no game, and comput
 the order of the pictures; what draws at random is told a seed.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -114,6 +115,16 @@ def imbalance(classes: Tensor, count: int) -> float:
     """KL from the classes as drawn to even ones: 0 when even, log(count) when all are one."""
     share = torch.bincount(classes, minlength=count).double() / len(classes)
     return float(share.xlogy(share * count).sum())
+
+
+def modes(which: Tensor, count: int) -> tuple[int, float]:
+    """Of a mixture's `count` modes: how many are met, and the KL from those met to even ones.
+
+    `which` is each sample's mode, -1 where it is of none. If all are of none, that is as bad as all of one.
+    """
+    found = which[which >= 0]
+    met = len(torch.unique(found))
+    return met, imbalance(found, count) if met else math.log(count)
 
 
 def confusion(asked: Tensor, seen: Tensor, count: int) -> Tensor:

@@ -43,8 +43,8 @@ class CycleGAN(Variant):
         direction: Annotated[Literal["a2b", "b2a"], Option(help="Draw A as B, or B as A.")] = "a2b"
 
     @classmethod
-    def dataset(cls, recipe: Recipe) -> Data:
-        return Unpaired(recipe)
+    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+        return Unpaired(recipe, train)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)

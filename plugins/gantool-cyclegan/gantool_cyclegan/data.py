@@ -9,10 +9,13 @@ from torch import Tensor
 
 
 class Unpaired(Data):
-    """Pictures of A in their order, each beside one of B at random."""
+    """Pictures of A in their order, each beside one of B at random; those held out are in testA and testB."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        folders = [folder(Path(recipe.data), domain) for domain in "AB"]
+    def __init__(self, recipe: Recipe, train: bool = True) -> None:
+        root = Path(recipe.data)
+        folders = [root / f"test{domain}" for domain in "AB"]
+        if train or not all(folder.is_dir() for folder in folders):
+            folders = [folder(root, domain) for domain in "AB"]
         found = [open_folder(path, recipe.size or 32, recipe.channels, recipe.flip) for path in folders]
         channels = max(x.spec.channels for x in found)  # one network draws both: colour if either is
         self.a, self.b = (

@@ -76,6 +76,17 @@ def test_folders_by_the_paper_s_names(data: Path) -> None:
     assert CycleGAN.dataset(recipe(data)).fingerprint() != was
 
 
+def test_what_is_held_out_is_in_folders_of_its_own(data: Path) -> None:
+    trained_on = CycleGAN.dataset(recipe(data))
+    assert CycleGAN.dataset(recipe(data), train=False).fingerprint() == trained_on.fingerprint()  # nothing is held out
+    for name in "AB":
+        (data / f"test{name}").mkdir()
+        Image.new("RGB", (16, 16), "red").save(data / f"test{name}" / "new.png")
+    held = CycleGAN.dataset(recipe(data), train=False)
+    assert len(held) == 1 and held.fingerprint() != trained_on.fingerprint()
+    assert CycleGAN.dataset(recipe(data)).fingerprint() == trained_on.fingerprint()
+
+
 @pytest.mark.parametrize("missing", ["A", "B"])
 def test_a_missing_folder_is_named(data: Path, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     (data / missing).rename(data / "elsewhere")
