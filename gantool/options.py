@@ -204,7 +204,7 @@ class EvalCommand:
         Option(metavar="A,B", callback=score_names, help="Scores to measure, or all.", show_default="all but CAS"),
     ] = None
     inception: Annotated[
-        bool, Option("--inception", help="Distances by the Inception of papers; needs gantool[fid].")
+        bool, Option("--inception", help="Distances by the Inception of papers; needs torch-fidelity.")
     ] = False
     inception_weights: Annotated[
         Path | None, Option(exists=True, dir_okay=False, metavar="FILE", help="Its weights.", show_default="downloaded")
