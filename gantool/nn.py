@@ -76,6 +76,16 @@ class UpsampledConv(nn.Conv2d):
         return conv_transpose2d(x, kernel, self.bias, 2, 1)
 
 
+def shifted(x: Tensor, by: Tensor) -> Tensor:
+    """Pictures moved by (down, right) pixels each, (n, 2); the border is repeated where nothing comes in."""
+    n, _, h, w = x.shape
+    down, right = by.unsqueeze(2).unbind(1)
+    rows = (torch.arange(h, device=x.device) - down).clamp_(0, h - 1)
+    columns = (torch.arange(w, device=x.device) - right).clamp_(0, w - 1)
+    places = (rows.unsqueeze(2) * w + columns.unsqueeze(1)).view(n, 1, h * w)
+    return x.flatten(2).gather(2, places.expand(-1, x.shape[1], -1)).view_as(x)
+
+
 def r1(x: Tensor, score: Tensor) -> Tensor:
     """The squared slope of D at real data (Mescheder et al., 2018). `x` must ask for gradients before D sees it."""
     (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)

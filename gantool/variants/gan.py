@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers, mlp, r1
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers, mlp, r1, shifted
 
 
 class Game(Variant):
@@ -37,6 +37,7 @@ class Game(Variant):
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
         r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 0
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -52,8 +53,14 @@ class Game(Variant):
         """D's logits. A plain GAN has no use for the classes y."""
         return self.discriminator(x)  # type: ignore[no-any-return]
 
+    def moved(self, x: Tensor) -> Tensor:
+        """Real and drawn alike, at random, so that D cannot learn a small data set by heart (Zhao et al., 2020)."""
+        by = self.options.shift
+        return shifted(x, (self.drawn(torch.rand, len(x), 2) * (2 * by + 1)).long() - by) if by else x
+
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
+        x, fake = self.moved(x), self.moved(fake)
         penalised = o.r1 > 0 and self.step % o.r1_every == 0
         on_x, on_fake = self.compare(self.score, (x.requires_grad_(penalised), y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
@@ -63,7 +70,7 @@ class Game(Variant):
 
     def g_loss(self, batch: Batch) -> Loss:
         _, y, fake = batch
-        on_fake = self.score(fake, y)
+        on_fake = self.score(self.moved(fake), y)
         return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
