@@ -1,7 +1,30 @@
-"""What InfoGAN's codes came to mean: which digit, which slant, how much ink."""
+"""What InfoGAN's codes came to mean: which class, which slant, how much ink."""
+
+import math
+from typing import Any
 
 import torch
+from gantool.api import Data, as_floats
 from torch import Tensor
+
+from gantool_info.pictures import slant, stroke_mass
+
+MEASURED = 10_000  # pictures
+
+
+@torch.no_grad()
+def measured(variant: Any, held: Data) -> dict[str, float]:
+    """Q on real pictures, each value of c1 paired with a class; L_I of c1; what c2 or c3 changes."""
+    found, values, c = dict[str, float](), variant.options.values, variant.codes(MEASURED)
+    if held.spec.classes:
+        parts = torch.split(torch.arange(min(len(held), MEASURED)), 500)
+        real = [as_floats(held.batch(part, torch.Generator()), variant.device) for part in parts]
+        read = [variant.q(variant.discriminator(x))[:, :values].argmax(1) for x, _ in real]
+        found["code_accuracy"] = matched(torch.cat(read), torch.cat([y for _, y in real]))
+    x = torch.cat([variant.draw(variant.noise(len(part)), part) for part in torch.split(c, 500)])
+    said = torch.cat([variant.q(variant.discriminator(part)) for part in torch.split(x, 500)])
+    found["information"] = math.log(values) + float(variant.log_q(said, c)[0].mean())
+    return found | {"slant": meaning(c[:, 1:].cpu(), c[:, 0].cpu(), x.cpu())}
 
 
 def matched(codes: Tensor, classes: Tensor) -> float:
@@ -33,27 +56,6 @@ def spearman(a: Tensor, b: Tensor) -> float:
     """The correlation of ranks, of numbers without ties."""
     ranks = torch.stack([x.argsort().argsort().double() for x in (a, b)])
     return float(torch.corrcoef(ranks)[0, 1])
-
-
-def slant(x: Tensor) -> Tensor:
-    """How far strokes lean, columns a row: the moments' slope of pictures (n, C, S, S), bright on dark."""
-    ink, at = brightness(x), torch.arange(x.shape[-1], device=x.device, dtype=torch.float64)
-    mass = ink.sum((1, 2)).clamp_min(1e-9)
-    rows, columns = ink.sum(2), ink.sum(1)
-    down = at - ((rows * at).sum(1) / mass).unsqueeze(1)  # (n, S), from the picture's own centre
-    along = at - ((columns * at).sum(1) / mass).unsqueeze(1)
-    leaning = torch.einsum("nij,ni,nj->n", ink, down, along)
-    return leaning / (rows * down.square()).sum(1).clamp_min(1e-9)
-
-
-def stroke_mass(x: Tensor) -> Tensor:
-    """The mean brightness."""
-    return brightness(x).mean((1, 2))
-
-
-def brightness(x: Tensor) -> Tensor:
-    """Of pictures in [-1, 1], from 0 to 1, (n, S, S)."""
-    return (x[:, :3].double().mean(1) + 1) / 2
 
 
 def meaning(codes: Tensor, groups: Tensor, x: Tensor) -> float:

@@ -82,6 +82,7 @@ def test_log_q_is_torch_s(variant: InfoGAN) -> None:
 
 
 def test_both_turns_raise_the_bound(variant: InfoGAN) -> None:
+    variant.options.jitter = 0.0
     x, c, z = torch.rand(6, 1, 8, 8), variant.codes(6), torch.randn(6, 4)
     fake = variant.draw(z, c)
     c1, rest = variant.log_q(variant.q(variant.discriminator(fake)), c)
@@ -91,6 +92,17 @@ def test_both_turns_raise_the_bound(variant: InfoGAN) -> None:
             assert isinstance(loss, dict)
             torch.testing.assert_close(loss["c1"], -info * c1.mean())
             torch.testing.assert_close(loss["c2 and c3"], -info * variant.options.smooth * rest.mean())
+
+
+def test_c1_is_read_off_a_picture_that_was_moved(variant: InfoGAN, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And c2 and c3, which may be its slant, off the one that was not."""
+    c, fake = variant.codes(6), torch.rand(6, 1, 8, 8)
+    seen = variant.discriminator(fake)
+    moved = variant.log_q(variant.q(variant.discriminator(fake.flip(3))), c)[0]
+    monkeypatch.setattr("gantool_info.infogan.jittered", lambda x, chance: x.flip(3))
+    loss = variant.unread(fake, seen, c)
+    torch.testing.assert_close(loss["c1"], -moved.mean())
+    torch.testing.assert_close(loss["c2 and c3"], -variant.options.smooth * variant.log_q(variant.q(seen), c)[1].mean())
 
 
 def test_codes_are_even_and_within_their_ranges() -> None:
@@ -271,7 +283,7 @@ def test_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["train", "infogan", "--preset", "paper", "--steps", "1", "--out", "a", *FLAGS]) == 0
     config = Path("a/config.yaml").read_text()
-    assert "lr: 0.001" in config and "d_lr: 0.0002" in config and "info: 1" in config and "r1: 0" in config
+    assert "lr: 0.001" in config and "d_lr: 0.0002" in config and "info: 1" in config and "jitter: 0" in config
 
 
 def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

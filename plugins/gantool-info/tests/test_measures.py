@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantool_info.measures import matched, meaning, slant, spearman, stroke_mass
+from gantool_info.measures import matched, meaning, spearman
+from gantool_info.pictures import jittered, slant, stroke_mass
 
 optimize = pytest.importorskip("scipy.optimize")
 stats = pytest.importorskip("scipy.stats")
@@ -67,3 +68,19 @@ def test_meaning_is_that_of_the_better_code_in_most_groups() -> None:
     assert meaning(codes, groups, strokes(torch.rand(300) - 0.5)) < 0.3
     one = torch.where(groups == 0, lean, torch.rand(300) - 0.5)  # in one group of three
     assert meaning(codes, groups, strokes(one)) < 0.3
+
+
+def test_jitter_is_an_affine_map_of_each_picture() -> None:
+    x = torch.rand(3, 2, 12, 12) * 2 - 1
+    torch.testing.assert_close(jittered(x, torch.zeros(3, 6)), x)
+    shift = torch.zeros(3, 6)
+    shift[1, 2] = 1 / 6 / 0.15  # a sixth of half the side is one pixel
+    moved = jittered(x, shift)
+    torch.testing.assert_close(moved[[0, 2]], x[[0, 2]])
+    torch.testing.assert_close(moved[1, :, :, :-1], x[1, :, :, 1:], atol=1e-5, rtol=0)
+
+
+def test_jitter_leans_what_stood_upright() -> None:
+    chance = torch.zeros(1, 6)
+    chance[0, 1] = -1.0  # of .4
+    assert slant(jittered(strokes(torch.zeros(1)), chance)).item() == pytest.approx(0.4, abs=0.02)
