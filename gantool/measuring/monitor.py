@@ -3,26 +3,34 @@
 All it remembers are lines of metrics.jsonl, so a resumed run is judged as one that was never stopped.
 """
 
-from collections.abc import Callable, Iterator
-from statistics import median
+import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
+from gantool.data import named
 from gantool.data.batches import Batches
-from gantool.data.pictures import as_bytes
+from gantool.data.catalog import CATALOG
+from gantool.data.pictures import Pictures, as_bytes, shaped
+from gantool.errors import UserError
 from gantool.hookspecs import hookimpl
 from gantool.measuring import measures
 from gantool.measuring.judge import Judge, look
 from gantool.measuring.judges import ready_judge
+from gantool.measuring.signs import EARLY, Line, advice, best_of, command, signs
 from gantool.options import InputOptions
 from gantool.run import Run
 from gantool.trainer import Trainer
+from gantool.variant import Variant
 
 SAMPLES = 256  # a probe
-EARLY = 5  # probes whose gradients are taken for usual
-Line = dict[str, Any]
+COMPARED = 1_250  # training pictures that samples are held against, a quarter of them at least
+SHOWN = 10  # times that each is trained on, at the least, before it can be known by heart
+AT_ONCE = 128  # pictures, that the judge looks at: a quarter faster than a thousand
+VISIBLE = 0.15  # share of the variance between real pictures that their classes decide, if the judge can see classes
 
 
 class Monitor:
@@ -31,6 +39,7 @@ class Monitor:
     def __init__(self, run: Run, every: int, say: Callable[[str], object]) -> None:
         self.run, self.every, self.say = run, every, say
         self.judge: Judge | None = None
+        self.known: tuple[Tensor, float, float] | None = None  # what `neighbours` found
 
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
@@ -38,9 +47,16 @@ class Monitor:
         if issubclass(variant.SampleOptions, InputOptions):
             return  # it draws no samples: only gradients can be probed
         self.judge = ready_judge(spec, trainer.recipe.data)
-        x, *_ = Batches(trainer.data, min(SAMPLES, len(trainer.data)), trainer.recipe.seed, trainer.device).first()
-        self.real, _ = look(self.judge, as_bytes(x))
+        count = min(SAMPLES, len(trainer.data))
+        self.seen = Batches(trainer.data, count, trainer.recipe.seed, trainer.device).first()
+        self.real, probabilities = look(self.judge, as_bytes(self.seen[0]), AT_ONCE)
         self.usual = spread(self.real)
+        shares = torch.bincount(probabilities.argmax(1), minlength=self.judge.classes) / count
+        self.common = shares > 0.02  # a class that is rare in the data may be as rare in samples
+        paired = len(self.seen) == 2 and self.seen[1].ndim == 1 and len(spec.classes) > 1
+        enough = paired and count >= 4 * len(spec.classes)
+        self.visible = enough and label_effect(self.real, self.seen[1].cpu()) > VISIBLE
+        self.held = held_out(trainer)
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
@@ -48,40 +64,74 @@ class Monitor:
             return
         lines = list(self.run.lines())
         before = [line for line in lines if "probe" in line]
-        now: Line = {"step": trainer.step, "probe": self.probe(trainer)}
         told = {line["sign"] for line in lines if "sign" in line}
+        now: Line = {"step": trainer.step, "probe": self.probe(trainer, early=len(before) < EARLY)}
         self.run.append(now)
-        last = dict(signs(before[-1], before[:-1])) if before else {}
-        for name, words in signs(now, before):
+        settled = 2 * trainer.recipe.average_images // trainer.recipe.batch_size  # an average forgets the start slowly
+        last = {sign.name for sign in signs(before[-1], before[:-1], settled)} if before else set()
+        for name, grade, words in signs(now, before, settled):
             if name in last and name not in told:
-                words += " " + advice(name, trainer)
-                self.run.append({"step": trainer.step, "sign": name, "words": words})
-                self.say(f"step {trainer.step}: {words}")
+                best = best_of(before[EARLY:] or [now])["step"]
+                what, flag = advice(name, trainer.variant.options, best)
+                try_ = command(self.run.variant, self.run.config, flag)
+                words = f"{words} {what}:"
+                self.run.append({"step": trainer.step, "sign": name, "grade": grade, "words": words, "try": try_})
+                self.say(f"step {trainer.step}: {grade}: {words}")
+                self.say(f"  {try_}")
 
-    def probe(self, trainer: Trainer) -> dict[str, float]:
+    def probe(self, trainer: Trainer, early: bool) -> dict[str, float]:
         """What can be said of the networks now."""
-        trainer.check_weights()
         found = {
             f"{name} gradient": float(torch.stack([w.grad.norm() for w in owned if w.grad is not None]).norm())
             for name, owned in trainer.owned.items()
             if any(w.grad is not None for w in owned)
         }
+        if not all(map(math.isfinite, found.values())):
+            trainer.check_weights()  # which ends the training, if they have gone the same way
+            found = {name: value for name, value in found.items() if math.isfinite(value)}
         if "D right" in trainer.metrics:
             found["D right"] = trainer.metrics["D right"]
         if self.judge is None:
             return found
         with trainer.sampling() as variant:
             got = variant.sample(SAMPLES, variant.SampleOptions())
-        images, asked = got if isinstance(got, tuple) else (got, None)
-        features, probabilities = look(self.judge, as_bytes(images))
+            images, asked = got if isinstance(got, tuple) else (got, None)
+            if self.held and type(variant).score is not Variant.score:
+                found |= opinions(variant, self.seen, self.held, images, asked)
+        features, probabilities = look(self.judge, as_bytes(images), AT_ONCE)
         found["diversity"] = spread(features) / max(self.usual, 1e-12)
         found["distance"] = measures.frechet(self.real, features)
+        if self.visible and asked is not None and bool((asked != asked[0]).any()):
+            found["label effect"] = label_effect(features, asked.cpu())
         if self.judge.classes > 1:
             seen = probabilities.argmax(1)
-            found["rarest class"] = float(torch.bincount(seen, minlength=self.judge.classes).min()) / len(seen)
+            shares = torch.bincount(seen, minlength=self.judge.classes) / len(seen)
+            if self.common.any():
+                found["rarest class"] = float(shares[self.common].min())
             if asked is not None:
                 found["as asked"] = float((seen == asked.cpu()).double().mean())
+        if not early and (known := self.neighbours(trainer, self.judge)):
+            training, part, usual = known
+            found["nearest"] = float(torch.cdist(features, training).amin(1).quantile(part)) / max(usual, 1e-12)
         return found
+
+    def neighbours(self, trainer: Trainer, judge: Judge) -> tuple[Tensor, float, float] | None:
+        """Features of training pictures, of which part of the samples to ask how near they are, and what is usual.
+
+        Of data sets that are small, and shown often enough to be known by heart. Copies of a quarter of the pictures
+        would be a quarter of the samples: half of these stand for the median of all.
+        """
+        data, shown = trainer.data, trainer.steps * trainer.recipe.batch_size
+        if type(data) is not Pictures or len(data) > 4 * COMPARED or shown < SHOWN * len(data):
+            return None
+        if self.known is None:
+            chosen = Batches(data, 1, trainer.recipe.seed, trainer.device).order(0)[:COMPARED]  # `seen`, and more
+            pixels = data.fetch(chosen)[0].cpu()
+            training, _ = look(judge, torch.cat([pixels, pixels.flip(-1)]) if data.flip else pixels, AT_ONCE)
+            part = len(chosen) / len(data) / 2
+            usual = measures.nearest(self.real, training, 2).quantile(part)  # the nearest is itself
+            self.known = training, part, float(usual)
+        return self.known
 
 
 def spread(features: Tensor) -> float:
@@ -89,44 +139,45 @@ def spread(features: Tensor) -> float:
     return float(torch.pdist(features.double()).mean())
 
 
-def signs(line: Line, before: list[Line]) -> Iterator[tuple[str, str]]:
-    """What looks wrong at a probe, given those before it: a name, and a sentence."""
-    now, past = line["probe"], [earlier["probe"] for earlier in before]
-    for name, value in now.items():
-        usual = [p[name] for p in past[:EARLY] if name in p]
-        if name.endswith(" gradient") and len(usual) == EARLY:
-            player = name.removesuffix(" gradient")
-            if value < 1e-3 * median(usual):
-                yield f"{player} vanishes", f"{player}'s gradients have all but vanished ({value:.1e})."
-            if value > 100 * max(1, median(usual)):
-                yield f"{player} explodes", f"{player}'s gradients have exploded ({value:.1e})."
-    if now.get("D right", 0) > 0.99:
-        yield "D wins", f"D tells real from drawn {now['D right']:.1%} of the time, so G learns little."
-    if len(past) < EARLY:
-        return  # every network begins by drawing the same picture
-    if now.get("diversity", 1) < 0.2:
-        yield "collapse", f"Samples are nearly all alike: {now['diversity']:.0%} of the variety of real pictures."
-    elif now.get("diversity", 1) < 0.5:
-        yield "narrow", f"Samples vary little: {now['diversity']:.0%} of the variety of real pictures."
-    if now.get("rarest class", 1) < 0.01:
-        yield "missing class", f"A class is hardly ever drawn: {now['rarest class']:.1%} of samples."
-    if now.get("as asked", 1) < 0.3:
-        yield "ignored label", f"Only {now['as asked']:.0%} of samples show the class that was asked for."
-    best: dict[str, float] = min(past, key=lambda p: p.get("distance", float("inf")), default={})
-    if now.get("distance", 0) > 1.5 * best.get("distance", float("inf")):
-        step = next(earlier["step"] for earlier in before if earlier["probe"] is best)
-        yield "worse", f"Samples were nearer to real ones at step {step}."
+def label_effect(features: Tensor, labels: Tensor) -> float:
+    """The share of the variance that classes decide; the rest is the noise's. 0, but for chance, if they are ignored.
+
+    That of classes' means, less what these vary by chance: an analysis of variance, for which no noise need be fixed.
+    """
+    features, member = features.double(), one_hot(labels).double()
+    member = member[:, member.sum(0) > 0]
+    count, (n, k) = member.sum(0), member.shape
+    means = member.T @ features / count.unsqueeze(1)
+    within = (features - member @ means).square().sum() / (n - k)
+    between = (count * (means - features.mean(0)).square().sum(1)).sum() / (k - 1)
+    classes = (between - within) / ((n - count.square().sum() / n) / (k - 1))
+    return float(classes / (classes + within).clamp_min(1e-12))
 
 
-def advice(sign: str, trainer: Trainer) -> str:
-    """What to type next, of the options this variant has."""
-    o = trainer.variant.options
-    if sign == "worse":
-        return "Train for fewer steps, or try --decay."
-    if sign == "G vanishes" and getattr(o, "loss", "") == "saturating":
-        return "Try --loss non-saturating."
-    if sign in ("D wins", "G vanishes") and hasattr(o, "d_lr"):
-        return f"Try --d-lr {(o.d_lr or o.lr) / 2:g}."
-    if hasattr(o, "r1") and sign in ("collapse", "narrow", "missing class"):
-        return f"Try --r1 {max(2 * o.r1, 0.1):g}."
-    return f"Try --lr {o.lr / 2:g}."
+def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
+    """Test pictures, made ready as the training's are, if the data set's test split is here: none is downloaded."""
+    recipe, spec = trainer.recipe, trainer.data.spec
+    as_they_are = type(trainer.variant).dataset.__func__ is Variant.dataset.__func__  # type: ignore[attr-defined]
+    if recipe.data not in CATALOG or recipe.data == "digits" or not as_they_are:
+        return None
+    folder = (recipe.data_dir or named.default_folder()).expanduser()
+    if not all((folder / place).is_file() for place in named.places(recipe.data, train=False)):
+        return None
+    try:
+        pixels, labels = named.load(recipe.data, folder, train=False)
+    except UserError:  # damaged, which is no matter of this training
+        return None
+    chosen = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(recipe.seed))[:SAMPLES]
+    few = Pictures(shaped(pixels[chosen], spec.size, spec.channels), labels[chosen], spec.classes, recipe.flip)
+    return Batches(few, len(few), recipe.seed, trainer.device).first()
+
+
+@torch.no_grad()
+def opinions(variant: Variant, seen: Any, held: Any, images: Tensor, asked: Tensor | None) -> dict[str, float]:
+    """What D says of pictures that it trained on, that it never saw, and that were drawn."""
+    scores = [variant.score(*seen), variant.score(*held), variant.score(images, held[1] if asked is None else asked)]
+    on_seen, on_held, on_drawn = (s.double() for s in scores if s is not None)
+    right = torch.cat([on_held > 0, on_drawn < 0]).double().mean()
+    gap, chance = on_seen.mean() - on_held.mean(), (on_seen.var() / len(on_seen) + on_held.var() / len(on_held)).sqrt()
+    whole = torch.maximum(on_seen.mean() - on_drawn.mean(), gap)
+    return {"D right": float(right), "memorised": float(gap / whole) if gap > 3 * chance else 0.0}
