@@ -13,8 +13,9 @@ from gantool.data.named import digits
 from gantool.data.pictures import DataSpec, Pictures, as_bytes
 from gantool.errors import UserError
 from gantool.measuring import cas, gates, nulls
-from gantool.measuring.evaluation import Real, ceiling, halves
+from gantool.measuring.evaluation import ceiling
 from gantool.measuring.gates import Gate, gate
+from gantool.measuring.held import Real, halves
 from gantool.measuring.judge import Judge, digits_judge
 from gantool.measuring.nulls import Set, blurred_means, of_share, one_a_class, one_picture, shifted_labels
 from gantool.measuring.scores import Ground, ground, scores, see
@@ -186,7 +187,7 @@ def test_a_gate_may_be_a_share_of_what_real_pictures_get(value: float, real: flo
     assert gate("coverage >= 0.5").passes({}, {}) is None
 
 
-@pytest.mark.parametrize("text", ["coverage > 0.5", "covrage >= 0.5", "FD <= x", "FD <= 3 x fake", "", "FD <= 1 or 2"])
+@pytest.mark.parametrize("text", ["coverage > 0.5", "FD <= x", "FD <= 3 x fake", "", "FD <= 1 or 2", "a b <= 1"])
 def test_what_is_no_gate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="should be like"):
         gate(text)
@@ -205,7 +206,7 @@ def test_the_gates_are_those_of_the_data_and_of_the_time(install: Install) -> No
     offer = Registry().offer("gated")
     for seconds, bound in ((None, 99), (5, 99), (59.9, 99), (60, 9), (1e4, 9)):
         found = gates.gates_for(offer, "some/where/pics", seconds)
-        assert found is not None and found.gates == (Gate("FD", False, bound, False),)
+        assert found is not None and found.gates == (Gate("FD", False, bound),)
     assert gates.gates_for(offer, "others") is None
     for wrong in ("- 1", "a: [", "- {data: x, seconds: y, gates: []}", "- {data: x, seconds: 1, gates: [FD < 1]}"):
         (folder / "cards/gated.yaml").write_text(wrong)

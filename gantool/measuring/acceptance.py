@@ -4,29 +4,32 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from statistics import median
 from typing import Any
 
 import torch
 
-from gantool import __version__, files, terminal
-from gantool.errors import USAGE, UserError
+from gantool import __version__, files, flags, terminal
+from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.measuring import gates, nulls
 from gantool.measuring.evaluation import Measured, measure
 from gantool.measuring.gates import Gate, Gates
 from gantool.measuring.scores import scores, see
-from gantool.options import AcceptCommand, EvalCommand, TrainCommand, seconds_of
-from gantool.registry import Registry
+from gantool.options import AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
+from gantool.registry import Offer, Registry
 from gantool.run import runs_of
 from gantool.signals import Signals
+from gantool.trainer import Diverged
+from gantool.variant import Variant
 
+DIVERGED = "every gate: its training met a number that is none"
 HEADER = ("gate", "median", "worst", "floor", "real", "verdict")
 
 
 def accept(registry: Registry, name: str, signals: Signals, command: AcceptCommand) -> bool:
-    """Whether the median of the seeds passes every gate, and every null fails one."""
+    """Whether the median of the seeds passes every gate, and every model that must fail fails one."""
     offer, cls = registry.offer(name), registry.load(name)
     data, say = command.data or cls.recipe.data, terminal.console(stderr=True).print
     seconds = None if command.budget is None else seconds_of(command.budget)
@@ -34,17 +37,28 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
         there = ", ".join(sorted({g.data for g in gates.gates_of(offer)})) or "none"
         raise UserError(f"There are no gates of {name} on {data}.", f"Those of {name} are for: {there}.", USAGE)
     seconds = seconds or limits.seconds
-    wanted = dict.fromkeys((*gates.USUAL, *(g.score for g in limits.gates)))
+    spoiled = {words: spoilt(offer, cls, words, options) for words, options in limits.must_fail.items()}
+    metrics = gates.ALL if any(g.score == "CAS" for g in limits.gates) else None
     recipe = replace(cls.recipe, data=data, data_dir=command.data_dir, steps=None, epochs=None, minutes=seconds / 60)
-    made: list[Measured] = []
-    for seed in range(command.seeds):
-        say(f"seed {seed}: training {name} on {data} for {seconds:g} s")
-        train(registry, name, replace(recipe, seed=seed), command, signals)
+
+    def trial(words: str, options: Any, seed: int) -> Measured:
+        say(f"{words}: training {name} on {data} for {seconds:g} s")
+        train(registry, name, replace(recipe, seed=seed), options, command, signals)
         run = runs_of(name)[0].folder
-        say(f"seed {seed}: measuring {run}")
-        how = EvalCommand(n=command.n, run=run, metrics=",".join(wanted), device=command.device, seed=seed)
-        made.append(measure(registry, name, how, seconds))
-    found = card(name, data, seconds, limits, made)
+        say(f"{words}: measuring {run}")
+        how = EvalCommand(n=command.n, run=run, metrics=metrics, device=command.device, seed=seed)
+        return measure(registry, name, how, seconds)
+
+    made = [trial(f"seed {seed}", cls.Options(), seed) for seed in range(command.seeds)]
+    lesser: dict[str, dict[str, float]] = {}
+    for words, options in spoiled.items():
+        try:
+            lesser[words] = trial(words, options, 0).report["scores"]
+        except UserError as error:
+            if not isinstance(error.__context__, Diverged):
+                raise
+            lesser[words] = {}
+    found = card(name, data, seconds, limits, made, lesser)
     files.make_folder(command.cards)
     files.write(command.cards / f"{name}.json", json.dumps(found, indent=1) + "\n")
     files.write(command.cards / f"{name}.md", page(found))
@@ -56,16 +70,37 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
     return bool(found["accepted"])
 
 
-def train(registry: Registry, name: str, recipe: Any, command: AcceptCommand, signals: Signals) -> None:
+def spoilt(offer: Offer, cls: type[Variant], words: str, values: Mapping[str, Any]) -> Any:
+    """The variant's options with these, held to type and range as a preset's are."""
+    known = [field.name for field in fields(cls.Options)]
+    try:
+        for key in values:
+            if key not in known:
+                raise UserError(f"no such option: {key}.{did_you_mean(key, known)}")
+        (options,) = flags.filled(offer.name, {offer.name: cls.Options}, values)
+        for key, value in values.items():
+            if isinstance(value, bool) and not isinstance(getattr(options, key), bool):
+                raise UserError(f"{value} is not a value for {key}.")
+    except (UserError, flags.UsageError) as error:
+        why = getattr(error, "message", str(error))
+        message = f"What must fail, {words!r}, is no setting of {offer.name}: {why}"
+        raise UserError(message, f"Tell the author of {offer.package}.") from None
+    return options
+
+
+def train(
+    registry: Registry, name: str, recipe: Recipe, options: Any, command: AcceptCommand, signals: Signals
+) -> None:
     from gantool import training
 
     this = TrainCommand(device=command.device, quiet=True)
-    options = registry.load(name).Options()
     training.train(training.Session(registry, name, recipe, options, this), signals, time.monotonic())
 
 
-def card(name: str, data: str, seconds: float, limits: Gates, made: list[Measured]) -> dict[str, Any]:
-    """All that is known now; numbers as measured."""
+def card(
+    name: str, data: str, seconds: float, limits: Gates, made: list[Measured], lesser: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """All that is known now; numbers as measured. `lesser` are the scores of models trained so that they must fail."""
     reports = [m.report for m in made]
     ends = {end: medians(r.get(end, {}) for r in reports) for end in ("scores", "floor", "ceiling")}
     rows = []
@@ -75,15 +110,16 @@ def card(name: str, data: str, seconds: float, limits: Gates, made: list[Measure
             {"score": limit.score, "gate": str(limit), "median": ends["scores"].get(limit.score),
              "worst": (min if limit.least else max)(values, default=None),
              "floor": ends["floor"].get(limit.score), "real": ends["ceiling"].get(limit.score),
-             "passed": limit.passes(ends["scores"], ends["ceiling"])}
+             "passed": limit.passes(ends["scores"], ends["ceiling"], lesser)}
         )  # fmt: skip
-    failing = failed_by_nulls(limits.gates, made[0])
+    failing = failed_by_nulls(limits.gates, made[0], lesser)
     return {
         "variant": name, "data": data, "seconds": seconds, "gates_after_seconds": limits.seconds,
         "accepted": all(row["passed"] for row in rows) and all(failing.values()),
         "gates": rows, "nulls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
-        "n": reports[0]["n"], "judge": reports[0]["judge"], "split": reports[0].get("split"),
+        "n": reports[0]["n"], "judge": reports[0].get("judge"), "split": reports[0].get("split"),
         "scores": [r["scores"] for r in reports],
+        "must_fail": {words: {"options": limits.must_fail[words], "scores": found} for words, found in lesser.items()},
         "command": f"gantool accept {name} --data {data} --budget {seconds:g}s --seeds {len(made)}",
         "made_by": {"gantool": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
@@ -96,26 +132,28 @@ def medians(reports: Iterable[dict[str, float]]) -> dict[str, float]:
     return {name: median(r[name] for r in reports) for name in reports[0] if all(name in r for r in reports)}
 
 
-def failed_by_nulls(limits: tuple[Gate, ...], made: Measured) -> dict[str, list[str]]:
+def failed_by_nulls(
+    limits: tuple[Gate, ...], made: Measured, lesser: dict[str, dict[str, float]]
+) -> dict[str, list[str]]:
     """Of each model that must fail: the gates it does fail."""
     real = made.report.get("ceiling", {})
 
-    def failed(found: dict[str, float]) -> list[str]:
-        return [f"{g.score} {g}" for g in limits if g.passes(found, real) is False]
+    def failed(found: dict[str, float], limits: Iterable[Gate]) -> list[str]:
+        return [f"{g.score} {g}" for g in limits if g.passes(found, real, lesser) is False]
 
+    failing = {words: failed(found, limits) if found else [DIVERGED] for words, found in lesser.items()}
     # What is made of real pictures may be made of training pictures: that these are copies says nothing.
     limits = tuple(g for g in limits if g.score != "nearest_ratio")
-    null = {"untrained": failed(made.report["floor"])}
-    if made.real is None:
-        return null
-    n, control = made.report["n"], made.real.control
-    pixels, labels, wanted = control.pixels[:n], control.labels[:n], tuple(g.score for g in limits)
-    asked = made.drawn.labels is not None
+    failing["untrained"] = failed(made.report["floor"], limits)
+    wanted = tuple(g.score for g in limits if g.score in gates.SCORES)
+    if made.shown is None or made.shown.real is None or not wanted:
+        return failing
+    control, n, asked = made.shown.real.control, made.report["n"], made.shown.drawn.labels is not None
     for name, spoil in (nulls.WITH_CLASSES if asked else nulls.WITHOUT).items():
-        x, y = spoil(pixels, labels)
-        found = scores(see(made.judge, x, y if asked else None), made.ground, wanted)
-        null[name] = failed(found)
-    return null
+        x, y = spoil(control.pixels[:n], control.labels[:n])
+        seen = see(made.shown.judge, x, y if asked else None)
+        failing[name] = failed(scores(seen, made.shown.ground, wanted), limits)
+    return failing
 
 
 def show(found: dict[str, Any]) -> None:
@@ -148,9 +186,10 @@ def page(found: dict[str, Any]) -> str:
     lines += ["", "| must fail | fails |", "|---|---|"]
     lines += [f"| {null} | {', '.join(gates) or 'NOTHING'} |" for null, gates in found["nulls"].items()]
     steps = ", ".join(f"{step:,}" for step in found["steps"])
+    by = f"samples each, judged by {found['judge']}" if found["judge"] else f"examples of {found['data']}"
     where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"
     lines += [
-        "", f"{found['n']:,} samples each, judged by {found['judge']}; steps: {steps}.", "",
+        "", f"{found['n']:,} {by}; steps: {steps}.", "",
         "```console", f"$ {found['command']}", "```", "",
         f"gantool {made['gantool']}, torch {made['torch']}, Python {made['python']}; {where}.",
     ]  # fmt: skip

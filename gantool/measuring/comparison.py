@@ -13,7 +13,7 @@ from gantool.data.images import EXTENSIONS
 from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, open_folder, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import evaluation, gates, nulls, report
-from gantool.measuring.evaluation import Real, mixed
+from gantool.measuring.held import Real, halves, mixed, open_real
 from gantool.measuring.inception import features_of, find_extractor
 from gantool.measuring.judges import check_judge, find_judge
 from gantool.measuring.scores import scores, see, see_data
@@ -36,7 +36,7 @@ def without_variant(registry: Registry, command: MeasureCommand) -> None:
 
 def compare(command: MeasureCommand) -> dict[str, Any]:
     """Scores of pictures that came from anywhere, between one of them repeated and other real pictures."""
-    wanted, against = gates.chosen(command.metrics), str(command.against)
+    wanted, against = gates.chosen(command.metrics, own=False), str(command.against)
     features = features_of(command)
     real = real_set(against, command.data_dir, 2 * features)
     spec = real.reference.spec
@@ -59,7 +59,7 @@ def compare(command: MeasureCommand) -> dict[str, Any]:
 def real_set(against: str, folder: Path | None, fewest: int) -> Real:
     """As for a model; but where halves would be too few, all of them, and no others beside."""
     npz = Path(against).suffix == ".npz"
-    real = evaluation.halves(picture_set(Path(against))) if npz else evaluation.open_real(against, folder)
+    real = halves(picture_set(Path(against))) if npz else open_real(against, folder)
     if len(real.reference) <= fewest and real.training:
         nothing = Pictures(real.training.pixels[:0], real.training.labels[:0], real.training.spec.classes)
         return Real(mixed(real.training), nothing, "all", real.training)

@@ -1,49 +1,47 @@
 """`gantool eval`: how good what a model draws is, between an untrained network and real pictures."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from gantool import device
-from gantool.data import catalog, named
-from gantool.data.pictures import DataSpec, Pictures, open_data, shaped
+from gantool.data.pictures import Data, Pictures
 from gantool.errors import USAGE, UserError
 from gantool.measuring import cas, gates, measures, report, sheet
+from gantool.measuring.held import Held, Real, held_data, real_of, without_real
 from gantool.measuring.inception import features_of, find_extractor
 from gantool.measuring.judge import FEATURES, Judge
 from gantool.measuring.judges import check_judge, find_judge
 from gantool.measuring.scores import Extractor, Ground, Seen, ground, scores, see, see_data
 from gantool.measuring.waiting import waiting
 from gantool.modelfile import open_model
-from gantool.options import EvalCommand, InputOptions, Recipe
+from gantool.options import EvalCommand, InputOptions
 from gantool.registry import Registry
 from gantool.run import Run
 from gantool.sampler import draw
-from gantool.terminal import console
 from gantool.variant import Variant
 
-
-class Real(NamedTuple):
-    """Real pictures: `reference` is measured against, `control` is what a perfect generator would draw."""
-
-    reference: Pictures
-    control: Pictures
-    split: str  # test: pictures the model was not trained on; train: one half of those it was
-    training: Pictures | None  # all it was trained on, if these are
+LACKING = "What suits it better, its author can add: `measure`, in docs/plugins.md."
 
 
-class Measured(NamedTuple):
-    """All that came of it; `ground` and `drawn` are for pictures of it."""
+class Shown(NamedTuple):
+    """What was made of pictures: who judged them, what they were laid over, and what the model drew."""
 
-    path: Path
-    variant: Variant
     judge: Judge
     real: Real | None
     ground: Ground
     drawn: Seen
+
+
+class Measured(NamedTuple):
+    """All that came of it; nothing is `shown` of a variant whose measures are all its own."""
+
+    path: Path
+    variant: Variant
+    shown: Shown | None
     report: dict[str, Any]
 
 
@@ -52,41 +50,95 @@ def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
     run = Run(found.path.parent)
     if run.config.is_file():
         report.keep(run.eval, found.report)
-        training = found.real.training.pixels if found.real and found.real.training else None
-        classes, lines = found.variant.data.classes, list(run.lines())
-        sheet.write(run.eval.with_suffix(".png"), found.report, found.drawn, found.ground, training, classes, lines)
+        if seen := found.shown:
+            training = seen.real.training.pixels if seen.real and seen.real.training else None
+            classes, lines = found.variant.data.classes, list(run.lines())
+            sheet.write(run.eval.with_suffix(".png"), found.report, seen.drawn, seen.ground, training, classes, lines)
     report.out(found.report, command)
 
 
 def measure(registry: Registry, name: str, command: EvalCommand, seconds: float | None = None) -> Measured:
     """A model's scores; `seconds` is how long it was trained, if that is known."""
-    wanted = gates.chosen(command.metrics)
+    cls = registry.load(name)
+    own = cls.measure is not Variant.measure
+    wanted = gates.chosen(command.metrics, own)
     path, variant, facts = open_model(registry, name, command.run, command.device, "eval")
-    if issubclass(type(variant).SampleOptions, InputOptions):
-        raise UserError(f"{name} turns pictures into pictures; eval measures variants that draw from noise.")
+    draws = not issubclass(cls.SampleOptions, InputOptions)
+    if not (draws or own):
+        raise UserError(f"{name} turns pictures into pictures, and has no measures of its own.", LACKING)
+    data = held_data(facts, path, variant, command)
+    found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
+    found |= {"null": "an untrained network"}
+    found |= {"data": command.data or facts["data"], "split": data.split} if data else {}
+    mine: list[dict[str, float]] = []
+    if own and data and (command.metrics is None or not gates.SCORES.keys() >= set(wanted)):
+        mine = [own_scores(x, data.held, command.seed) for x in (variant, untrained(variant, command.seed))]
+        gates.check_names(wanted, mine[0])
+        if command.metrics and gates.ALL not in wanted:
+            mine = [{name: x[name] for name in x if name in wanted} for x in mine]
+    shown = None
+    if draws and (data is None or isinstance(data.training, Pictures)):
+        shown = look_at(variant, facts, data, command, wanted, found)
+    elif not own:
+        raise UserError(f"{name} is not trained on plain pictures, and has no measures of its own.", LACKING)
+    elif not data:
+        raise UserError(f"{name} measures itself on data that are not there.", "Give --data.", USAGE)
+    else:
+        found["n"] = len(data.held)
+    for end, scored in zip(("scores", "floor"), mine, strict=False):
+        found[end] |= scored
+    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), seconds)):
+        found["gates"] = report.verdicts(limits, found, wanted if command.metrics else (gates.ALL,))
+    return Measured(path, variant, shown, found)
+
+
+def untrained(variant: Variant, seed: int) -> Variant:
+    device.seed_all(seed)
+    return type(variant)(variant.options, variant.data).to(variant.device).eval()
+
+
+def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
+    device.seed_all(seed)
+    with torch.no_grad():
+        found = {str(name): float(value) for name, value in variant.measure(held).items()}
+    if taken := found.keys() & gates.SCORES.keys():
+        raise UserError(f"{type(variant).__name__}.measure gives {taken.pop()}, a name of gantool's own scores.")
+    return found
+
+
+def look_at(
+    variant: Variant, facts: dict[str, Any], data: Held | None, command: EvalCommand, wanted: Sequence[str],
+    found: dict[str, Any],
+) -> Shown:  # fmt: skip
+    """Adds to `found` what can be said of pictures drawn from noise."""
     device.seed_all(command.seed)
-    real = real_pictures(facts, path, variant, command)
+    real = real_pictures(data, facts, command)
     n = enough(command.n, *map(len, real[:2] if real else ()), features=features_of(command))
-    extractor = find_extractor(command)
-    judge, who = find_judge(variant.data, str(facts["data"]), real[:2] if real else ())
-    on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, str(facts["data"])))
+    extractor, trained_on = find_extractor(command), str(facts["data"])
+    judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
+    on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on))
     drawn = seen_drawn(judge, variant, n)
-    untrained = type(variant)(variant.options, variant.data).to(variant.device).eval()
-    found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "judge": who, "n": n}
-    found |= {"extractor": "inception"} if extractor else {}
-    found |= {"scores": scores(drawn, on, wanted), "null": "an untrained network"}
-    found["floor"] = floor(seen_drawn(judge, untrained, n), on, wanted)
+    found |= {"judge": who, "n": n} | ({"extractor": "inception"} if extractor else {})
+    found["scores"] = scores(drawn, on, wanted)
+    found["floor"] = floor(seen_drawn(judge, untrained(variant, command.seed), n), on, wanted)
     if real:
-        found["data"], found["split"] = command.data or facts["data"], real.split
         found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
             found["scores"]["CAS"], found["ceiling"]["CAS"] = trained_on_samples(drawn, real, n)
     if drawn.labels is not None and on.classes > 1:
         table = measures.confusion(drawn.labels, drawn.probabilities.argmax(1), on.classes)
         found["confusion"] = table.tolist()
-    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), seconds)):
-        found["gates"] = report.verdicts(limits, found, wanted if command.metrics else gates.SCORES)
-    return Measured(path, variant, judge, real, on, drawn, found)
+    return Shown(judge, real, on, drawn)
+
+
+def real_pictures(data: Held | None, facts: dict[str, Any], command: EvalCommand) -> Real | None:
+    try:
+        return data and real_of(data, command.data or str(facts["data"]), str(facts.get("fingerprint")))
+    except UserError as error:
+        if command.data:
+            raise
+        without_real(error)
+        return None
 
 
 def enough(*counts: int, features: int = FEATURES) -> int:
@@ -137,46 +189,3 @@ def seen_drawn(judge: Judge, variant: Variant, n: int) -> Seen:
             pixels.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
             labels += [] if part.labels is None else [torch.from_numpy(part.labels)]
     return see(judge, torch.cat(pixels), torch.cat(labels) if labels else None)
-
-
-def real_pictures(facts: dict[str, Any], path: Path, variant: Variant, command: EvalCommand) -> Real | None:
-    """The data the model was trained on, or --data: its test split if it has one, else two halves of it."""
-    kept = Run(path.parent).read_config() if Run(path.parent).config.is_file() else facts["settings"]
-    folder = command.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
-    data = command.data or str(kept["data"])
-    try:
-        real = open_real(data, folder, variant.data)
-    except UserError as error:
-        if command.data:
-            raise
-        console(stderr=True).print(f"note: measured without real pictures. {error.message}")
-        return None
-    same = real.training is not None and real.training.fingerprint() == facts.get("fingerprint")
-    return real if same else real._replace(training=None)
-
-
-def open_real(data: str, folder: Path | None, spec: DataSpec | None = None) -> Real:
-    """Real pictures, at the size and channels of `spec`, else their own."""
-    size, channels = (spec.size, spec.channels) if spec else (None, None)
-    recipe = Recipe(data=data, data_dir=folder, size=size, channels=cast(Literal[1, 3, 4] | None, channels))
-    if (all_ := open_data(recipe)).streamed:
-        raise UserError(f"{data} is too large to be measured in memory.")
-    if data in catalog.CATALOG and data != "digits":
-        pixels, labels = named.load(data, folder, train=False)
-        held = Pictures(shaped(pixels, size, channels), labels, all_.spec.classes)
-        return Real(mixed(held), mixed(all_), "test", all_)
-    return halves(all_)
-
-
-def halves(data: Pictures) -> Real:
-    """Where no pictures were held out."""
-    both, half = mixed(data), len(data) // 2
-    pixels, labels = both.pixels, both.labels
-    first = Pictures(pixels[:half], labels[:half], both.spec.classes)
-    return Real(first, Pictures(pixels[half:], labels[half:], both.spec.classes), "train", data)
-
-
-def mixed(data: Pictures, seed: int = 0) -> Pictures:
-    """In an order drawn by lot: a folder's is that of its classes."""
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    return Pictures(data.pixels[order], data.labels[order], data.spec.classes)

@@ -1,7 +1,8 @@
 """The names of scores, and gates: what scores must reach, in YAML beside a variant. Imports no torch."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,43 +25,59 @@ SCORES = {
     "nearest_ratio": "distance to training pictures; 1 is as new ones, 0 is copies",
     "CAS": "what a classifier trained on samples alone gets right; takes half a minute",
 }
+ALL = "all"  # of them, and all of the variant's own
 DISTANCES = ("FD", "KID", "density", "coverage")  # whose features --inception replaces
 USUAL = tuple(name for name in SCORES if name != "CAS")  # what is measured unless more is asked for
-_limit = re.compile(r"(\w+) (>=|<=) (\d+(?:\.\d+)?|\.\d+)( x real)?").fullmatch
+REAL = "real"  # unit of a bound: what real pictures get
+_limit = re.compile(r"(\w+) (>=|<=) (\d+(?:\.\d+)?|\.\d+)(?: x (.+))?").fullmatch
+_words = re.compile(r"\w[\w ,.'()+=-]*").fullmatch
 
 
-def chosen(text: str | None) -> tuple[str, ...]:
-    """The scores that --metrics names: some, or `all`."""
+def chosen(text: str | None, own: bool = True) -> tuple[str, ...]:
+    """The scores that --metrics names: some, or `all`. Others may be a variant's `own`: that is known once measured."""
     if text is None:
         return USUAL
     known = {name.lower(): name for name in SCORES}
     found: list[str] = []
     for word in filter(None, (word.strip() for word in text.split(","))):
-        if word.lower() not in {*known, "all"}:
-            raise UserError(
-                f"No score named {word!r}.{did_you_mean(word, SCORES)}", f"Scores: all, {', '.join(SCORES)}.", USAGE
-            )
-        found += SCORES if word == "all" else [known[word.lower()]]
+        found += [*SCORES, ALL] if word.lower() == ALL else [known.get(word.lower(), word)]
     if not found:
         raise UserError("--metrics names no score.", f"Scores: all, {', '.join(SCORES)}.", USAGE)
+    if not own:
+        check_names(found)
     return tuple(dict.fromkeys(found))
+
+
+def check_names(wanted: Iterable[str], own: Iterable[str] = ()) -> None:
+    known = (ALL, *SCORES, *own)
+    for word in wanted:
+        if word not in known:
+            raise UserError(
+                f"No score named {word!r}.{did_you_mean(word, known)}", f"Scores: {', '.join(known)}.", USAGE
+            )
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One score must be at least, or at most, a number, or that many times what real pictures get."""
+    """One score must be at least, or at most, a number, or that many times what others get.
+
+    These are real pictures, or, by its name, a model that must fail.
+    """
 
     score: str
     least: bool
     bound: float
-    of_real: bool
+    of: str = ""
 
     def __str__(self) -> str:
-        return f"{'>=' if self.least else '<='} {self.bound:g}" + " x real" * self.of_real
+        return f"{'>=' if self.least else '<='} {self.bound:g}" + (f" x {self.of}" if self.of else "")
 
-    def passes(self, scores: dict[str, float], real: dict[str, float]) -> bool | None:
+    def passes(
+        self, scores: Mapping[str, float], real: Mapping[str, float], others: Mapping[str, Mapping[str, float]] = {}
+    ) -> bool | None:
         """None where that was not measured. A number that is none passes nothing."""
-        value, unit = scores.get(self.score), real.get(self.score) if self.of_real else 1.0
+        value = scores.get(self.score)
+        unit = {**others, REAL: real}.get(self.of, {}).get(self.score) if self.of else 1.0
         if value is None or unit is None:
             return None
         return value >= self.bound * unit if self.least else value <= self.bound * unit
@@ -73,13 +90,26 @@ class Gates:
     data: str
     seconds: float
     gates: tuple[Gate, ...]
+    must_fail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # in words: the options that spoil it
 
 
-def gate(text: str) -> Gate:
+def gate(text: str, others: Iterable[str] = ()) -> Gate:
     """'coverage >= 0.5 x real'"""
-    if (found := _limit(text)) is None or found[1] not in SCORES:
+    if (found := _limit(text)) is None or found[4] not in (None, REAL, *others):
         raise ValueError(f"{text!r} should be like 'coverage >= 0.5 x real'")
-    return Gate(found[1], found[2] == ">=", float(found[3]), bool(found[4]))
+    return Gate(found[1], found[2] == ">=", float(found[3]), found[4] or "")
+
+
+def gates_in(entry: dict[str, Any]) -> Gates:
+    spoiled: dict[str, dict[str, Any]] = {}
+    for words, options in entry.get("must_fail", {}).items():
+        if not isinstance(words, str) or not _words(words) or words == REAL or not isinstance(options, dict):
+            raise ValueError(f"must_fail: {words!r} should be like 'no cycle loss: {{cycle: 0}}'")
+        if not all(isinstance(value, str | int | float | bool) for value in options.values()):
+            raise ValueError(f"must_fail: {words!r} should have a single value for each option")
+        spoiled[words] = {str(key).replace("-", "_"): value for key, value in options.items()}
+    limits = tuple(gate(text, spoiled) for text in entry["gates"])
+    return Gates(str(entry["data"]), float(entry["seconds"]), limits, spoiled)
 
 
 def gates_of(offer: Offer) -> list[Gates]:
@@ -91,8 +121,8 @@ def gates_of(offer: Offer) -> list[Gates]:
 
     try:
         entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = [Gates(str(e["data"]), float(e["seconds"]), tuple(map(gate, e["gates"]))) for e in entries]
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        found = [gates_in(entry) for entry in entries]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} holds no gates: {error}", f"Tell the author of {offer.package}.") from None
     return sorted(found, key=lambda g: g.seconds)
 

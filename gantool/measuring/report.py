@@ -7,17 +7,18 @@ from typing import Any
 
 from gantool import files
 from gantool.errors import USAGE, UserError
-from gantool.measuring.gates import DISTANCES, Gates, chosen
+from gantool.measuring.gates import ALL, DISTANCES, SCORES, Gates, chosen
 from gantool.options import EvalCommand
 from gantool.terminal import console, table
 
 HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
+VERDICT = {True: "pass", False: "FAIL", None: "?"}
 APART = 1.5  # points by which two judges' label accuracy may differ
 
 
 def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
     """Each gate of these scores, and whether it is passed; null where its score could not be measured."""
-    real, asked = found.get("ceiling", {}), [g for g in limits.gates if g.score in of]
+    real, asked = found.get("ceiling", {}), [g for g in limits.gates if ALL in of or g.score in of]
     if "extractor" in found:  # gates are in the judge's units
         asked = [g for g in asked if g.score not in DISTANCES]
     return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in asked]
@@ -45,14 +46,17 @@ def out(found: dict[str, Any], command: EvalCommand) -> None:
 
 
 def asked(command: EvalCommand) -> tuple[str, ...]:
-    return chosen(command.metrics) if command.metrics and "all" not in command.metrics.split(",") else ()
+    names = chosen(command.metrics) if command.metrics else ()
+    return () if ALL in names else names
 
 
 def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
     """Of each score: name, value, floor, ceiling, how far from one to the other, and its gate's verdict."""
-    made, judge = [], found.get("extractor", found["judge"].partition(",")[0])
+    made, judge = [], found.get("extractor", found.get("judge", "").partition(",")[0])
     told = DISTANCES if "extractor" in found else ("FD", "KID")  # of whom it is said who looked
-    gate = {g["score"]: f"{'pass' if g['passed'] else 'FAIL'} {g['gate']}" for g in found.get("gates", [])}
+    gate: dict[str, str] = {}
+    for g in found.get("gates", []):  # a score may have several
+        gate[g["score"]] = ", ".join(filter(None, (gate.get(g["score"]), f"{VERDICT[g['passed']]} {g['gate']}")))
     for name, value in found["scores"].items():
         if name == "KID_spread":
             continue
@@ -73,12 +77,14 @@ def show(found: dict[str, Any]) -> None:
     table(HEADER[:wide], [row[:wide] for row in body])
     for note in notes(found):
         print(note)
-    print(f"{found['n']} {made_by(found)}, judged by: {found['judge']}")
+    print(f"{found['n']} {made_by(found)}" + (f", judged by: {found['judge']}" if "judge" in found else ""))
     if said := verdict(found):
         print(said)
 
 
 def made_by(found: dict[str, Any]) -> str:
+    if "judge" not in found:
+        return f"examples of {found['data']}, measured on {found['run']}"
     return f"samples of {found['run']}" if "run" in found else f"pictures of {found['images']}"
 
 
@@ -86,6 +92,9 @@ def notes(found: dict[str, Any]) -> list[str]:
     """What the columns are."""
     copied = "; of nearest_ratio, the training pictures themselves" if "nearest_ratio" in found["scores"] else ""
     ends = ["ceiling: other real pictures; reached: from floor to ceiling"] if "ceiling" in found else []
+    own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread")]
+    if own and found.get("split") == "train":
+        ends.append(f"{', '.join(own)}: on what it was trained on; nothing is held out")
     return [f"floor: {found['null']}{copied}", *ends, *disagreement(found["scores"])]
 
 
