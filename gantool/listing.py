@@ -101,13 +101,18 @@ def diagnose(run: Run, json: bool) -> None:
     status = run.status()
     print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
     for line in told:
-        print(f"step {line['step']}: {line['words']}")
+        print(f"step {line['step']}: {line.get('grade', 'warning')}: {line['words']}")
+        if "try" in line:
+            print(f"  {line['try']}")
     if not told:
         print(f"No sign of trouble in {len(probes)} probes.")
     if probes:
         first, last = probes[0], probes[-1]
         header = ("measured", *(f"at step {line['step']}" for line in (first, last)))
-        shown = [(name, *(f"{line['probe'].get(name, 0):.3g}" for line in (first, last))) for name in last["probe"]]
+        shown = [
+            (name, *(f"{line['probe'][name]:.3g}" if name in line["probe"] else "" for line in (first, last)))
+            for name in last["probe"]
+        ]
         table(header, shown)
 
 

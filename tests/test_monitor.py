@@ -115,6 +115,20 @@ def test_what_to_try_can_be_typed_as_it_is(gantool: Any, tmp_path: Path) -> None
     assert {key for key in after if before.get(key) != after[key]} == {"d_lr"}
 
 
+def test_diagnose_tells_each_sign_its_grade_and_what_to_try(gantool: Any) -> None:
+    assert gantool("train", "gan", *TINY, "--steps", 2, "--name", "run").code == 0
+    run = Run(Path("runs/run"))
+    healthy = gantool("diagnose", "run")
+    assert healthy.code == 0 and "No sign of trouble in 0 probes." in healthy.out
+    run.append(line(1, distance=90.0) | {"probe": {"diversity": 0.5}})
+    run.append({"step": 2, "sign": "narrow", "grade": WARNING, "words": "Too narrow. Try:", "try": "gantool list"})
+    run.append(line(2))
+    told = gantool("diagnose", "run").out.splitlines()
+    assert told[1:3] == ["step 2: warning: Too narrow. Try:", "  gantool list"]
+    assert ["diversity", "0.5", "0.9"] in [row.split() for row in told]
+    assert ["nearest", "1.1"] in [row.split() for row in told]  # not measured at first
+
+
 # What is measured.
 
 
