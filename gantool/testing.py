@@ -13,6 +13,7 @@ from torch import Tensor
 from gantool import device as devices
 from gantool import flags, modelfile, sealed
 from gantool.data.pictures import Data, DataSpec, as_floats, open_data
+from gantool.errors import UserError
 from gantool.options import InputOptions, Recipe, SampleCommand, TrainCommand
 from gantool.trainer import Trainer
 from gantool.variant import Variant
@@ -33,6 +34,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
     check_moves(trainer)
     check_samples(trainer.variant, trainer)
     check_model(trainer, cls.__name__)
+    check_measure(trainer)
     check_resume(cls, chosen, settings)
 
 
@@ -146,6 +148,19 @@ def check_model(trainer: Trainer, name: str) -> None:
     fresh = type(trainer.variant)(trainer.variant.options, DataSpec(*trainer.data.spec))
     for part, weights in state["networks"].items():
         fresh.get_submodule(part).load_state_dict(weights)
+
+
+def check_measure(trainer: Trainer) -> None:
+    """Scores of its own are numbers, by names that gates can use and gantool does not."""
+    from gantool.measuring.evaluation import own_scores
+    from gantool.measuring.held import opened
+
+    if type(trainer.variant).measure is not Variant.measure:
+        with trainer.average.swapped():
+            try:
+                own_scores(trainer.variant, opened(trainer.variant.dataset, trainer.recipe).held, trainer.recipe.seed)
+            except (UserError, AttributeError, TypeError) as error:
+                raise AssertionError(f"measure should give numbers by their names: {error}") from error
 
 
 def check_resume(cls: type[Variant], options: Any, recipe: Any) -> None:

@@ -119,6 +119,21 @@ class Bare(GAN):
         must: int
 
 
+class Mismeasured(GAN):
+    def measure(self, held: Any) -> dict[str, float]:
+        return {"FD": 1.0}
+
+
+class Wordy(GAN):
+    def measure(self, held: Any) -> dict[str, float]:
+        return {"how good": 1.0}
+
+
+class Numberless(GAN):
+    def measure(self, held: Any) -> Any:
+        return {"pair": (1, 2)}
+
+
 @pytest.mark.parametrize(
     ("cls", "says"),
     [
@@ -129,6 +144,9 @@ class Bare(GAN):
         (Shapely, "a loss is one number"),
         (Bright, r"images leave \[-1, 1\]"),
         (Few, "asked for 5 images"),
+        (Mismeasured, "measure gives FD, a name of gantool's own scores"),
+        (Wordy, "make it one word"),
+        (Numberless, "measure should give numbers by their names"),
         (Forgetful, "after a restart, .* differ"),
     ],
 )

@@ -101,8 +101,13 @@ def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
     device.seed_all(seed)
     with torch.no_grad():
         found = {str(name): float(value) for name, value in variant.measure(held).items()}
-    if taken := found.keys() & gates.SCORES.keys():
-        raise UserError(f"{type(variant).__name__}.measure gives {taken.pop()}, a name of gantool's own scores.")
+    for name in found:
+        if name in gates.SCORES or name == gates.ALL:
+            raise UserError(f"{type(variant).__name__}.measure gives {name}, a name of gantool's own scores.")
+        if not name.isidentifier():
+            raise UserError(
+                f"{type(variant).__name__}.measure gives {name!r}: make it one word, so that gates name it."
+            )
     return found
 
 
