@@ -145,7 +145,7 @@ class Numberless(GAN):
         (Bright, r"images leave \[-1, 1\]"),
         (Few, "asked for 5 images"),
         (Mismeasured, "measure gives FD, a name of gantool's own scores"),
-        (Wordy, "make it one word"),
+        (Wordy, "gates want one word"),
         (Numberless, "measure should give numbers by their names"),
         (Forgetful, "after a restart, .* differ"),
     ],

@@ -105,9 +105,7 @@ def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
         if name in gates.SCORES or name == gates.ALL:
             raise UserError(f"{type(variant).__name__}.measure gives {name}, a name of gantool's own scores.")
         if not name.isidentifier():
-            raise UserError(
-                f"{type(variant).__name__}.measure gives {name!r}: make it one word, so that gates name it."
-            )
+            raise UserError(f"{type(variant).__name__}.measure gives {name!r}: gates want one word.")
     return found
 
 
