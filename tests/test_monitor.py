@@ -388,3 +388,23 @@ def test_probes_leave_the_training_as_it_would_have_been(tmp_path: Path, told: l
                 monitor.gantool_train_step(trainer)
         states.append(json.dumps({k: v.tolist() for k, v in trainer.variant.state_dict().items()}))
     assert states[0] == states[1]
+
+
+# At full length, as a person would train: minutes each.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variant", "seed"), [("gan", 0), ("gan", 1), ("cgan", 0), ("cgan", 1), ("dcgan", 0)])
+def test_a_default_training_raises_no_error(gantool: Any, variant: str, seed: int) -> None:
+    assert gantool("train", variant, "--seed", seed, "--name", "run", "-q").code == 0
+    lines = list(Run(Path("runs/run")).lines())
+    assert sum("probe" in entry for entry in lines) == 20
+    assert [entry["words"] for entry in lines if entry.get("grade") == ERROR] == []
+
+
+@pytest.mark.slow
+def test_a_default_with_a_discriminator_twenty_times_as_fast_is_told(gantool: Any) -> None:
+    assert gantool("train", "gan", "--d-lr", 0.02, "--steps", 1000, "--name", "run", "-q").code == 0
+    told = [entry for entry in Run(Path("runs/run")).lines() if "sign" in entry]
+    assert "D wins" in [entry["sign"] for entry in told]
+    assert all(entry["try"].endswith("--d-lr 0.005") for entry in told)
