@@ -12,6 +12,7 @@ from torch import Tensor
 from gantool import __version__, device, flags, sealed
 from gantool.data.pictures import DataSpec
 from gantool.errors import USAGE, UserError, printable
+from gantool.options import first_defaults
 from gantool.registry import Offer, Registry
 from gantool.run import model_path
 from gantool.terminal import out_of_memory
@@ -129,6 +130,7 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     cls = registry.load(facts["variant"])
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = spec_of(facts)
+    wanted = first_defaults(cls.Options) | wanted
     (options,) = flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
     with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
         sketch = cls(options, spec)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -243,6 +243,17 @@ class AcceptCommand:
     )
     device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto"
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False
+
+
+def first_defaults(*settings: type) -> dict[str, Any]:
+    """Each setting as the class has it that brought it: what a run did that was made before there was such a setting.
+
+    So a new setting begins as what changes nothing; a subclass may then have another default for runs to come.
+    """
+    found: dict[str, Any] = {}
+    for cls in (c for s in settings for c in reversed(s.__mro__) if is_dataclass(c)):
+        found = {f.name: f.default for f in fields(cls) if f.default not in (MISSING, None)} | found
+    return found
 
 
 def plain(settings: Any) -> Any:

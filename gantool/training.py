@@ -19,7 +19,7 @@ from gantool.errors import USAGE, UserError
 from gantool.listening import Fenced, told
 from gantool.measuring.monitor import Monitor
 from gantool.observers import Checkpoints, Gallery, MetricsLog
-from gantool.options import LENGTHS, Recipe, TrainCommand, plain
+from gantool.options import LENGTHS, Recipe, TrainCommand, first_defaults, plain
 from gantool.registry import Registry, listeners
 from gantool.run import Run
 from gantool.signals import Signals
@@ -199,10 +199,11 @@ def newest_good(run: Run) -> tuple[dict[str, Any], Any] | None:
 
 def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
     """A resumed run continues what was; only its length may grow."""
-    then, now = facts["settings"], session.values()
+    then = first_defaults(Recipe, session.cls.Options) | facts["settings"]
+    now = session.values()
     changed = [
         f"{key}: {then.get(key)} in the checkpoint, {now.get(key)} now"
-        for key in sorted(then.keys() | now.keys())
+        for key in sorted(facts["settings"].keys() | now.keys())
         if key not in ("steps", "data_dir") and then.get(key) != now.get(key)
     ]
     if then["data"] == now["data"] and facts.get("fingerprint") not in (None, session.data.fingerprint()):
@@ -257,5 +258,6 @@ def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:
         raise UserError(
             f"{run.config} has a setting {name} does not know: {', '.join(unknown)}.", "Take it out.", USAGE
         )
+    values = first_defaults(cls.Options) | values
     recipe, options = flags.filled(name, {"Training": cls.recipe, name: cls.Options}, values)
     return name, recipe, options
