@@ -280,9 +280,9 @@ def test_copies_of_a_small_data_set_are_told(tmp_path: Path, told: list[str], co
     variant.labels = data.labels if copied else open_data(Recipe()).labels
     run = train(tmp_path / "run", told, variant, data, batch_size=150)
     assert names(run) == (["copies"] if copied else [])
-    assert [entry["probe"].get("nearest", -1) >= 0 for entry in run.lines() if "probe" in entry] == [False] * 5 + [
-        True
-    ] * 7  # the first are not asked
+    found = [entry["probe"].get("nearest") for entry in run.lines() if "probe" in entry]
+    assert found[:5] == [None] * 5  # the first are not judged
+    assert all(nearest == pytest.approx(0 if copied else 1, abs=0.1) for nearest in found[5:])
 
 
 @pytest.mark.parametrize("passes", [9, 11])
@@ -363,11 +363,13 @@ def test_a_passing_sign_is_not_told(tmp_path: Path, told: list[str], monkeypatch
 
     def once(self: Painter, n: int, options: Any) -> tuple[Tensor, Tensor]:
         images, labels = steady(self, n, options)
-        return (images[:1].expand_as(images), labels) if self.step == 16 else (images, labels)
+        return (images[:1].expand_as(images), labels) if self.step == 15 else (images, labels)
 
     monkeypatch.setattr(Painter, "sample", once)
-    train(tmp_path / "run", told, *game(Painter))
+    run = train(tmp_path / "run", told, *game(Painter))
     assert told == []
+    probes = {entry["step"]: entry["probe"]["diversity"] for entry in run.lines()}
+    assert [step for step, diversity in probes.items() if diversity < 0.2] == [16]
 
 
 def test_probes_leave_the_training_as_it_would_have_been(tmp_path: Path, told: list[str]) -> None:
