@@ -39,13 +39,13 @@ class InfoGAN(Variant):
     whose deviation it tells as well. G and Q raise the bound L_I = H(c) + E[log Q(c | G(z, c))] (equation 5) beside
     what G and D play for. Q reads what D's body sees, and moves in D's turn.
 
-    Two additions make c1 a digit within minutes, without a label. It enters G louder than the noise, so that G begins
-    with a picture for each value; and Q must read it off a picture that was tilted and moved, so that neither slant nor
-    place can carry it. (Off a picture disturbed there is less to read: the bound remains one.) `--preset paper` has
-    neither.
+    Two additions, which `--preset paper` is without, help c1 to become a digit, and use no label either. It enters G
+    louder than the noise, so that G begins with a picture for each value; and Q must read it off a picture that was
+    tilted and moved, so that slant and place cannot carry it. (There is less to read off such a picture: the bound
+    remains one.)
     """
 
-    recipe = Recipe(steps=10_000, batch_size=32, average_images=5_000)
+    recipe = Recipe(steps=9_000, batch_size=64, average_images=5_000)
     averaged = ("generator", "discriminator", "q")  # all that Q needs
     eager = ("discriminator", "head")  # R1 differentiates them twice
 
@@ -57,7 +57,7 @@ class InfoGAN(Variant):
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         values: Annotated[int, Option(min=2, max=100, help="How many values c1 has.")] = 10
         info: Annotated[float, Option(min=0, help="Weight of the codes' information (the paper's lambda).")] = 1.0
-        smooth: Annotated[float, Option(min=0, help="Of c2's and c3's, as a share of that.")] = 0.1
+        smooth: Annotated[float, Option(min=0, help="Of c2's and c3's, as a share of that.")] = 1.0
         loud: Annotated[float, Option(min=0, help="How large c1 enters G; the paper's is 1.")] = 3.0
         jitter: Annotated[
             float, Option(min=0, help="How far pictures are tilted before Q reads c1; the paper's is 0.")

@@ -10,6 +10,7 @@ from gantool.api import USAGE, DataSpec, Pictures, UserError, judged_digits, ope
 from gantool.cli import run
 from gantool.options import Recipe
 from gantool.testing import check_variant
+from safetensors import safe_open
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -119,6 +120,8 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = Path("run/config.yaml").read_text()
     assert "lr: 0.0002" in config and "beta1: 0.5" in config and "average_images: 0" in config
     Path("run/model.safetensors").rename("alone.safetensors")
+    with safe_open("alone.safetensors", "pt") as file:
+        assert any("named" in name for name in file.keys())  # noqa: SIM118  # it is no dict
     sample = ["sample", "acgan", "--run", "alone.safetensors", "--device", "cpu", "--quiet"]
     assert run([*sample, "--digit", "5", "-n", "4", "--out", "five.npz"]) == 0
     with np.load("five.npz") as arrays:
