@@ -10,19 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from gantool.api import (
-    Batch,
-    Data,
-    DataSpec,
-    Loss,
-    NoiseOptions,
-    Recipe,
-    Turn,
-    Variant,
-    downwards,
-    r1,
-    upwards,
-)
+from gantool import api
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Turn, Variant
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
@@ -79,8 +68,8 @@ class InfoGAN(Variant):
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
         o = options
-        self.generator = upwards(o.z + o.values + 2, o.width, data)
-        self.discriminator = downwards(256, o.width, 0.2, data)  # the body that D and Q share
+        self.generator = api.upwards(o.z + o.values + 2, o.width, data)
+        self.discriminator = api.downwards(256, o.width, 0.2, data)  # the body that D and Q share
         self.head = nn.Linear(256, 1)
         self.q = nn.Sequential(nn.Linear(256, 128), nn.LeakyReLU(0.2), nn.Linear(128, o.values + 4))
 
@@ -117,7 +106,7 @@ class InfoGAN(Variant):
         on_x, on_fake = self.head(seen), self.head(seen_fake)
         self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
         loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.unread(fake, seen_fake, c)}
-        return loss | {"r1": o.r1 / 2 * o.r1_every * r1(x, on_x)} if penalised else loss
+        return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, on_x)} if penalised else loss
 
     def g_loss(self, batch: Batch) -> Loss:
         _, c, fake = batch
