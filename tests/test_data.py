@@ -99,6 +99,7 @@ def test_a_prepared_folder_is_read_without_a_network(
     assert data.labels.tolist() == labels.tolist()
     assert data.spec == DataSpec(pixels.shape[1], pixels.shape[-1], catalog.CATALOG[name].classes)
     held_out, held_labels = named.load(name, tmp_path, train=False)
+    assert torch.equal(open_data(Recipe(data=name, data_dir=tmp_path), train=False).pixels, held_out)
     assert np.array_equal(held_out.numpy(), pixels[::-1])
     assert held_labels.tolist() == labels[::-1].tolist()
 
