@@ -63,7 +63,7 @@ def test_mass_is_the_mean_brightness() -> None:
 def test_meaning_is_that_of_the_better_code_in_most_groups() -> None:
     torch.manual_seed(0)
     codes, groups = torch.rand(300, 2) * 2 - 1, torch.arange(300) % 3
-    lean = codes[:, 1] / 2 * torch.where(groups == 2, -1, 1)  # leaning the other way in one group is as good
+    lean = codes[:, 1] / 2 * torch.where(groups == 0, 1, -1)  # leaning the other way in two groups is as good
     assert meaning(codes, groups, strokes(lean)) == pytest.approx(1)
     assert meaning(codes, groups, strokes(torch.rand(300) - 0.5)) < 0.3
     one = torch.where(groups == 0, lean, torch.rand(300) - 0.5)  # in one group of three
