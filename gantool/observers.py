@@ -19,7 +19,7 @@ from gantool.registry import Offer
 from gantool.run import Run
 from gantool.trainer import Spared, Trainer
 
-SHARES = ("diversity", "rarest class", "as asked")  # what a probe finds on the scale of D(x)
+SHARES = ("diversity", "rarest class", "label effect", "as asked", "memorised")  # of a probe, from 0 to 1
 
 
 class MetricsLog:

@@ -4,6 +4,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from gantool import device as devices
 from gantool import flags, modelfile, processes, sealed, torchrun
 from gantool.compiling import compile_networks
-from gantool.data.catalog import CATALOG
+from gantool.data import catalog
 from gantool.data.pictures import Data
 from gantool.display import clock, display
 from gantool.errors import USAGE, UserError
@@ -97,8 +98,9 @@ class Session:
         took = f"{clock(trainer.seconds)} ({trainer.rate:,.0f} images/s)"
         self.console.print(f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {took}", style="bold")
         self.console.print(f"  {run.model}")
-        if any("sign" in line for line in run.lines()):
-            self.console.print(f"  signs of trouble: gantool diagnose {run.folder}")
+        if found := [line["sign"] for line in run.lines() if "sign" in line]:
+            told_of = ", ".join(found)
+            self.console.print(f"  signs of trouble ({told_of}): gantool diagnose {run.folder}", soft_wrap=True)
         onward = f"sample {name} --run" if trainer.ending == "done" else "resume"
         self.console.print(f"  next: gantool {onward} {run.folder}")
 
@@ -122,7 +124,7 @@ class Session:
         ours: list[Any] = [
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
-            Monitor(run, every.sample_every or 1, screen.print),
+            Monitor(run, every.sample_every or 1, partial(screen.print, soft_wrap=True)),
             Checkpoints(run, every.save_every or 1, self.offer, self.values()),
             *([] if self.command.quiet else [display(screen)]),
         ]
@@ -235,7 +237,7 @@ def rehearse(session: Session) -> None:
 
 def located(recipe: Recipe) -> Recipe:
     """A folder by its whole path, so that the run can be resumed from anywhere."""
-    is_path = recipe.data not in CATALOG and Path(recipe.data).expanduser().exists()
+    is_path = recipe.data not in catalog.names() and Path(recipe.data).expanduser().exists()
     return replace(recipe, data=str(Path(recipe.data).expanduser().resolve())) if is_path else recipe
 
 

@@ -94,7 +94,7 @@ class Variant(nn.Module, ABC):
     def g_loss(self, batch: Batch) -> Loss:
         raise NotImplementedError(f"{type(self).__name__} needs g_loss, or turns of its own")
 
-    def score(self, x: Tensor, y: Tensor) -> Tensor | None:
+    def opinion(self, x: Tensor, y: Tensor) -> Tensor | None:
         """D's opinion of pictures and their classes, above 0 for real ones, if the monitor may ask for it."""
         return None
 

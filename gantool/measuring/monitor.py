@@ -96,7 +96,7 @@ class Monitor:
         with trainer.sampling() as variant:
             got = variant.sample(SAMPLES, variant.SampleOptions())
             images, asked = got if isinstance(got, tuple) else (got, None)
-            if self.held and type(variant).score is not Variant.score:
+            if self.held and type(variant).opinion is not Variant.opinion:
                 found |= opinions(variant, self.seen, self.held, images, asked)
         features, probabilities = look(self.judge, as_bytes(images), AT_ONCE)
         found["diversity"] = spread(features) / max(self.usual, 1e-12)
@@ -175,7 +175,8 @@ def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
 @torch.no_grad()
 def opinions(variant: Variant, seen: Any, held: Any, images: Tensor, asked: Tensor | None) -> dict[str, float]:
     """What D says of pictures that it trained on, that it never saw, and that were drawn."""
-    scores = [variant.score(*seen), variant.score(*held), variant.score(images, held[1] if asked is None else asked)]
+    drawn = images, held[1] if asked is None else asked
+    scores = [variant.opinion(*pair) for pair in (seen, held, drawn)]
     on_seen, on_held, on_drawn = (s.double() for s in scores if s is not None)
     right = torch.cat([on_held > 0, on_drawn < 0]).double().mean()
     gap, chance = on_seen.mean() - on_held.mean(), (on_seen.var() / len(on_seen) + on_held.var() / len(on_held)).sqrt()

@@ -30,7 +30,7 @@ class CGAN(GAN):
         lr: float = 2e-3
         decay: float = 5e-4
         z: int = 64
-        r1: float = 0.1
+        shift: int = 0
         networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map.")] = 16
 
@@ -58,7 +58,7 @@ class CGAN(GAN):
         x, y = batch
         return self.generator(self.noise(len(x)), y)  # type: ignore[no-any-return]
 
-    def score(self, x: Tensor, y: Tensor) -> Tensor:
+    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y)  # type: ignore[no-any-return]
 
     def preview(self, batch: Batch) -> Tensor:

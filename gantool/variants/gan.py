@@ -49,7 +49,7 @@ class Game(Variant):
     @abstractmethod
     def networks(self) -> tuple[nn.Module, nn.Module]: ...
 
-    def score(self, x: Tensor, y: Tensor) -> Tensor:
+    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         """D's logits. A plain GAN has no use for the classes y."""
         return self.discriminator(x)  # type: ignore[no-any-return]
 
@@ -62,7 +62,7 @@ class Game(Variant):
         (x, y, fake), o = batch, self.options
         x, fake = self.moved(x), self.moved(fake)
         penalised = o.r1 > 0 and self.step % o.r1_every == 0
-        on_x, on_fake = self.compare(self.score, (x.requires_grad_(penalised), y), (fake, y))
+        on_x, on_fake = self.compare(self.opinion, (x.requires_grad_(penalised), y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
         self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
         loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}
@@ -70,7 +70,7 @@ class Game(Variant):
 
     def g_loss(self, batch: Batch) -> Loss:
         _, y, fake = batch
-        on_fake = self.score(self.moved(fake), y)
+        on_fake = self.opinion(self.moved(fake), y)
         return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
@@ -86,8 +86,9 @@ class GAN(Game):
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
-        r1: float = 0.03
-        g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512"
+        r1: float = 0.1
+        shift: int = 1
+        g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "512-1024-1024"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
         dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.0
         batch_norm: Annotated[float, Option(min=0, max=1, help="Momentum of the MLP generator's batch norm.")] = 0.1
