@@ -43,7 +43,11 @@ def sample(registry: Registry, name: str, command: SampleCommand, options: Any) 
         inputs = listed(options.input)[:wanted]
         n, drawn = len(inputs), translate(variant, inputs, options)
     else:
-        n = wanted or USUAL
+        if sheet := variant.sheet(options):
+            if columns not in (0, sheet[0]):
+                raise UserError(f"This makes rows of {sheet[0]} pictures.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
+            columns = sheet[0]
+        n = wanted or (math.prod(sheet) if sheet else USUAL)
         drawn = draw(variant, n, options)
     device.seed_all(command.seed)
     device.keep_pages()
@@ -89,9 +93,10 @@ class Pace:
 def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
     """n images drawn, a few hundred at a time."""
     done, classes = 0, [filename(name) for name in variant.data.classes]
-    # A film's noises lie on one path. Elsewhere, chunks hold every class equally often, so that turns go on.
+    # A film's noises lie on one path, a sheet's rows belong together. Elsewhere, chunks hold every class equally often.
     turn, most = max(len(classes), 1), min(CHUNK, max(1, PIXELS // variant.data.size**2))
-    size = n if getattr(options, "interpolate", False) else math.ceil(most / turn) * turn
+    whole = getattr(options, "interpolate", False) or variant.sheet(options)
+    size = n if whole else math.ceil(most / turn) * turn
     while done < n:
         asked = min(size, n - done)
         got = variant.sample(asked, options)

@@ -107,6 +107,10 @@ class Variant(nn.Module, ABC):
         x: Tensor = self.generator(self.latents(n, options))
         return x
 
+    def sheet(self, options: Any) -> tuple[int, int] | None:
+        """Columns and rows, where samples are laid out by what varies; None where each stands for itself."""
+        return None
+
     def translate(self, x: Tensor, options: Any) -> Tensor:
         """Pictures made of pictures, where SampleOptions is an InputOptions."""
         raise NotImplementedError(f"{type(self).__name__} needs translate")

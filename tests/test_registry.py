@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, Gantool, Install
+from PIL import Image
 
 from gantool import listing, testing
 from gantool.registry import Registry
@@ -101,6 +102,16 @@ def test_an_installed_variant_trains_and_samples_like_a_built_in_one(gantool: Ga
 def test_one_package_may_offer_several_variants(gantool: Gantool, install: Install) -> None:
     install("plug-two", MINE + "class Yours(Mine): ...\n", mine="Mine", yours="Yours")
     assert [gantool("train", name, "--dry-run", *TINY).code for name in ("mine", "yours")] == [0, 0]
+
+
+def test_a_variant_may_lay_its_samples_out_as_a_table(gantool: Gantool, install: Install) -> None:
+    install("plug-table", MINE + "class Table(Mine):\n    def sheet(self, options): return 5, 3\n", table="Table")
+    assert gantool("train", "table", *TINY, "--name", "t").code == 0
+    assert gantool("sample", "table", "--out", "t.png", "-q").code == 0
+    with Image.open("t.png") as picture:
+        assert picture.size == (5 * 30 - 2, 3 * 30 - 2)
+    refused = gantool("sample", "table", "--grid", "4x4", "-q")
+    assert refused.code == 2 and "rows of 5" in refused.err and "--grid 5x3" in refused.err
 
 
 def test_plugins_names_package_version_and_the_gantool_it_asks_for(gantool: Gantool, install: Install) -> None:

@@ -27,9 +27,11 @@ class DCGAN(Game):
     @dataclass(kw_only=True)
     class Options(Game.Options):
         d_lr: float | None = 2e-3
-        r1: float = 0.1
-        width: Annotated[int, Option(min=1, help="Channels of G's finest map; doubled at each coarser one.")] = 16
-        d_width: Annotated[int, Option(min=1, help="Channels of D's finest map.")] = 24
+        r1: float = 0.2
+        shift: int = 1
+        width: Annotated[int, Option(min=1, help="Channels of G's finest map.")] = 12
+        d_width: Annotated[int, Option(min=1, help="Channels of D's finest map.")] = 16
+        growth: Annotated[int, Option(min=1, max=8, help="Times more at each coarser map; in the paper 2.")] = 4
         deviation: Annotated[float, Option(min=0, help="Of the normal weights at the start.")] = 0.02
 
     def __init__(self, options: Options, data: DataSpec) -> None:
@@ -43,7 +45,7 @@ class DCGAN(Game):
         return self.upwards(), self.downwards()
 
     def upwards(self) -> nn.Module:
-        *finer, coarsest = [(side, self.options.width << i) for i, side in enumerate(self.sides[1:])]
+        *finer, coarsest = zip(self.sides[1:], self.widths(self.options.width), strict=True)
         side, c = coarsest
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.options.z, c, side, bias=False)]
         for side, fine in reversed(finer):
@@ -53,11 +55,14 @@ class DCGAN(Game):
         return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(), last, nn.Tanh())
 
     def downwards(self) -> nn.Module:
-        widths, leak = [self.options.d_width << i for i in range(len(self.sides) - 1)], self.options.leak
+        widths, leak = self.widths(self.options.d_width), self.options.leak
         layers: list[nn.Module] = [nn.Conv2d(self.data.channels, widths[0], 4, 2, 1), nn.LeakyReLU(leak)]
         for fine, coarse in pairwise(widths):
             layers += [nn.Conv2d(fine, coarse, 4, 2, 1, bias=False), nn.BatchNorm2d(coarse), nn.LeakyReLU(leak)]
         return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, self.sides[-1]), nn.Flatten(0))
+
+    def widths(self, finest: int) -> list[int]:
+        return [finest * min(self.options.growth**i, 16) for i in range(len(self.sides) - 1)]
 
     def start(self, layer: nn.Module) -> None:
         """Normal weights, centred on 1 for batch norm's scale."""

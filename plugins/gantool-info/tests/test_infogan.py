@@ -270,7 +270,7 @@ def test_the_model_file_alone_draws_and_measures(tmp_path: Path, monkeypatch: py
         assert {name.split(".")[1] for name in file.keys()} == set(InfoGAN.averaged)  # noqa: SIM118  # it is no dict
     assert InfoGAN.averaged == ("generator", "discriminator", "q")  # what is drawn from, and what Q needs
     sample = ["sample", "infogan", "--run", "alone.safetensors", "--device", "cpu", "--quiet"]
-    assert run([*sample, "--sweep", "c2=-2..2", "--grid", "10x10", "--out", "sweep.png"]) == 0
+    assert run([*sample, "--sweep", "c2=-2..2", "--out", "sweep.png"]) == 0
     assert run([*sample, "--code", "c1=3", "--code", "c2=0.5", "-n", "12", "--out", "some.npz"]) == 0
     with np.load("some.npz", allow_pickle=False) as arrays:
         assert arrays["images"].shape == (12, 8, 8) and "labels" not in arrays
