@@ -76,7 +76,15 @@ class UpsampledConv(nn.Conv2d):
         return conv_transpose2d(x, kernel, self.bias, 2, 1)
 
 
-def shifted(x: Tensor, by: Tensor) -> Tensor:
+def shifted(x: Tensor, most: int, drawn: Callable[..., Tensor]) -> Tensor:
+    """Pictures moved at random, by up to `most` pixels each way; `drawn` is the variant's.
+
+    A D that sees real and generated ones so cannot learn a small data set by heart (Zhao et al., 2020).
+    """
+    return moved(x, (drawn(torch.rand, len(x), 2) * (2 * most + 1)).long() - most) if most else x
+
+
+def moved(x: Tensor, by: Tensor) -> Tensor:
     """Pictures moved by (down, right) pixels each, (n, 2); the border is repeated where nothing comes in."""
     n, _, h, w = x.shape
     down, right = by.unsqueeze(2).unbind(1)

@@ -1,10 +1,14 @@
 """Tests of `gantool accept`: what passes, what does not, and the card that says so."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from conftest import Gantool, Install
+
+from gantool.trainer import Trainer
 
 PERFECT = """
 '''Draws real digits, once it was trained.'''
@@ -75,3 +79,20 @@ def test_without_gates_there_is_nothing_to_hold_it_to(gantool: Gantool, cards: P
     wrong = gantool("accept", "perfect", "--budget", "never")
     assert wrong.code == 2 and "such as 90s, 5m or 1h" in wrong.err
     assert gantool("accept", "perfcet").code == 2
+
+
+def test_a_signal_ends_the_training_in_hand_and_begins_no_other(
+    gantool: Gantool, cards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Trainer.take_step
+
+    def take_step(self: Trainer) -> None:
+        taken(self)
+        if self.step == 50:
+            monkeypatch.setattr(Trainer, "take_step", taken)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "take_step", take_step)
+    assert gantool("accept", "perfect", *SHORT, "--cards", cards).code == 143
+    assert [run.name for run in Path("runs").iterdir()] == ["perfect-001"]
+    assert not (cards / "perfect.json").exists()

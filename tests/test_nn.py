@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gantool.api import DataSpec, UpsampledConv, shifted
+from gantool.nn import moved
 from gantool.variants.gan import GAN
 
 Net = Callable[[Tensor], Tensor]
@@ -71,24 +72,22 @@ def test_an_upsampled_convolution_starts_and_is_saved_as_a_convolution() -> None
 def test_pictures_are_moved_each_its_own_way_and_their_borders_fill_the_gap() -> None:
     torch.manual_seed(0)
     x, by = torch.rand(4, 3, 5, 7, dtype=torch.float64), torch.tensor([[0, 0], [2, -1], [-1, 3], [9, -9]])
-    moved = shifted(x, by)
-    for picture, original, (down, right) in zip(moved, x, by.tolist(), strict=True):
+    for picture, original, (down, right) in zip(moved(x, by), x, by.tolist(), strict=True):
         wide = np.pad(original.numpy(), ((0, 0), (9, 9), (9, 9)), "edge")
         window = wide[:, 9 - down : 14 - down, 9 - right : 16 - right]
         np.testing.assert_array_equal(picture.numpy(), window)
-    assert torch.autograd.gradcheck(lambda x: shifted(x, by), x.requires_grad_())
-    assert torch.autograd.gradgradcheck(lambda x: shifted(x, by), x)
+    assert torch.autograd.gradcheck(lambda x: moved(x, by), x.requires_grad_())
+    assert torch.autograd.gradgradcheck(lambda x: moved(x, by), x)
 
 
 def test_d_sees_real_and_drawn_pictures_moved_by_as_many_pixels_as_asked() -> None:
     game = GAN(GAN.Options(shift=2), DataSpec(1, 9))
     dot = torch.zeros(4000, 1, 9, 9)
     dot[:, :, 4, 4] = 1
-    places = game.moved(dot).flatten(1).argmax(1)
+    places = shifted(dot, 2, game.drawn).flatten(1).argmax(1)
     found = torch.bincount(places, minlength=81).view(9, 9)
     assert bool((found[2:7, 2:7] > 100).all())  # each of 25 places about 160 times
     assert found[2:7, 2:7].sum() == 4000
-    still = GAN(GAN.Options(), DataSpec(1, 9))
     state = torch.get_rng_state()
-    assert still.moved(dot) is dot
+    assert shifted(dot, 0, game.drawn) is dot
     assert torch.equal(state, torch.get_rng_state())  # nor does it draw anything at random

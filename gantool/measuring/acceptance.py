@@ -20,7 +20,7 @@ from gantool.measuring.scores import scores, see
 from gantool.options import AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
 from gantool.registry import Offer, Registry
 from gantool.run import runs_of
-from gantool.signals import Signals
+from gantool.signals import Interrupted, Signals
 from gantool.trainer import Diverged
 from gantool.variant import Variant
 
@@ -95,6 +95,9 @@ def train(
 
     this = TrainCommand(device=command.device, quiet=True)
     training.train(training.Session(registry, name, recipe, options, this), signals, time.monotonic())
+    signals.gently = None  # what comes now has nothing to save
+    if signals.received:
+        raise Interrupted(signals.received)
 
 
 def card(

@@ -22,7 +22,7 @@ class DCGAN(Game):
     no fully connected layers; ReLU and a last tanh in G; LeakyReLU in D.
     """
 
-    recipe = Recipe(steps=2_800, batch_size=32)
+    recipe = Recipe(steps=3_200, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
@@ -62,6 +62,7 @@ class DCGAN(Game):
         return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, self.sides[-1]), nn.Flatten(0))
 
     def widths(self, finest: int) -> list[int]:
+        """Of the maps, finest first; 16 times at most, or large pictures would ask for more than anyone can train."""
         return [finest * min(self.options.growth**i, 16) for i in range(len(self.sides) - 1)]
 
     def start(self, layer: nn.Module) -> None:

@@ -53,14 +53,9 @@ class Game(Variant):
         """D's logits. A plain GAN has no use for the classes y."""
         return self.discriminator(x)  # type: ignore[no-any-return]
 
-    def moved(self, x: Tensor) -> Tensor:
-        """Real and drawn alike, at random, so that D cannot learn a small data set by heart (Zhao et al., 2020)."""
-        by = self.options.shift
-        return shifted(x, (self.drawn(torch.rand, len(x), 2) * (2 * by + 1)).long() - by) if by else x
-
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
-        x, fake = self.moved(x), self.moved(fake)
+        x, fake = (shifted(pictures, o.shift, self.drawn) for pictures in (x, fake))
         penalised = o.r1 > 0 and self.step % o.r1_every == 0
         on_x, on_fake = self.compare(self.opinion, (x.requires_grad_(penalised), y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
@@ -69,9 +64,9 @@ class Game(Variant):
         return loss | {"r1": o.r1 / 2 * o.r1_every * r1(x, on_x)} if penalised else loss
 
     def g_loss(self, batch: Batch) -> Loss:
-        _, y, fake = batch
-        on_fake = self.opinion(self.moved(fake), y)
-        return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
+        (_, y, fake), o = batch, self.options
+        on_fake = self.opinion(shifted(fake, o.shift, self.drawn), y)
+        return softplus(-on_fake).mean() if o.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
         uniform = self.options.noise == "uniform"
@@ -81,14 +76,14 @@ class Game(Variant):
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
 
-    recipe = Recipe(steps=8_000)
+    recipe = Recipe(steps=10_000)
     inputs = 0
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
         r1: float = 0.1
         shift: int = 1
-        g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "512-1024-1024"
+        g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
         dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.0
         batch_norm: Annotated[float, Option(min=0, max=1, help="Momentum of the MLP generator's batch norm.")] = 0.1

@@ -65,7 +65,7 @@ class ACGAN(Variant):
     def draw(self, z: Tensor, y: Tensor) -> Tensor:
         return self.generator(torch.cat([z, one_hot(y, len(self.data.classes))], 1))  # type: ignore[no-any-return]
 
-    def score(self, x: Tensor, y: Tensor) -> Tensor:
+    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:

@@ -96,7 +96,7 @@ class InfoGAN(Variant):
         c1 = o.loud * one_hot(c[:, 0].long(), o.values)
         return self.generator(torch.cat([z, c1, c[:, 1:]], 1))  # type: ignore[no-any-return]
 
-    def score(self, x: Tensor, y: Tensor) -> Tensor:
+    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:

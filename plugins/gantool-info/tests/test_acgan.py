@@ -46,7 +46,7 @@ def test_losses_are_the_paper_s(variant: ACGAN) -> None:
     """L_S and L_C as logarithms of probabilities."""
     x, y, z = torch.rand(6, 1, 8, 8), torch.arange(6), torch.randn(6, 4)
     fake = variant.draw(z, y)
-    source = {name: variant.score(p, y).double().sigmoid() for name, p in (("x", x), ("fake", fake))}
+    source = {name: variant.opinion(p, y).double().sigmoid() for name, p in (("x", x), ("fake", fake))}
     named = {
         name: variant.named(variant.discriminator(p)).double().softmax(1)[range(6), y].log().mean()
         for name, p in (("x", x), ("fake", fake))
