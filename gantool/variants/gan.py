@@ -76,7 +76,7 @@ class Game(Variant):
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
 
-    recipe = Recipe(steps=10_000)
+    recipe = Recipe(steps=6_500)
     inputs = 0
 
     @dataclass(kw_only=True)
