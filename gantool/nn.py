@@ -81,7 +81,9 @@ def shifted(x: Tensor, most: int, drawn: Callable[..., Tensor]) -> Tensor:
 
     A D that sees real and generated ones so cannot learn a small data set by heart (Zhao et al., 2020).
     """
-    return moved(x, (drawn(torch.rand, len(x), 2) * (2 * most + 1)).long() - most) if most else x
+    if not most or x.ndim != 4:  # what is no picture has no place
+        return x
+    return moved(x, (drawn(torch.rand, len(x), 2) * (2 * most + 1)).long() - most)
 
 
 def moved(x: Tensor, by: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ from gantool.variants.gan import GAN
 
 CPU = torch.device("cpu")
 ADAM = {"lr": 2e-4, "decay": 0.0, "beta1": 0.5, "beta2": 0.999}  # said here, so that tuned defaults are free to move
-NETS = {"z": 4, "g_layers": "4", "d_layers": "4", **ADAM}
+NETS = {"z": 4, "g_layers": "4", "d_layers": "4", "shift": 0, **ADAM}
 TINY = (
     "--size", 8, "--batch-size", 4, "--z", 4, "--g-layers", "4", "--d-layers", "4", "--lr", 2e-4, "-q",
     "--sample-every", 1000,
