@@ -278,7 +278,7 @@ def test_copies_of_a_small_data_set_are_told(tmp_path: Path, told: list[str], co
     pixels = data.pixels if copied else open_data(Recipe(data="digits")).pixels
     variant.real = pixels.float() / 127.5 - 1
     variant.labels = data.labels if copied else open_data(Recipe()).labels
-    run = train(tmp_path / "run", told, variant, data, batch_size=150)
+    run = train(tmp_path / "run", told, variant, data, batch_size=300)
     assert names(run) == (["copies"] if copied else [])
     found = [entry["probe"].get("nearest") for entry in run.lines() if "probe" in entry]
     assert found[:5] == [None] * 5  # the first are not judged

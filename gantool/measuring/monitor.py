@@ -121,7 +121,7 @@ class Monitor:
         Of data sets that are small, and shown often enough to be known by heart. Copies of a quarter of the pictures
         would be a quarter of the samples: half of these stand for the median of all.
         """
-        data, shown = trainer.data, trainer.steps * trainer.recipe.batch_size
+        data, shown = trainer.data, trainer.step * trainer.recipe.batch_size
         if type(data) is not Pictures or len(data) > 4 * COMPARED or shown < SHOWN * len(data):
             return None
         if self.known is None:
