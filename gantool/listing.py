@@ -100,10 +100,12 @@ def diagnose(run: Run, json: bool) -> None:
         return
     status = run.status()
     print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
+    if told:
+        from gantool.measuring.signs import command  # which takes 10 ms, and most runs have no sign
     for line in told:
         print(f"step {line['step']}: {line.get('grade', 'warning')}: {line['words']}")
         if "try" in line:
-            print(f"  {line['try']}")
+            print(f"  {command(status.variant, run.config, line['try'])}")
     if not told:
         print(f"No sign of trouble in {len(probes)} probes.")
     if probes:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from typer import BadParameter, Option
 
@@ -118,9 +118,11 @@ class Options:
 
     lr: Annotated[float, Option(min=0, max=100, help="Step size of the optimisers.")] = 2e-4
     decay: Annotated[float, Option(min=0, max=1, help="The step size falls as 1 / (1 + decay x steps).")] = 0.0
-    optimizer: Annotated[Literal["adam", "sgd"], Option(help="SGD is without momentum.")] = "adam"
+    optimizer: Annotated[Literal["adam", "sgd", "rmsprop"], Option(help="SGD and RMSprop are without momentum.")] = (
+        "adam"
+    )
     beta1: Annotated[float, Option(min=0, max=1, help="Adam's first decay.")] = 0.5
-    beta2: Annotated[float, Option(min=0, max=1, help="Adam's second decay.")] = 0.999
+    beta2: Annotated[float, Option(min=0, max=1, help="Adam's second decay, and RMSprop's.")] = 0.999
 
 
 @dataclass(kw_only=True)
@@ -144,6 +146,8 @@ class NoiseOptions(SampleOptions):
 @dataclass(kw_only=True)
 class InputOptions(SampleOptions):
     """For variants that turn pictures into pictures."""
+
+    natural: ClassVar[bool] = False  # whether `translate` wants each at its own size and in its own channels
 
     input: Annotated[Path, Option(exists=True, help="A picture, or a folder of them; names are kept.")]
 
@@ -233,6 +237,9 @@ class AcceptCommand:
     budget: Annotated[
         str | None,
         Option(metavar="TIME", callback=checked_time, help="Time to train for.", show_default="as the gates say"),
+    ] = None
+    steps: Annotated[
+        int | None, Option(min=1, help="Steps to train for instead: the same on any machine.", show_default=False)
     ] = None
     seeds: Annotated[int, Option(min=1, max=100, help="Trainings, whose median counts.")] = 3
     data: Annotated[str | None, Option(help="Data to train on.", show_default="the variant's")] = None

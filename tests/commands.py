@@ -116,5 +116,4 @@ def learned(run: Path) -> dict[str, Any]:
     log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in log:
         line.pop("images_per_s", 0)  # the one number that depends on the clock
-        line.pop("try", 0)  # a command that names the run
     return {last.name: last.read_bytes(), "model": (run / "model.safetensors").read_bytes(), "log": log}

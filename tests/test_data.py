@@ -246,6 +246,18 @@ def test_a_folder_without_classes_has_none(pictures: Callable[..., Path]) -> Non
     assert data.labels.tolist() == [0, 0]
 
 
+def test_pictures_of_a_folder_know_their_files(pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder given on, whatever holds them all; bad ones left out."""
+    bad = b"\x89PNG\r\n\x1a\n" + bytes(60)
+    folder = pictures({"all/cat/2.png": "red", "all/cat/1.png": "blue", "all/dog/1.png": "red", "all/dog/0.png": bad})
+    data = open_folder(folder)
+    assert data.names == ("all/cat/1.png", "all/cat/2.png", "all/dog/1.png")
+    assert [data.pixels[i, :, 0, 0].tolist()[0] for i in range(3)] == [0, 255, 255]
+    assert all((folder / name).is_file() for name in data.names)
+    monkeypatch.setattr("gantool.data.pictures.IN_MEMORY", 10)
+    assert open_folder(folder).names == data.names
+
+
 def test_grey_pictures_train_grey_unless_told_otherwise(pictures: Callable[..., Path]) -> None:
     folder = pictures({})
     Image.new("L", (8, 8), 100).save(folder / "a.png")

@@ -14,7 +14,7 @@ from gantool.data.pictures import DataSpec, Pictures, as_bytes
 from gantool.errors import UserError
 from gantool.measuring import cas, gates, nulls
 from gantool.measuring.evaluation import ceiling
-from gantool.measuring.gates import Gate, gate
+from gantool.measuring.gates import Budget, gate
 from gantool.measuring.held import Real, halves
 from gantool.measuring.judge import Judge, digits_judge
 from gantool.measuring.nulls import Set, blurred_means, of_share, one_a_class, one_picture, shifted_labels
@@ -196,18 +196,28 @@ def test_what_is_no_gate_is_refused(text: str) -> None:
 YAML = """
 - {data: pics, seconds: 60, gates: [FD <= 9]}
 - {data: pics, seconds: 10, gates: [FD <= 99]}
+- {data: pics, steps: 500, gates: [FD <= 20]}
+- {data: pics, steps: 100, gates: [FD <= 30]}
+- {data: points, steps: 500, gates: [FD <= 2]}
+- {data: points, steps: 100, gates: [FD <= 3]}
 """
 
 
-def test_the_gates_are_those_of_the_data_and_of_the_time(install: Install) -> None:
+def test_the_gates_are_those_of_the_data_and_of_the_training(install: Install) -> None:
     folder = install("plug-gates", "from gantool.variants.gan import GAN\n", gated="GAN")
     (folder / "cards").mkdir()
     (folder / "cards/gated.yaml").write_text(YAML)
     offer = Registry().offer("gated")
-    for seconds, bound in ((None, 99), (5, 99), (59.9, 99), (60, 9), (1e4, 9)):
-        found = gates.gates_for(offer, "some/where/pics", seconds)
-        assert found is not None and found.gates == (Gate("FD", False, bound),)
-    assert gates.gates_for(offer, "others") is None
+
+    def bound(data: str, budget: Budget | None = None) -> float | None:
+        found = gates.gates_for(offer, data, budget)
+        return found.gates[0].bound if found else None
+
+    for seconds, expected in ((5, 99), (59.9, 99), (60, 9), (1e4, 9)):
+        assert bound("some/where/pics", Budget(seconds)) == expected
+    for steps, most in ((99, None), (100, 30), (499, 30), (500, 20), (10**6, 20)):
+        assert bound("pics", Budget(steps=steps)) == most
+    assert (bound("pics"), bound("points"), bound("points", Budget(60)), bound("others")) == (99, 2, 2, None)
     for wrong in ("- 1", "a: [", "- {data: x, seconds: y, gates: []}", "- {data: x, seconds: 1, gates: [FD < 1]}"):
         (folder / "cards/gated.yaml").write_text(wrong)
         with pytest.raises(UserError, match="holds no gates"):

@@ -136,7 +136,9 @@ def test_a_comparison_says_that_inception_made_the_distances(gantool: Gantool, k
 
 
 def test_gates_in_the_judges_units_are_not_applied_to_inceptions() -> None:
-    limits = gates.Gates("digits", 60, tuple(map(gates.gate, ("label_accuracy >= .9", "FD <= 1", "coverage >= .5"))))
+    limits = gates.Gates(
+        "digits", gates.Budget(60), tuple(map(gates.gate, ("label_accuracy >= .9", "FD <= 1", "coverage >= .5")))
+    )
     found = {"scores": {"label_accuracy": 0.95, "FD": 0.5, "coverage": 0.6}}
     for extractor, applied in ({}, 3), ({"extractor": "inception"}, 1):
         verdicts = report.verdicts(limits, found | extractor, gates.SCORES)

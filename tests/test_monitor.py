@@ -121,10 +121,10 @@ def test_diagnose_tells_each_sign_its_grade_and_what_to_try(gantool: Any) -> Non
     healthy = gantool("diagnose", "run")
     assert healthy.code == 0 and "No sign of trouble in 0 probes." in healthy.out
     run.append(line(1, distance=90.0) | {"probe": {"diversity": 0.5}})
-    run.append({"step": 2, "sign": "narrow", "grade": WARNING, "words": "Too narrow. Try:", "try": "gantool list"})
+    run.append({"step": 2, "sign": "narrow", "grade": WARNING, "words": "Too narrow. Try:", "try": "--lr 1"})
     run.append(line(2))
     told = gantool("diagnose", "run").out.splitlines()
-    assert told[1:3] == ["step 2: warning: Too narrow. Try:", "  gantool list"]
+    assert told[1:3] == ["step 2: warning: Too narrow. Try:", f"  gantool train gan --config {run.config} --lr 1"]
     assert ["diversity", "0.5", "0.9"] in [row.split() for row in told]
     assert ["nearest", "1.1"] in [row.split() for row in told]  # not measured at first
 
@@ -218,8 +218,9 @@ def test_a_collapse_is_told_within_three_probes_once_and_with_what_to_try(tmp_pa
     run = train(tmp_path / "run", told, variant, data)
     (kept,) = (entry for entry in run.lines() if entry.get("sign") == "collapse")
     assert kept["step"] == 18  # 16 is the first to see it
-    assert kept["grade"] == ERROR and kept["try"].endswith("--r1 0.2")
-    assert told[:2] == [f"step 18: error: {kept['words']}", f"  {kept['try']}"]
+    assert kept["grade"] == ERROR and kept["try"] == "--r1 0.2"
+    typed = command(run.variant, run.config, kept["try"])
+    assert told[:2] == [f"step 18: error: {kept['words']}", f"  {typed}"]
 
 
 class Falling(GAN):
@@ -409,4 +410,4 @@ def test_a_default_with_a_discriminator_twenty_times_as_fast_is_told(gantool: An
     assert gantool("train", "gan", "--d-lr", 0.02, "--steps", 1000, "--name", "run", "-q").code == 0
     told = [entry for entry in Run(Path("runs/run")).lines() if "sign" in entry]
     assert "D wins" in [entry["sign"] for entry in told]
-    assert all(entry["try"].endswith("--d-lr 0.005") for entry in told)
+    assert all(entry["try"] == "--d-lr 0.005" for entry in told)

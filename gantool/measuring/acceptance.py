@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,7 +16,7 @@ from gantool import __version__, files, flags, terminal
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.measuring import gates, nulls
 from gantool.measuring.evaluation import Measured, measure
-from gantool.measuring.gates import Gate, Gates
+from gantool.measuring.gates import Budget, Gate, Gates
 from gantool.measuring.scores import scores, see
 from gantool.options import AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
 from gantool.registry import Offer, Registry
@@ -32,22 +33,27 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
     """Whether the median of the seeds passes every gate, and every model that must fail fails one."""
     offer, cls = registry.offer(name), registry.load(name)
     data, say = command.data or cls.recipe.data, terminal.console(stderr=True).print
-    seconds = None if command.budget is None else seconds_of(command.budget)
-    if (limits := gates.gates_for(offer, data, seconds)) is None:
-        there = ", ".join(sorted({g.data for g in gates.gates_of(offer)})) or "none"
-        raise UserError(f"There are no gates of {name} on {data}.", f"Those of {name} are for: {there}.", USAGE)
-    seconds = seconds or limits.seconds
+    given = budget_of(command)
+    if (limits := gates.gates_for(offer, data, given)) is None:
+        there = "; ".join(f"{g.data}, {g.after}" for g in gates.gates_of(offer)) or "none"
+        after = f" after {given}" if given else ""
+        raise UserError(f"There are no gates of {name} on {data}{after}.", f"Those of {name} are for: {there}.", USAGE)
+    budget, path = given or limits.after, command.cards / f"{name}.json"
+    cards_in(path)  # what is wrong with them should not be known an hour from now
     spoiled = {words: spoilt(offer, cls, words, options) for words, options in limits.must_fail.items()}
     metrics = gates.ALL if any(g.score == "CAS" for g in limits.gates) else None
-    recipe = replace(cls.recipe, data=data, data_dir=command.data_dir, steps=None, epochs=None, minutes=seconds / 60)
+    recipe = replace(
+        cls.recipe, data=data, data_dir=command.data_dir, steps=budget.steps or None, epochs=None,
+        minutes=budget.seconds / 60 or None,
+    )  # fmt: skip
 
     def trial(words: str, options: Any, seed: int) -> Measured:
-        say(f"{words}: training {name} on {data} for {seconds:g} s")
+        say(f"{words}: training {name} on {data} for {budget}")
         train(registry, name, replace(recipe, seed=seed), options, command, signals)
         run = runs_of(name)[0].folder
         say(f"{words}: measuring {run}")
         how = EvalCommand(n=command.n, run=run, metrics=metrics, device=command.device, seed=seed)
-        return measure(registry, name, how, seconds)
+        return measure(registry, name, how, budget)
 
     made = [trial(f"seed {seed}", cls.Options(), seed) for seed in range(command.seeds)]
     lesser: dict[str, dict[str, float]] = {}
@@ -58,16 +64,19 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
             if not isinstance(error.__context__, Diverged):
                 raise
             lesser[words] = {}
-    found = card(name, data, seconds, limits, made, lesser)
-    files.make_folder(command.cards)
-    files.write(command.cards / f"{name}.json", json.dumps(found, indent=1) + "\n")
-    files.write(command.cards / f"{name}.md", page(found))
-    if command.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-        print(f"card: {command.cards / name}.md")
+    found = card(name, data, budget, limits, made, lesser)
+    print(json.dumps(found)) if command.json else show(found)
+    keep(path, found)
+    say(f"card: {path.with_suffix('.md')}")
     return bool(found["accepted"])
+
+
+def budget_of(command: AcceptCommand) -> Budget | None:
+    if command.budget and command.steps:
+        raise UserError("--budget and --steps both say how long to train.", "Give one of them.", USAGE)
+    if command.steps:
+        return Budget(steps=command.steps)
+    return Budget(seconds_of(command.budget)) if command.budget else None
 
 
 def spoilt(offer: Offer, cls: type[Variant], words: str, values: Mapping[str, Any]) -> Any:
@@ -101,7 +110,7 @@ def train(
 
 
 def card(
-    name: str, data: str, seconds: float, limits: Gates, made: list[Measured], lesser: dict[str, dict[str, float]]
+    name: str, data: str, budget: Budget, limits: Gates, made: list[Measured], lesser: dict[str, dict[str, float]]
 ) -> dict[str, Any]:
     """All that is known now; numbers as measured. `lesser` are the scores of models trained so that they must fail."""
     reports = [m.report for m in made]
@@ -116,18 +125,40 @@ def card(
              "passed": limit.passes(ends["scores"], ends["ceiling"], lesser)}
         )  # fmt: skip
     failing = failed_by_nulls(limits.gates, made[0], lesser)
+    flag = f"--steps {budget.steps}" if budget.steps else f"--budget {budget.seconds:g}s"
     return {
-        "variant": name, "data": data, "seconds": seconds, "gates_after_seconds": limits.seconds,
+        "variant": name, "data": data, "trained": str(budget), "gates_after": limits.after._asdict(),
         "accepted": all(row["passed"] for row in rows) and all(failing.values()),
         "gates": rows, "nulls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
         "n": reports[0]["n"], "judge": reports[0].get("judge"), "split": reports[0].get("split"),
         "scores": [r["scores"] for r in reports],
         "must_fail": {words: {"options": limits.must_fail[words], "scores": found} for words, found in lesser.items()},
-        "command": f"gantool accept {name} --data {data} --budget {seconds:g}s --seeds {len(made)}",
+        "command": f"gantool accept {name} --data {data} {flag} --seeds {len(made)}",
         "made_by": {"gantool": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
                     "device": made[0].variant.device.type},
     }  # fmt: skip
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    """The card now says this too, in place of what it said of the same data after the same time."""
+    cards = sorted([*(card for card in cards_in(path) if when(card) != when(found)), found], key=when)
+    files.make_folder(path.parent)
+    files.write(path, json.dumps(cards, indent=1) + "\n")
+    files.write(path.with_suffix(".md"), "\n".join(map(page, cards)))
+
+
+def cards_in(path: Path) -> list[dict[str, Any]]:
+    try:
+        cards: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        cards.sort(key=when)
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
+        raise UserError(f"{path} holds no cards.", "Move it away, or give another --cards.") from None
+    return cards
+
+
+def when(card: dict[str, Any]) -> tuple[str, Budget]:
+    return str(card["data"]), Budget(**card["gates_after"])
 
 
 def medians(reports: Iterable[dict[str, float]]) -> dict[str, float]:
@@ -178,7 +209,7 @@ def table(found: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def summary(found: dict[str, Any]) -> str:
     word = "accepted" if found["accepted"] else "NOT accepted"
-    return f"{found['variant']} on {found['data']}, {found['seconds']:g} s, seeds: {found['seeds']}: {word}"
+    return f"{found['variant']} on {found['data']}, {found['trained']}, seeds: {found['seeds']}: {word}"
 
 
 def page(found: dict[str, Any]) -> str:

@@ -57,8 +57,8 @@ def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
     report.out(found.report, command)
 
 
-def measure(registry: Registry, name: str, command: EvalCommand, seconds: float | None = None) -> Measured:
-    """A model's scores; `seconds` is how long it was trained, if that is known."""
+def measure(registry: Registry, name: str, command: EvalCommand, budget: gates.Budget | None = None) -> Measured:
+    """A model's scores; `budget` is what it had to be trained, if that is known."""
     cls = registry.load(name)
     own = cls.measure is not Variant.measure
     wanted = gates.chosen(command.metrics, own)
@@ -87,7 +87,7 @@ def measure(registry: Registry, name: str, command: EvalCommand, seconds: float 
         found["n"] = len(data.held)
     for end, scored in zip(("scores", "floor"), mine, strict=False):
         found[end] |= scored
-    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), seconds)):
+    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), budget)):
         found["gates"] = report.verdicts(limits, found, wanted if command.metrics else (gates.ALL,))
     return Measured(path, variant, shown, found)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.registry import Offer
@@ -83,12 +83,22 @@ class Gate:
         return value >= self.bound * unit if self.least else value <= self.bound * unit
 
 
+class Budget(NamedTuple):
+    """How long to train: seconds, on two CPU cores where a gate says so, or steps, which are the same anywhere."""
+
+    seconds: float = 0
+    steps: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.steps:,} steps" if self.steps else f"{self.seconds:g} s"
+
+
 @dataclass(frozen=True)
 class Gates:
-    """What a variant must reach on some data after so many seconds of training on two CPU cores."""
+    """What a variant must reach on some data, trained for so long."""
 
     data: str
-    seconds: float
+    after: Budget
     gates: tuple[Gate, ...]
     must_fail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # in words: the options that spoil it
 
@@ -109,7 +119,8 @@ def gates_in(entry: dict[str, Any]) -> Gates:
             raise ValueError(f"must_fail: {words!r} should have a single value for each option")
         spoiled[words] = {str(key).replace("-", "_"): value for key, value in options.items()}
     limits = tuple(gate(text, spoiled) for text in entry["gates"])
-    return Gates(str(entry["data"]), float(entry["seconds"]), limits, spoiled)
+    after = Budget(steps=int(entry["steps"])) if "steps" in entry else Budget(float(entry["seconds"]))
+    return Gates(str(entry["data"]), after, limits, spoiled)
 
 
 def gates_of(offer: Offer) -> list[Gates]:
@@ -124,11 +135,17 @@ def gates_of(offer: Offer) -> list[Gates]:
         found = [gates_in(entry) for entry in entries]
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} holds no gates: {error}", f"Tell the author of {offer.package}.") from None
-    return sorted(found, key=lambda g: g.seconds)
+    return sorted(found, key=lambda g: g.after)
 
 
-def gates_for(offer: Offer, data: str, seconds: float | None = None) -> Gates | None:
-    """The gates for this data: of the longest training that fits in the seconds, else of the shortest."""
+def gates_for(offer: Offer, data: str, budget: Budget | None = None) -> Gates | None:
+    """The gates for this data: of the longest training that fits in the budget. Of steps, none if none fits.
+
+    Else of the shortest that takes seconds; without any, of the longest in steps.
+    """
     found = [g for g in gates_of(offer) if g.data == Path(data).name]
-    fitting = [g for g in found if seconds is not None and g.seconds <= seconds]
-    return next(iter(fitting[-1:] or found[:1]), None)
+    timed, counted = [g for g in found if not g.after.steps], [g for g in found if g.after.steps]
+    if budget and budget.steps:
+        return next((g for g in reversed(counted) if g.after <= budget), None)
+    fitting = [g for g in timed if budget and g.after <= budget]
+    return next(iter(fitting[-1:] or timed[:1] or counted[-1:]), None)

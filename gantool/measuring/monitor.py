@@ -73,11 +73,10 @@ class Monitor:
             if name in last and name not in told:
                 best = best_of(before[EARLY:] or [now])["step"]
                 what, flag = advice(name, trainer.variant.options, best)
-                try_ = command(self.run.variant, self.run.config, flag)
                 words = f"{words} {what}:"
-                self.run.append({"step": trainer.step, "sign": name, "grade": grade, "words": words, "try": try_})
+                self.run.append({"step": trainer.step, "sign": name, "grade": grade, "words": words, "try": flag})
                 self.say(f"step {trainer.step}: {grade}: {words}")
-                self.say(f"  {try_}")
+                self.say(f"  {command(self.run.variant, self.run.config, flag)}")
 
     def probe(self, trainer: Trainer, early: bool) -> dict[str, float]:
         """What can be said of the networks now."""
