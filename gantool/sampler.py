@@ -122,11 +122,13 @@ def filename(name: str) -> str:
 def translate(variant: Variant, inputs: Sequence[Path], options: InputOptions) -> Iterator[Drawn]:
     """Every input as the variant would have it, called as it was."""
     spec, alike = variant.data, Counter(file.stem for file in inputs)
+    size, channels = (None, None) if options.natural else (spec.size, spec.channels)
     for file in inputs:
-        pixels = torch.from_numpy(images.read_picture(file, spec.size, spec.channels)).unsqueeze(0)
+        pixels = torch.from_numpy(images.read_picture(file, size, channels)).unsqueeze(0)
         (x,) = as_floats((pixels,), variant.device)
+        made = variant.translate(x, options)
         name = file.stem if alike[file.stem] == 1 else file.name
-        yield Drawn(as_pictures(as_bytes(variant.translate(x, options))), None, [name])
+        yield Drawn(as_pictures(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, [name])
 
 
 def listed(path: Path) -> list[Path]:

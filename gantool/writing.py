@@ -17,6 +17,7 @@ from gantool import drawing, files, terminal
 from gantool.errors import FAILED, USAGE, UserError
 
 KINDS = (".png", ".gif", ".npz", ".idx")
+MODES = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 LARGEST = 2**29  # bytes of pictures held for a grid or a film, which take three times that to make
 THREADS = 2  # that write PNGs while more is drawn; on two cores four were no faster
 TOGETHER = 64  # pictures a thread is given at once
@@ -43,6 +44,9 @@ def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) ->
             files.write(out, partial(npz, drawn, count) if kind == ".npz" else partial(idx, out, drawn, count))
         elif kind == ".gif":
             files.write(out, drawing.animate(held(out, drawn, count), 60, 60))
+        elif count == 1 and columns in (None, 1):  # of any size: no sheet is made of it
+            (part,) = drawn
+            files.write(out, drawing.encode_png(part.images[0]))
         else:
             files.write(out, drawing.encode_png(drawing.grid(held(out, drawn, count), columns)))
     except OSError as error:
@@ -62,10 +66,17 @@ def held(out: Path, drawn: Iterator[Drawn], count: int) -> drawing.Picture:
                 streamed = "Give --out FILE.npz, FILE.idx or a folder: these hold any number."
                 raise UserError(f"{many} are too many for {out}, which is made in memory.", streamed, USAGE)
             stack = np.empty((count, *part.images.shape[1:]), np.uint8)
+        check_alike(stack.shape[1:], part.images.shape[1:])
         stack[done : done + len(part.images)] = part.images
         done += len(part.images)
     assert stack is not None  # -n is 1 or more
     return stack
+
+
+def check_alike(*shapes: tuple[int, ...]) -> None:
+    if len(set(shapes)) > 1:
+        said = [f"{width}x{height} in {MODES[channels]}" for height, width, channels in shapes]
+        raise UserError(f"One file holds no pictures of {said[0]} and of {said[1]}.", "Give a folder: --out DIR", USAGE)
 
 
 def stream(
@@ -77,10 +88,9 @@ def stream(
     for part in drawn:
         images = part.images[..., 0] if part.images.shape[-1] == 1 else part.images
         if shape is None:
-            shape = images.shape[1:]
-            file.write(header((count, *shape)))
-        if images.shape[1:] != shape:
-            raise ValueError(f"pictures of {shape} and {images.shape[1:]} do not go into one file")
+            shape = part.images.shape[1:]
+            file.write(header((count, *images.shape[1:])))
+        check_alike(shape, part.images.shape[1:])
         file.write(images.data)
         if part.labels is not None:
             labels[done : done + len(images)], known = part.labels, True

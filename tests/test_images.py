@@ -386,6 +386,26 @@ def test_exif_of_a_wide_picture_at_its_own_size(tmp_path: Path) -> None:
     path.write_bytes(encoded(noise((40, 20)), "JPEG", exif=exif))
     assert read_picture(path, None, 3).shape == (3, 40, 20)
     assert read_picture(path, 8, 1).shape == (1, 8, 8)
+    assert read_picture(path, None, None).shape == (3, 40, 20)
+
+
+@pytest.mark.parametrize(
+    ("image", "channels"),
+    [
+        (Image.new("L", (5, 3)), 1), (Image.new("1", (5, 3)), 1), (Image.new("I;16", (5, 3)), 1),
+        (Image.new("LA", (5, 3)), 4), (Image.new("RGBA", (5, 3)), 4), (Image.new("RGB", (5, 3)), 3),
+        (Image.new("P", (5, 3)), 3),
+    ],
+)  # fmt: skip
+def test_a_picture_has_its_own_channels(tmp_path: Path, image: Image.Image, channels: int) -> None:
+    put(tmp_path, {"a.png": encoded(image)})
+    assert read_picture(tmp_path / "a.png", None, None).shape == (channels, 3, 5)
+    assert read_picture(tmp_path / "a.png", 4, None).shape == (channels, 4, 4)
+
+
+def test_a_transparent_palette_keeps_its_alpha(tmp_path: Path) -> None:
+    put(tmp_path, {"a.png": encoded(Image.new("RGB", (5, 3), RED).quantize(4), transparency=0)})
+    assert read_picture(tmp_path / "a.png", None, None)[3].max() == 0
 
 
 def odd_jpeg() -> bytes:
@@ -536,6 +556,9 @@ def test_read_picture_errors(tmp_path: Path) -> None:
     assert "face.png" in said("fase.png") and "empty file" in said("empty.png")
     assert "not a picture" in said("text.png")
     assert "not a file" in said("pipe.png") and "not a file" in said(".")
+    put(tmp_path, {"bomb.png": bomb_png(9_000, 9_000)})
+    for size, channels in ((8, 3), (None, None)):
+        assert "too large (9000 x 9000)" in fails(lambda: read_picture(tmp_path / "bomb.png", size, channels))  # noqa: B023
 
 
 # ---- what open_album says ----

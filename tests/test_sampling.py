@@ -283,6 +283,76 @@ def test_translated_pictures_keep_their_names_and_none_is_lost(pictures: Callabl
         listed(tmp_path / "empty")
 
 
+@dataclass(kw_only=True)
+class AsTheyAre(InputOptions):
+    natural = True
+
+
+class Wide(Negative):
+    """Twice as wide, and as bytes where pictures are grey."""
+
+    SampleOptions = AsTheyAre  # type: ignore[assignment, misc]
+
+    def translate(self, x: Tensor, options: Any) -> Tensor:
+        x = torch.cat([x, -x], 3)
+        return ((x + 1) * 127.5).round().byte() if x.shape[1] == 1 else x
+
+
+def widened(folder: Path, out: Path) -> dict[str, Any]:
+    variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
+    inputs = listed(folder)
+    write(out, translate(variant, inputs, AsTheyAre(input=folder)), len(inputs), None)
+    return {file.name: np.asarray(Image.open(file)) for file in out.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "seen"),
+    [
+        ("L", 40, [40]), ("1", 1, [255]), ("RGB", (10, 20, 30), [10, 20, 30]), ("RGBA", (9, 8, 7, 60), [9, 8, 7, 60]),
+        ("LA", (40, 60), [40, 40, 40, 60]), ("I;16", 40 * 257, [40]), ("P", 3, None), ("CMYK", (255, 0, 0, 0), None),
+    ],
+)  # fmt: skip
+def test_pictures_may_come_at_their_own_size_and_in_their_own_channels(
+    tmp_path: Path, mode: str, colour: Any, seen: list[int] | None
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new(mode, (5, 12), colour).save(tmp_path / "in" / "a.tif")
+    seen = seen or list(Image.new(mode, (1, 1), colour).convert("RGB").getpixel((0, 0)))  # type: ignore[arg-type]
+    (made,) = widened(tmp_path / "in", tmp_path / "out").values()
+    assert made.shape == (12, 10, *([len(seen)] if len(seen) > 1 else []))
+    assert made[11, 4].tolist() == (seen if len(seen) > 1 else seen[0])
+    assert made[0, 5].tolist() == ([255 - v for v in seen] if len(seen) > 1 else 255 - seen[0])
+
+
+def test_pictures_of_many_sizes_go_to_a_folder_and_into_no_sheet(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, size, mode in (("a", (4, 6), "RGB"), ("b", (6, 4), "RGB"), ("c", (6, 4), "L")):
+        Image.new(mode, size, 255).save(folder / f"{name}.png")
+    assert {name: x.shape for name, x in widened(folder, tmp_path / "out").items()} == {
+        "a.png": (6, 8, 3), "b.png": (4, 12, 3), "c.png": (4, 12)
+    }  # fmt: skip
+    for kind in ("png", "gif", "npz", "idx"):
+        with pytest.raises(UserError, match="no pictures of 8x6 in colour and of 12x4 in colour") as error:
+            widened(folder, tmp_path / f"a.{kind}")
+        assert (error.value.code, error.value.hint) == (2, "Give a folder: --out DIR")
+        assert not (tmp_path / f"a.{kind}").exists()
+    (folder / "a.png").unlink()
+    for kind in ("png", "idx"):
+        with pytest.raises(UserError, match="12x4 in colour and of 12x4 in grey"):
+            widened(folder, tmp_path / f"a.{kind}")
+
+
+def test_one_picture_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantool.writing.LARGEST", 10)  # no sheet is made of it
+    Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
+    variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
+    given = AsTheyAre(input=tmp_path / "a.png")
+    write(tmp_path / "out.png", translate(variant, [given.input], given), 1, None)
+    made = np.asarray(Image.open(tmp_path / "out.png"))
+    assert made.shape == (3, 18, 4) and made[0, 0].tolist() == [1, 2, 3, 4]
+
+
 PLUGIN = """
 from dataclasses import dataclass
 from gantool.api import InputOptions

@@ -118,8 +118,8 @@ class Album:
     def __len__(self) -> int:
         return len(self.names)
 
-    def decode(self, index: int, size: int, channels: int) -> Pixels:
-        """One picture as (channels, size, size), from any thread; raises `BadPicture`."""
+    def decode(self, index: int, size: int | None, channels: int) -> Pixels:
+        """One picture as (channels, size, size), or at its own size, from any thread; raises `BadPicture`."""
         mode = MODES[channels]
         try:
             with self._source.open(self._locations[index]) as file:
@@ -266,11 +266,15 @@ def check(path: str | Path, threads: int = THREADS, progress: Progress | None = 
     return Report(album, len(album) - len(bad), dict(per_class), album.bad | bad)
 
 
-def read_picture(path: str | Path, size: int | None, channels: int) -> Pixels:
-    """One file as (C, H, W): a centred square of `size`, or at its own size for None."""
-    path, mode = _existing(path), MODES[channels]
+def read_picture(path: str | Path, size: int | None, channels: int | None) -> Pixels:
+    """One file as (C, H, W): a centred square of `size`; its own size, or its own channels, for None."""
+    path = _existing(path)
     try:
         with decoding.open_file(path) as file:
-            return decoding.pixels(file, size, mode)
+            if channels is None:
+                _, grey, alpha = decoding.header(file)
+                channels = 4 if alpha else 1 if grey else 3
+                file.seek(0)
+            return decoding.pixels(file, size, MODES[channels])
     except Exception as error:
         raise UserError(f"{printable(path)} cannot be used: {reason(error)}.", code=USAGE) from error

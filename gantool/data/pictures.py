@@ -80,10 +80,13 @@ class Pictures(Data):
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
         x, y = self.fetch(index)
-        if self.flip:
-            mirror = (torch.rand(len(index), generator=rng) < 0.5).to(x.device).view(-1, 1, 1, 1)
-            x = torch.where(mirror, x.flip(-1), x)
-        return x, y
+        return self.mirrored(x, rng), y
+
+    def mirrored(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        if not self.flip:
+            return x
+        mirror = (torch.rand(len(x), generator=rng) < 0.5).to(x.device).view(-1, 1, 1, 1)
+        return torch.where(mirror, x.flip(-1), x)
 
     def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         index = index.to(self.pixels.device)
@@ -187,8 +190,10 @@ def from_package(offer: Offer, recipe: Recipe, train: bool) -> Data:
     return data
 
 
-def open_folder(path: Path, size: int | None = None, channels: int | None = None, flip: bool = False) -> Pictures:
-    """The pictures of a folder or zip; class sub-folders are the labels."""
+def open_folder(
+    path: Path, size: int | None = None, channels: int | None = None, flip: bool = False, crop: bool = False
+) -> Pictures:
+    """The pictures of a folder or zip; class sub-folders are the labels. `crop`: not scaled to size, but cut to it."""
     album = images.open_album(path)
     size = size or natural_size(album)
     channels = channels or (1 if album.grey else 3)
@@ -196,7 +201,12 @@ def open_folder(path: Path, size: int | None = None, channels: int | None = None
     if album.mixed:
         notes.append(f"{album.loose} pictures lie beside the class folders, so there are no classes.")
     data: Pictures
-    if len(album) * channels * size**2 > IN_MEMORY:
+    if crop:
+        from gantool.data.crops import Crops
+
+        data = Crops(album, size, channels, flip)
+        notes += data.notes
+    elif len(album) * channels * size**2 > IN_MEMORY:
         data = Streamed(album, size, channels, flip)
     else:
         pixels, labels, bad = images.load(album, size, channels)
