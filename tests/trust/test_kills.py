@@ -22,6 +22,7 @@ PLUGINS = {  # as in commands.VARIANTS
     "wgan-gp": ("wgan-gp", "--size", "8", "--width", "1", "--d-steps", "2", *SHARED),
     "cyclegan": ("cyclegan", "--size", "8", "--width", "1", "--blocks", "0", "--pool", "6", *SHARED[:2], *SHARED[4:]),
 }
+PACKAGES = {"wgan-gp": "gantool-wgan-gp", "cyclegan": "gantool-translate"}
 EVERY = VARIANTS | PLUGINS
 PHASES = ("any instant", "saving", "training", "drawing", "resuming", "closing", "starting")
 
@@ -41,9 +42,9 @@ def installed(variant: str) -> str:
     if variant in VARIANTS:
         return ""
     try:
-        return distribution(f"gantool-{variant}").name
+        return distribution(PACKAGES[variant]).name
     except PackageNotFoundError:
-        pytest.skip(f"gantool-{variant} is not installed")
+        pytest.skip(f"{PACKAGES[variant]} is not installed")
 
 
 def everything(run: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The variant keeps gantool's contract; the pool and the data are what the paper says."""
+"""CycleGAN keeps gantool's contract; its pool and its data are what the paper says."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from gantool.testing import check_variant
 from PIL import Image
 from torch import Tensor
 
-from gantool_cyclegan import CycleGAN, Pool
+from gantool_translate.cyclegan import CycleGAN
+from gantool_translate.made import two_worlds
+from gantool_translate.pool import Pool
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"width": 2, "blocks": 1, "d_layers": 1, "pool": 6}
@@ -45,6 +47,10 @@ def recipe(data: Path) -> Recipe:
 
 def test_contract(data: Path) -> None:
     check_variant(CycleGAN, data=str(data), size=16, options=SMALL)
+
+
+def test_contract_on_the_two_worlds() -> None:
+    check_variant(CycleGAN, size=16, options=SMALL | {"halvings": 2})
 
 
 def test_contract_without_extras(data: Path) -> None:
@@ -97,14 +103,14 @@ def test_a_missing_folder_is_named(data: Path, missing: str, capsys: pytest.Capt
     assert f"no folder {missing}/" in capsys.readouterr().err
 
 
-def test_without_data_it_says_what_it_needs(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["train", "cyclegan"]) == USAGE
-    assert "--data FOLDER" in capsys.readouterr().err
+def test_data_that_is_no_two_sets_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "cyclegan", *FLAGS, "--data", "digits"]) == USAGE
+    assert "digits holds pictures, not unpaired" in capsys.readouterr().err
     assert not Path("runs").exists()
 
 
 def test_sizes_it_cannot_draw_are_refused() -> None:
-    for size, options in ((30, SMALL), (12, SMALL | {"d_layers": 2})):
+    for size, options in ((30, SMALL | {"halvings": 2}), (12, SMALL | {"d_layers": 2})):
         with pytest.raises(UserError, match="size"):
             CycleGAN(CycleGAN.Options(**options), DataSpec(1, size))
 
@@ -161,6 +167,18 @@ def test_losses_are_the_paper_s(variant: CycleGAN) -> None:
     torch.testing.assert_close(judged["b"], ((d_b(b) - 1).square().mean() + d_b(g(a)).square().mean()) / 2)
 
 
+def test_each_part_has_its_weight(variant: CycleGAN) -> None:
+    a, b = torch.rand(2, 2, 3, 16, 16)
+    was = variant.g_loss((a, b, variant.g(a), variant.f(b)))
+    variant.options.cycle, variant.options.adversarial, variant.options.identity = 5.0, 0.25, 2.0
+    now = variant.g_loss((a, b, variant.g(a), variant.f(b)))
+    assert isinstance(was, dict) and isinstance(now, dict)
+    torch.testing.assert_close(now["fool"], was["fool"] / 4)
+    torch.testing.assert_close(now["cycle"], was["cycle"] / 2)
+    same = (variant.g(b) - b).abs().mean() + (variant.f(a) - a).abs().mean()
+    torch.testing.assert_close(now["identity"], 2 * same)
+
+
 def test_annealing_is_asked_for(variant: CycleGAN) -> None:
     factors = []
     for variant.progress in (0.0, 0.5, 0.75, 1.0):
@@ -183,6 +201,40 @@ def test_a_patch_is_as_wide_as_the_paper_s() -> None:
     assert int((slope[0, 0].abs().sum(0) > 0).sum()) == 70
 
 
+# measure, and pictures.
+
+
+def test_the_identity_undoes_itself_and_fails_all_else() -> None:
+    held = two_worlds(Recipe(), train=False)
+    torch.manual_seed(0)
+    variant = CycleGAN(CycleGAN.Options(**SMALL), held.spec).eval()
+    variant.g = variant.f = torch.nn.Identity()
+    found = variant.measure(held)
+    assert found["cycle_l1"] == 0 and found["domain"] == 0 and found["psnr"] < 10
+
+
+def test_two_sets_of_one_s_own_are_measured_by_the_way_back(data: Path) -> None:
+    held = CycleGAN.dataset(recipe(data))
+    torch.manual_seed(0)
+    variant = CycleGAN(CycleGAN.Options(**SMALL), held.spec).eval()
+    a, _ = held.batch(torch.arange(9), torch.Generator())
+    x = a.float() / 127.5 - 1
+    with torch.no_grad():
+        back = (variant.f(variant.g(x)) - x).abs().mean().item()
+    found = variant.measure(held)
+    assert found.keys() == {"cycle_l1"} and found["cycle_l1"] >= back - 1e-6
+
+
+def test_preview_shows_each_set_and_what_becomes_of_it(variant: CycleGAN) -> None:
+    a, b = torch.rand(2, 7, 3, 16, 16)
+    with torch.no_grad():
+        shown = variant.preview((a, b))
+        assert shown.shape == (2, 12, 3, 16, 16)
+        expected = torch.stack([a[4], variant.g(a[4:5])[0], b[4], variant.f(b[4:5])[0]])
+        torch.testing.assert_close(shown[1, 4:8], expected)
+        assert variant.preview((a[:2], b[:2])).shape == (2, 4, 3, 16, 16)
+
+
 # The command line.
 
 
@@ -196,8 +248,9 @@ def test_resumed_run_is_the_same_run(data: Path) -> None:
 
 def test_pictures_keep_their_names(data: Path) -> None:
     assert run(["train", "cyclegan", "--steps", "1", "--out", "run", *FLAGS]) == 0
+    Path("run/model.safetensors").rename("alone.safetensors")
     for direction in ("a2b", "b2a"):
-        sample = ["sample", "cyclegan", "--run", "run", "--input", "data/B", "--direction", direction]
+        sample = ["sample", "cyclegan", "--run", "alone.safetensors", "--input", "data/B", "--direction", direction]
         assert run([*sample, "--out", direction, "--device", "cpu", "--quiet"]) == 0
         assert sorted(p.name for p in Path(direction).iterdir()) == sorted(p.name for p in (data / "B").iterdir())
     assert Path("a2b/B3.png").read_bytes() != Path("b2a/B3.png").read_bytes()

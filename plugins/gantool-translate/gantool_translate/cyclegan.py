@@ -10,27 +10,34 @@ from typing import Annotated, Any, Literal
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
-from torch import Tensor, nn
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, known
+from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Optimizer
 from typer import Option
 
-from gantool_cyclegan.data import Unpaired
-from gantool_cyclegan.networks import patchgan, resnet
+from gantool_translate.made import Worlds
+from gantool_translate.networks import patchgan, resnet
+from gantool_translate.pool import Pool
+from gantool_translate.scores import PART
+from gantool_translate.unpaired import Unpaired, open_unpaired
 
 
 class CycleGAN(Variant):
     """G draws A as B, F draws B as A, and each must undo the other. Players: G moves both, D the two discriminators."""
 
-    recipe = Recipe(data=".", size=32, batch_size=4, steps=1_500, average_images=2_000)
+    recipe = Recipe(data="two-worlds", size=32, batch_size=4, steps=2_500, average_images=2_000)
     averaged = ("g", "f")
 
     @dataclass(kw_only=True)
     class Options(api.Options):
         cycle: Annotated[float, Option(min=0, help="Weight of cycle consistency (the paper's lambda).")] = 10.0
         identity: Annotated[float, Option(min=0, help="Weight of g(b) = b and f(a) = a; keeps colours.")] = 0.0
+        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; 0: nobody asks for the other set.")] = (
+            1.0
+        )
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
+        halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g and f; in the paper 2.")] = 1
         blocks: Annotated[int, Option(min=0, help="Residual blocks in g and f.")] = 3
         d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 1
         pool: Annotated[int, Option(min=0, help="Earlier fakes that D is shown again.")] = 50
@@ -44,16 +51,17 @@ class CycleGAN(Variant):
 
     @classmethod
     def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
-        return Unpaired(recipe, train)
+        return api.open_data(recipe, train, of=Unpaired) if known(recipe.data) else open_unpaired(recipe, train)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        if data.size % 4 or data.size < 4 << options.d_layers:
-            least = 4 << options.d_layers
-            raise UserError(f"cyclegan needs a size of 4 x N, at least {least}.", f"--size {least}", USAGE)
-        self.g, self.f = (resnet(data.channels, options.width, options.blocks) for _ in "gf")
-        self.d_a, self.d_b = (patchgan(data.channels, options.width, options.d_layers) for _ in "ab")
-        self.pool_a, self.pool_b = (Pool(options.pool, data) for _ in "ab")
+        o, step, least = options, 1 << options.halvings, 4 << options.d_layers
+        if data.size % step or data.size < least:
+            fits = -(-least // step) * step
+            raise UserError(f"cyclegan needs a size of N x {step}, at least {least}.", f"--size {fits}", USAGE)
+        self.g, self.f = (resnet(data.channels, data.channels, o.width, o.halvings, o.blocks) for _ in "gf")
+        self.d_a, self.d_b = (patchgan(data.channels, o.width, o.d_layers) for _ in "ab")
+        self.pool_a, self.pool_b = (Pool(o.pool, data) for _ in "ab")
 
     def players(self) -> dict[str, Optimizer]:
         return {"G": self.optimizer(self.g, self.f), "D": self.optimizer(self.d_a, self.d_b)}
@@ -65,13 +73,13 @@ class CycleGAN(Variant):
         yield Turn("D", self.d_loss, (a, b, self.pool_b(fake_b.detach()), self.pool_a(fake_a.detach())))
 
     def g_loss(self, batch: Batch) -> Loss:
-        a, b, fake_b, fake_a = batch
+        (a, b, fake_b, fake_a), o = batch, self.options
         loss = {
-            "fool": like(self.d_b(fake_b), 1) + like(self.d_a(fake_a), 1),
-            "cycle": self.options.cycle * (l1_loss(self.f(fake_b), a) + l1_loss(self.g(fake_a), b)),
+            "fool": o.adversarial * (like(self.d_b(fake_b), 1) + like(self.d_a(fake_a), 1)),
+            "cycle": o.cycle * (l1_loss(self.f(fake_b), a) + l1_loss(self.g(fake_a), b)),
         }
-        if self.options.identity:
-            loss["identity"] = self.options.identity * (l1_loss(self.g(b), b) + l1_loss(self.f(a), a))
+        if o.identity:
+            loss["identity"] = o.identity * (l1_loss(self.g(b), b) + l1_loss(self.f(a), a))
         return loss
 
     def d_loss(self, batch: Batch) -> Loss:
@@ -89,34 +97,26 @@ class CycleGAN(Variant):
         return y
 
     def preview(self, batch: Batch) -> Tensor:
-        a, b = (x[:12] for x in batch)
-        return torch.stack([a, self.g(a), b, self.f(b)], 1)
+        """a, g(a), b, f(b); three of these in a row."""
+        a, b = (x[: len(x) // 3 * 3 or len(x)][:12] for x in batch)
+        shown = torch.stack([a, self.g(a), b, self.f(b)], 1)
+        return shown.view(-1, 4 * (1 if len(a) < 3 else 3), *a.shape[1:])
+
+    @torch.no_grad()
+    def measure(self, held: Data) -> dict[str, float]:
+        """How well each undoes the other; of worlds made by code it is known what each picture should become."""
+        if not isinstance(held, Unpaired):
+            return {}
+        found, drawn = [], []
+        for x, there, back in ((held.a, self.g, self.f), (held.b, self.f, self.g)):
+            parts = torch.arange(len(x)).split(PART)
+            real = [api.as_floats(x.batch(part, torch.Generator()), self.device)[0] for part in parts]
+            out = [there(part) for part in real]
+            found.append(float(torch.cat([(back(o) - r).abs() for o, r in zip(out, real, strict=True)]).mean()))
+            drawn.append(torch.cat(out))
+        return {"cycle_l1": max(found)} | (held.scores(*drawn) if isinstance(held, Worlds) else {})
 
 
 def like(score: Tensor, goal: float) -> Tensor:
     """The least-squares loss (Mao et al., 2017)."""
     return mse_loss(score, torch.full_like(score, goal))
-
-
-class Pool(nn.Module):
-    """Keeps earlier fakes, and half the time answers a new one with one of them (Shrivastava et al., 2017)."""
-
-    images: Tensor
-    held: Tensor
-
-    def __init__(self, size: int, data: DataSpec) -> None:
-        super().__init__()
-        self.register_buffer("images", torch.zeros(size, data.channels, data.size, data.size))
-        self.register_buffer("held", torch.zeros(1, dtype=torch.int64))
-
-    def forward(self, fakes: Tensor) -> Tensor:
-        return torch.cat([self.swap(fake) for fake in torch.split(fakes, 1)]) if len(self.images) else fakes
-
-    def swap(self, fake: Tensor) -> Tensor:
-        """What comes back leaves the pool, and the new one takes its place. All on the device: nothing waits for it."""
-        room = self.held < len(self.images)
-        slot = torch.where(room, self.held, torch.randint_like(self.held, len(self.images)))
-        old, swapped = self.images[slot], ~room & (torch.rand(1, device=fake.device) < 0.5)
-        self.images[slot] = torch.where((room | swapped).view(-1, 1, 1, 1), fake.float(), old)
-        self.held += room
-        return torch.where(swapped.view(-1, 1, 1, 1), old, fake)

@@ -1,0 +1,113 @@
+"""Pairs of pictures, A and B: what goes in, and what should come out."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from gantool.api import USAGE, Data, DataSpec, Pictures, Recipe, UserError
+from PIL import Image
+from torch import Tensor
+
+from gantool_translate.unpaired import open_two, two_folders
+
+KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # as gantool reads
+LARGEST = 2**31  # bytes of pairs in memory; gantool reads single pictures as they are needed
+
+
+class Paired(Data):
+    """Each picture of A beside the one of B that has its number."""
+
+    def __init__(self, a: Pictures, b: Pictures) -> None:
+        self.a, self.b = a, b
+        self.spec = DataSpec(a.spec.channels, a.spec.size)
+        self.streamed = a.streamed or b.streamed
+        self.notes = tuple(f"{name}: {note}" for name, x in (("A", a), ("B", b)) for note in x.notes)
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        seed = int(torch.randint(2**62, (), generator=rng))  # a pair is mirrored together
+        a, b = (x.batch(index, torch.Generator().manual_seed(seed))[0] for x in (self.a, self.b))
+        return a, b
+
+    def to(self, device: torch.device) -> Self:
+        self.a, self.b = self.a.to(device), self.b.to(device)
+        return self
+
+    def fingerprint(self) -> str:
+        return f"{self.a.fingerprint()}-{self.b.fingerprint()}"
+
+
+def open_pairs(recipe: Recipe, train: bool) -> Paired:
+    """Of two folders, A and B, whose files are called alike; those held out are in testA and testB.
+
+    Or of files that hold both pictures side by side; those held out are in a folder test, if they are.
+    """
+    root = Path(recipe.data).expanduser()
+    if not any((root / name).is_dir() for name in ("A", "B", "trainA", "trainB")) and root.is_dir():
+        parts = [root / name for name in (["train"] if train else ["test", "train"])]
+        return open_halves(next((part for part in parts if part.is_dir()), root), recipe)
+    folders = two_folders(root, train)
+    a, b = (names(folder) for folder in folders)
+    for here, lone in zip(folders, (a - b, b - a), strict=True):
+        if lone:
+            raise UserError(
+                f"{len(lone)} pictures of {here} have no partner, the first {min(lone)}.",
+                "A picture and its partner have the same name, one in A/ and one in B/.",
+                USAGE,
+            )
+    found = open_two(folders, recipe)
+    for here, pictures in zip(folders, found, strict=True):
+        if len(pictures) != len(a):  # one that was left out would shift all that follow
+            why = next(iter(pictures.notes), "Two have the same name.")
+            raise UserError(f"Not every picture of {here} has one partner: {why}", "Take it out of A/ and B/.", USAGE)
+    return Paired(*found)
+
+
+def names(folder: Path) -> set[str]:
+    """Of its pictures, as paths in it, without what says their format."""
+    return {f.with_suffix("").as_posix() for f in files(folder)}
+
+
+def files(folder: Path) -> list[Path]:
+    """Its pictures, as paths in it."""
+    found = (f.relative_to(folder) for f in folder.rglob("*") if f.suffix.lower() in KINDS and f.is_file())
+    return sorted(f for f in found if not any(part.startswith(".") for part in f.parts))
+
+
+def open_halves(folder: Path, recipe: Recipe) -> Paired:
+    """Of files twice as wide as they are high: A is the left half, B the right one."""
+    size, channels, found = recipe.size or 32, recipe.channels or 3, files(folder)
+    if not found:
+        raise UserError(
+            f"There are no pairs in {folder.resolve()}.",
+            "Give --data FOLDER with A/ and B/, whose files are called alike, or with pictures of both side by side.",
+            USAGE,
+        )
+    if (needed := 2 * len(found) * channels * size**2) > LARGEST:
+        raise UserError(f"{len(found):,} such pairs take {needed >> 20} MiB.", "Cut them apart, into A/ and B/.", USAGE)
+    pixels = torch.empty(2, len(found), channels, size, size, dtype=torch.uint8)
+    for i, file in enumerate(found):
+        for half, picture in enumerate(halves(folder / file, size, channels)):
+            pixels[half, i] = picture
+    return Paired(*(Pictures(half, flip=recipe.flip) for half in pixels))
+
+
+def halves(path: Path, size: int, channels: int) -> list[Tensor]:
+    try:
+        with Image.open(path) as both:
+            width, height = both.size
+            if not 1.9 < width / height < 2.1:
+                why = f"it is {width} x {height}, and no two squares side by side"
+            elif width * height > 64_000_000:
+                why = f"it is {width} x {height}, too large"
+            else:
+                picture, side = both.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]), min(width // 2, height)
+                boxes = [(left, 0, left + side, side) for left in (0, width - side)]
+                cut = [picture.resize((size, size), Image.Resampling.LANCZOS, box) for box in boxes]
+                return [torch.from_numpy(np.atleast_3d(np.asarray(half)).copy()).permute(2, 0, 1) for half in cut]
+    except (OSError, ValueError, SyntaxError) as error:
+        why = " ".join(str(error).split())[:100] or type(error).__name__
+    raise UserError(f"{path} cannot be used: {why}.", "Take it out, or give A/ and B/.", USAGE)

@@ -1,0 +1,138 @@
+"""StarGAN: one generator for many domains.
+
+Paper: Choi et al., 2018, https://arxiv.org/abs/1711.09020
+Task: pictures from pictures
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from gantool import api
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, l1_loss, one_hot
+from torch.optim import Optimizer
+from typer import Option
+
+from gantool_translate.made import Tints
+from gantool_translate.networks import resnet, strided
+from gantool_translate.scores import PART
+
+
+class StarGAN(Variant):
+    """G(x, c) draws x in domain c; D says how real a picture is, patch by patch, and of which domain.
+
+    L_D = -L_adv + lambda_cls L_cls^r and L_G = L_adv + lambda_cls L_cls^f + lambda_rec L_rec (equations 5 and 6), with
+    L_adv Wasserstein's under a gradient penalty (equation 8). Domains are the classes of the data.
+    """
+
+    recipe = Recipe(data="tints", size=32, batch_size=16, steps=2_000, average_images=2_000)
+    averaged = ("g",)
+    eager = ("body", "source", "named")  # the penalty differentiates D twice
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        lr: float = 5e-4
+        d_steps: int = 2
+        naming: Annotated[float, Option(min=0, help="Weight of the domain's likelihood (lambda_cls).")] = 1.0
+        cycle: Annotated[float, Option(min=0, help="Weight of coming back to what was (lambda_rec).")] = 10.0
+        penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (lambda_gp).")] = 10.0
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
+        halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g; in the paper 2.")] = 1
+        blocks: Annotated[int, Option(min=0, help="Residual blocks in g.")] = 2
+        d_layers: Annotated[int, Option(min=1, max=8, help="Halvings in D; in the paper 6.")] = 3
+        anneal: Annotated[
+            bool, Option("--anneal", help="Step size falls to 0 over the second half of the run, as in the paper.")
+        ] = False
+
+    @dataclass(kw_only=True)
+    class SampleOptions(InputOptions):
+        to: Annotated[
+            str, Option("--to", help="Domain to draw it in, by name or number.", show_default="the first")
+        ] = "0"
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        o, k, least = options, len(data.classes), 1 << max(options.halvings, options.d_layers)
+        if k < 2:
+            raise UserError("stargan needs domains; these pictures have none.", "Make a sub-folder for each.", USAGE)
+        if data.size % least or data.size < 8:
+            raise UserError(f"stargan needs a size of N x {max(least, 8)}.", f"--size {max(least, 8)}", USAGE)
+        super().__init__(options, data)
+        self.g = resnet(data.channels + k, data.channels, o.width, o.halvings, o.blocks, labelled=True)
+        self.body, wide = strided(data.channels, o.width, o.d_layers), o.width << o.d_layers - 1
+        self.source = nn.Conv2d(wide, 1, 3, 1, 1, bias=False)  # a score for each patch
+        self.named = nn.Conv2d(wide, k, data.size >> o.d_layers, bias=False)
+
+    def players(self) -> dict[str, Optimizer]:
+        d = self.optimizer(self.body, self.source, self.named, lr=self.options.d_lr)
+        return {"D": d, "G": self.optimizer(self.g)}
+
+    def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
+        for k in reversed(range(self.options.d_steps)):
+            x, y = next(batches)
+            c = (self.drawn(torch.rand, len(x)) * len(self.data.classes)).long()
+            with torch.set_grad_enabled(k == 0):
+                fake = self.draw(x, c)
+            yield Turn("D", self.d_loss, (x, y, fake.detach()))
+        yield Turn("G", self.g_loss, (x, y, c, fake))
+
+    def draw(self, x: Tensor, c: Tensor) -> Tensor:
+        """G(x, c): a constant map for each domain beside the colours."""
+        maps = one_hot(c, len(self.data.classes)).to(x.dtype)[:, :, None, None]
+        return self.g(torch.cat([x, maps.expand(-1, -1, *x.shape[2:])], 1))  # type: ignore[no-any-return]
+
+    def draw_all(self, x: Tensor, c: int) -> Tensor:
+        """In one domain."""
+        return self.draw(x, torch.full((len(x),), c, device=x.device))
+
+    def d_loss(self, batch: Batch) -> Loss:
+        (x, y, fake), o = batch, self.options
+        seen = self.body(x)
+        on_x, on_fake = self.source(seen).mean(), self.source(self.body(fake)).mean()
+        named = self.named(seen).flatten(1)
+        self.log(distance=on_x - on_fake, **{"D names": (named.argmax(1) == y).float().mean()})
+        loss = {"critic": on_fake - on_x, "naming": o.naming * cross_entropy(named, y)}
+        return loss | {"penalty": o.penalty * self.slope(x, fake)}
+
+    def slope(self, x: Tensor, fake: Tensor) -> Tensor:
+        """(|grad D_src(x^)| - 1)^2 at points x^ between real and generated pictures."""
+        epsilon = self.drawn(torch.rand, len(x), 1, 1, 1)
+        between = (epsilon * x + (1 - epsilon) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(self.source(self.body(between)).sum(), between, create_graph=True)
+        return (slope.flatten(1).norm(dim=1) - 1).square().mean()  # type: ignore[no-any-return]
+
+    def g_loss(self, batch: Batch) -> Loss:
+        (x, y, c, fake), o = batch, self.options
+        seen = self.body(fake)
+        return {
+            "fool": -self.source(seen).mean(),
+            "naming": o.naming * cross_entropy(self.named(seen).flatten(1), c),
+            "cycle": o.cycle * l1_loss(self.draw(fake, y), x),
+        }
+
+    def schedule(self) -> float:
+        return super().schedule() * (min(1.0, 2 - 2 * self.progress) if self.options.anneal else 1)
+
+    def translate(self, x: Tensor, options: Any) -> Tensor:
+        c = self.data.class_index(options.to)
+        return self.draw_all(x, c)
+
+    def preview(self, batch: Batch) -> Tensor:
+        """Each picture, then it in every domain."""
+        x, k = batch[0][:12], len(self.data.classes)
+        drawn = [self.draw_all(x, c) for c in range(k)]
+        return torch.stack([x, *drawn], 1)
+
+    @torch.no_grad()
+    def measure(self, held: Data) -> dict[str, float]:
+        """The worst of all pairs of domains; of tints made by code it is known what each picture should become."""
+        x, y = api.as_floats(held.batch(torch.arange(len(held)), torch.Generator()), self.device)
+        domains = range(len(self.data.classes))
+        out = [torch.cat([self.draw_all(part, c) for part in x.split(PART)]) for c in domains]
+        found = {"own_l1": max(float((out[c] - x)[y == c].abs().mean()) for c in domains)}
+        if isinstance(held, Tints):
+            each = [held.scores(out[c], c, y == was) for was in domains for c in domains]
+            found |= {name: min(one[name] for one in each) for name in each[0]}
+        return found

@@ -1,0 +1,64 @@
+"""Two sets of pictures, A and B, that are not pairs."""
+
+from pathlib import Path
+from typing import Self
+
+import torch
+from gantool.api import USAGE, Data, DataSpec, Pictures, Recipe, UserError, open_folder
+from torch import Tensor
+
+
+class Unpaired(Data):
+    """Pictures of A in their order, each beside one of B at random."""
+
+    def __init__(self, a: Pictures, b: Pictures) -> None:
+        self.a, self.b = a, b
+        self.spec = DataSpec(a.spec.channels, a.spec.size)
+        self.streamed = a.streamed or b.streamed
+        self.notes = tuple(f"{name}: {note}" for name, x in (("A", a), ("B", b)) for note in x.notes)
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        a, _ = self.a.batch(index, rng)
+        b, _ = self.b.batch(torch.randint(len(self.b), (len(index),), generator=rng), rng)
+        return a, b
+
+    def to(self, device: torch.device) -> Self:
+        self.a, self.b = self.a.to(device), self.b.to(device)
+        return self
+
+    def fingerprint(self) -> str:
+        return f"{self.a.fingerprint()}-{self.b.fingerprint()}"
+
+
+def open_unpaired(recipe: Recipe, train: bool) -> Unpaired:
+    """Of two folders, A and B; those held out are in testA and testB."""
+    return Unpaired(*open_two(two_folders(Path(recipe.data).expanduser(), train), recipe))
+
+
+def open_two(folders: list[Path], recipe: Recipe) -> list[Pictures]:
+    """At one size, and in colour if one of them is: one network draws both."""
+    found = [open_folder(path, recipe.size or 32, recipe.channels, recipe.flip) for path in folders]
+    channels = max(x.spec.channels for x in found)
+    return [
+        x if x.spec.channels == channels else open_folder(path, x.spec.size, channels, recipe.flip)
+        for path, x in zip(folders, found, strict=True)
+    ]
+
+
+def two_folders(root: Path, train: bool) -> list[Path]:
+    held = [root / f"test{domain}" for domain in "AB"]
+    return held if not train and all(folder.is_dir() for folder in held) else [folder(root, d) for d in "AB"]
+
+
+def folder(root: Path, domain: str) -> Path:
+    for name in (domain, f"train{domain}"):
+        if (root / name).is_dir():
+            return root / name
+    raise UserError(
+        f"There is no folder {domain}/ in {root.resolve()}.",
+        "Give --data FOLDER with two folders of pictures in it: A/ and B/ (or trainA/ and trainB/).",
+        USAGE,
+    )
