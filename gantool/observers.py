@@ -45,7 +45,7 @@ class MetricsLog:
 
 
 class Gallery:
-    """samples/: the same noise every so often, beside real.png; losses.png; at the end progress.gif."""
+    """samples/: the same noise every so often, beside real.png if the data are pictures; losses.png; progress.gif."""
 
     def __init__(self, run: Run, every: int) -> None:
         self.run, self.every = run, every
@@ -54,8 +54,8 @@ class Gallery:
     def gantool_train_start(self, trainer: Trainer) -> None:
         real = [t for t in trainer.first_batch() if t.ndim == 4]
         self.columns, _ = grid_shape(trainer.recipe.grid)
-        alike = [t for t in real if t.shape == real[0].shape]  # data of several sides shows them side by side
-        self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
+        if alike := [t for t in real if t.shape == real[0].shape]:  # data of several sides shows them side by side
+            self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
         trainer.picture = self.tiled(trainer.preview())
 
     @hookimpl

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer, RMSprop
 from typer import Option
 
 from gantool import options as settings
@@ -131,6 +131,8 @@ class Variant(nn.Module, ABC):
         o, weights = self.options, chain.from_iterable(n.parameters() for n in networks)
         if o.optimizer == "sgd":
             return SGD(weights, lr or o.lr)
+        if o.optimizer == "rmsprop":
+            return RMSprop(weights, lr or o.lr, o.beta2)
         # The fused kernel exists for plain float weights on cpu and cuda.
         return Adam(weights, lr or o.lr, (o.beta1, o.beta2), fused=self.device.type in ("cpu", "cuda"))
 

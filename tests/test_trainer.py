@@ -136,6 +136,22 @@ def test_a_step_is_what_plain_torch_would_do() -> None:
         assert torch.allclose(mine, its, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "steps"), [("sgd", (1, 1)), ("adam", (1, 1)), ("rmsprop", (0.1**-0.5, 0.19**-0.5))])
+def test_an_optimizer_steps_as_its_name_says(name: str, steps: tuple[float, float]) -> None:
+    """Down a slope of 1: SGD by lr; Adam too, whatever the slope; RMSprop by that over the root of a mean of squares.
+
+    The mean sets out from 0, and takes in a tenth of each new square.
+    """
+    players = start(options={"optimizer": name, "lr": 0.01, "beta2": 0.9}).players
+    for optimizer in players.values():
+        (weight, *_) = optimizer.param_groups[0]["params"]
+        for step in steps:
+            before = weight.detach().clone()
+            weight.grad = torch.ones_like(weight)
+            optimizer.step()
+            torch.testing.assert_close(before - weight, torch.full_like(weight, 0.01 * step), rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize(("layer", "slope", "passes"), [(nn.Identity(), False, 1), (nn.Identity(), True, 2),
                                                         (nn.BatchNorm1d(64), False, 2)])  # fmt: skip
 def test_real_and_fake_are_compared_in_one_pass_where_they_cannot_mix(
@@ -611,6 +627,26 @@ def test_the_film_shows_the_grids_in_the_order_of_their_steps(tmp_path: Path) ->
     with Image.open(tmp_path / "progress.gif") as film:
         shades = [frame.convert("L").getpixel((0, 0)) for frame in ImageSequence.Iterator(film)]
     assert shades == [10, 20, 30]
+
+
+class Drawn(OnlyD):
+    """Numbers, and a way to show them."""
+
+    def preview(self, batch: Any) -> Tensor:
+        return batch[0][:3].view(3, 1, 1, 1).expand(3, 1, 4, 4)
+
+
+def test_data_that_are_no_pictures_are_shown_as_the_variant_does(tmp_path: Path) -> None:
+    trainer = Trainer(Drawn(Drawn.Options(**NETS), Gaussians.spec), Recipe(grid="3x1"), Gaussians(), CPU)
+    run = Run.create("gan", None, tmp_path / "run")
+    run.samples.mkdir()
+    gallery = Gallery(run, 1)
+    gallery.gantool_train_start(trainer)
+    assert not (run.samples / "real.png").exists()
+    assert trainer.picture is not None and trainer.picture.shape == (4, 3 * 4 + 2 * 2, 1)
+    trainer.step = 1
+    gallery.gantool_train_step(trainer)
+    assert [file.name for file in run.samples.iterdir()] == ["step-000001.png"]
 
 
 def test_runs_are_numbered_and_named(gantool: Callable[..., Any], tmp_path: Path) -> None:

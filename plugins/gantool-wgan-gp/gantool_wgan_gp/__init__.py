@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, downwards, upwards
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, as_floats, downwards, upwards
 from torch import Tensor, nn
 from typer import Option
+
+MEASURED = 5_000  # pictures
 
 
 class WGANGP(Variant):
     """Algorithm 1. The discriminator is the paper's critic D: a score without limits, not a probability."""
 
     recipe = Recipe(steps=2_000, batch_size=64)
+    averaged = ("generator", "discriminator")  # the second to be measured
     eager = ("discriminator",)  # the penalty differentiates it twice
 
     @dataclass(kw_only=True)
@@ -50,9 +53,23 @@ class WGANGP(Variant):
         return loss
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
-        """(|grad D(x^)| - 1)^2 at points x^ between real and generated pictures."""
+        """(|grad D(x^)| - 1)^2"""
+        penalty: Tensor = (self.slopes(x, fake) - 1).square().mean()
+        return penalty
+
+    def slopes(self, x: Tensor, fake: Tensor) -> Tensor:
+        """|grad D(x^)| at points x^ between real and generated pictures."""
         epsilon = self.drawn(torch.rand, len(x), 1, 1, 1)
         between = (epsilon * x + (1 - epsilon) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
-        penalty: Tensor = (slope.flatten(1).norm(dim=1) - 1).square().mean()
-        return penalty
+        return slope.flatten(1).norm(dim=1)
+
+    def measure(self, held: Data) -> dict[str, float]:
+        """How steep D is between pictures held out and generated ones: 1, if the penalty does what it should."""
+        found = []
+        for part in torch.split(torch.arange(min(len(held), MEASURED)), 500):
+            x, *_ = as_floats(held.batch(part, torch.Generator()), self.device)
+            fake = self.generator(self.latents(len(x), self.SampleOptions()))
+            with torch.enable_grad():
+                found.append(self.slopes(x, fake).detach())
+        return {"slope": float(torch.cat(found).double().mean())}

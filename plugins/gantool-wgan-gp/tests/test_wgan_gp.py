@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import DataSpec
+from gantool.api import DataSpec, Pictures
 from gantool.cli import run
 from gantool.testing import check_variant
 from torch import Tensor, nn
@@ -74,6 +74,55 @@ def test_losses_are_the_paper_s(variant: WGANGP) -> None:
     assert isinstance(loss, dict)
     torch.testing.assert_close(loss["critic"], score(fake).mean() - score(x).mean())
     torch.testing.assert_close(variant.g_loss((x, None, fake)), -score(fake).mean())
+
+
+def critic_of_gaussians(mu: float, penalty: float, steps: int) -> tuple[float, float]:
+    """Data N(0, 1) and a frozen G at N(mu, 1): what their means differ by to a critic so trained, and its slope."""
+    torch.manual_seed(0)
+    variant = WGANGP(WGANGP.Options(penalty=penalty, **SMALL), DataSpec(1, 16))
+    last = nn.Linear(32, 1)
+    score = variant.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(1, 32), nn.SiLU(), last, nn.Flatten(0))
+    adam = torch.optim.Adam(score.parameters(), 0.02, (0.5, 0.99))
+
+    def pair(n: int) -> tuple[Tensor, Tensor]:
+        return torch.randn(n, 1, 1, 1), mu + torch.randn(n, 1, 1, 1)
+
+    if score(torch.zeros(1, 1)) < score(torch.full((1, 1), mu)):  # on a line, a slope of -1 costs nothing either,
+        last.weight.data.neg_()  # and who sets out downhill would have to cross 0, which costs most
+    for step in range(steps):
+        adam.param_groups[0]["lr"] = 0.02 / (1 + step / 50)
+        loss = variant.d_loss((pair(512)[0], None, pair(512)[1]))
+        assert isinstance(loss, dict)
+        adam.zero_grad()
+        sum(loss.values(), torch.zeros(())).backward()
+        adam.step()
+    x, fake = pair(100_000)
+    with torch.no_grad():
+        gap = score(x).mean() - score(fake).mean()
+    return float(gap), float(variant.slopes(x, fake).detach().mean())
+
+
+@pytest.mark.parametrize("mu", [1.0, 2.0, 4.0])
+def test_the_critic_s_gap_is_what_theory_says(mu: float) -> None:
+    """The steepest line that pays: slope s gains s mu and costs lambda (s - 1)^2, so s = 1 + mu / (2 lambda)."""
+    gap, slope = critic_of_gaussians(mu, 10.0, 500)
+    assert gap == pytest.approx(mu * (1 + mu / 20), rel=0.05)
+    assert 0.8 <= slope <= 1.3
+
+
+def test_without_the_penalty_the_gap_grows_without_bound() -> None:
+    gaps = [critic_of_gaussians(1.0, 0.0, steps)[0] for steps in (50, 200, 800)]
+    assert gaps[0] > 10 * 1.05 and gaps[1] > 2 * gaps[0] and gaps[2] > 2 * gaps[1]
+
+
+@pytest.mark.parametrize("slope", [0.5, 2.0])
+def test_the_measured_slope_of_a_linear_critic(variant: WGANGP, slope: float) -> None:
+    linear = nn.Linear(256, 1)
+    linear.weight.data = slope * nn.functional.normalize(torch.randn(1, 256))
+    variant.discriminator = nn.Sequential(nn.Flatten(), linear, nn.Flatten(0))
+    held = Pictures(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
+    with torch.no_grad():
+        assert variant.measure(held) == {"slope": pytest.approx(slope, rel=1e-5)}
 
 
 def test_no_batch_norm_in_the_critic(variant: WGANGP) -> None:

@@ -1,0 +1,62 @@
+"""WGAN: a critic whose weights are clipped, and a loss that is a distance.
+
+Paper: Arjovsky et al., 2017, https://arxiv.org/abs/1701.07875
+Task: pictures from noise
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Turn, Variant, downwards, upwards
+from torch import Tensor, nn
+from typer import Option
+
+
+class WGAN(Variant):
+    """Algorithm 1. The discriminator is the paper's critic f: the gap between its mean scores of real and of generated
+    pictures is, but for a factor, their earth mover's distance, as long as f is not too steep.
+    """
+
+    recipe = Recipe(steps=2_000, batch_size=64)
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        lr: float = 5e-4
+        optimizer: Literal["adam", "sgd", "rmsprop"] = "rmsprop"
+        beta2: float = 0.99
+        d_steps: int = 5
+        clip: Annotated[float, Option(min=1e-6, max=100, help="The critic's weights stay within +-this.")] = 0.01
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions): ...
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        self.generator = upwards(options.z, options.width, data)
+        self.discriminator = nn.Sequential(downwards(256, options.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
+
+    def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
+        for k in reversed(range(self.options.d_steps)):
+            batch = next(batches)
+            with torch.set_grad_enabled(k == 0):
+                fake = self.fake(batch)
+            yield Turn("D", self.d_loss, (*batch, fake.detach()))
+            with torch.no_grad():
+                for w in self.discriminator.parameters():
+                    w.clamp_(-self.options.clip, self.options.clip)
+        yield Turn("G", self.g_loss, (*batch, fake))
+
+    def d_loss(self, batch: Batch) -> Loss:
+        x, _, fake = batch
+        on_x, on_fake = (scores.mean() for scores in self.compare(self.discriminator, (x,), (fake,)))
+        self.log(distance=on_x - on_fake)
+        return on_fake - on_x
+
+    def g_loss(self, batch: Batch) -> Loss:
+        _, _, fake = batch
+        loss: Tensor = -self.discriminator(fake).mean()
+        return loss
