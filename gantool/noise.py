@@ -17,14 +17,17 @@ def gaussian(draw: Callable[[int], Tensor], n: int, options: NoiseOptions) -> Te
 
 
 def truncated(draw: Callable[[int], Tensor], n: int, limit: float) -> Tensor:
-    """Numbers beyond the limit are drawn again (Brock et al., 2019); after a while the stubborn rest is clamped."""
+    """Numbers beyond the limit are drawn again (Brock et al., 2019), 30 times at most.
+
+    The stubborn rest is spread evenly within it: numbers heaped at its ends would be equal, and codes are not.
+    """
     z = draw(n)
     for _ in range(30):
         beyond = z.abs() > limit
         if not beyond.any():
             break
         z = torch.where(beyond, draw(n), z)
-    return z.clamp(-limit, limit)
+    return torch.where(z.abs() > limit, limit * torch.erf(draw(n) / 2**0.5), z)
 
 
 def walk(start: Tensor, end: Tensor, n: int) -> Tensor:

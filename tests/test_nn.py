@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.api import DataSpec, UpsampledConv, shifted
+from gantool.api import DataSpec, UpsampledConv, coded, shifted
 from gantool.nn import moved
+from gantool.noise import truncated
 from gantool.variants.gan import GAN
 
 Net = Callable[[Tensor], Tensor]
@@ -91,3 +92,26 @@ def test_d_sees_real_and_drawn_pictures_moved_by_as_many_pixels_as_asked() -> No
     state = torch.get_rng_state()
     assert shifted(dot, 0, game.drawn) is dot
     assert torch.equal(state, torch.get_rng_state())  # nor does it draw anything at random
+
+
+@pytest.mark.parametrize("limit", [float("inf"), 0.05])
+def test_a_code_takes_each_value_equally_often_and_leaves_the_rest_of_the_noise(limit: float) -> None:
+    torch.manual_seed(0)
+    z = truncated(lambda n: torch.randn(n, 8), 4_000, limit)
+    (layer,) = coded(5, 3.0)
+    x = layer(z)
+    assert torch.equal(x[:, 5:], z[:, 5:])
+    assert torch.equal(x[:, :5].argmax(1), z[:, :5].argmax(1))
+    assert torch.equal(x[:, :5].sort(1).values, torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0]).expand(4_000, 5))
+    assert ((x[:, :5] > 0).double().mean(0) - 1 / 5).abs().max() < 0.03
+    assert coded(0, 3.0) == []
+
+
+def test_a_generator_with_a_code_draws_as_many_pictures_as_it_has_values_where_noise_is_not_heard() -> None:
+    torch.manual_seed(0)
+    options = GAN.Options(z=2, codes=3, loud=1.0, g_layers="4", d_layers="4", batch_norm=0)
+    game = GAN(options, DataSpec(1, 8))
+    with torch.no_grad():
+        game.generator[1].weight[:, 3:] = 0  # the columns of the noise
+        drawn = game.sample(50, GAN.SampleOptions())
+    assert isinstance(drawn, Tensor) and len(drawn.unique(dim=0)) == 3

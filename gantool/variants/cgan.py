@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from typer import Option
 
-from gantool.api import USAGE, Batch, DataSpec, NoiseOptions, Recipe, UserError, downwards, upwards
+from gantool.api import USAGE, Batch, DataSpec, NoiseOptions, Recipe, UserError, coded, downwards, upwards
 from gantool.variants.gan import GAN
 
 
@@ -52,7 +52,8 @@ class CGAN(GAN):
         if o.networks == "mlp":
             g, d = super().networks()
             return Told(g, k), Told(d, k)
-        return Told(upwards(o.z + k, o.width, self.data), k), Projected(o.width, o.leak, self.data)
+        generator = nn.Sequential(*coded(o.codes, o.loud), upwards(self.numbers + k, o.width, self.data))
+        return Told(generator, k), Projected(o.width, o.leak, self.data)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch

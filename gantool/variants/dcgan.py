@@ -11,7 +11,7 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import USAGE, DataSpec, Recipe, UserError, sides
+from gantool.api import USAGE, DataSpec, Recipe, UserError, coded, sides
 from gantool.variants.gan import Game
 
 
@@ -46,8 +46,8 @@ class DCGAN(Game):
 
     def upwards(self) -> nn.Module:
         *finer, coarsest = zip(self.sides[1:], self.widths(self.options.width), strict=True)
-        side, c = coarsest
-        layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.options.z, c, side, bias=False)]
+        (side, c), code = coarsest, coded(self.options.codes, self.options.loud)
+        layers = [*code, nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.numbers, c, side, bias=False)]
         for side, fine in reversed(finer):
             layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, fine, 4, 2, 1, side % 2, bias=False)]
             c = fine

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, layers, mlp, r1, shifted
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, coded, layers, mlp, r1, shifted
 
 
 class Game(Variant):
@@ -34,6 +34,8 @@ class Game(Variant):
         loss: Annotated[
             Literal["non-saturating", "saturating"], Option(help="G raises log D(G(z)), or lowers log(1 - D(G(z))).")
         ] = "non-saturating"
+        codes: Annotated[int, Option(min=0, max=10_000, help="Values of a code beside the noise; 0: no code.")] = 0
+        loud: Annotated[float, Option(min=0, max=1_000, help="How large the code is; noise is 1.")] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
         r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
@@ -44,6 +46,7 @@ class Game(Variant):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
+        self.numbers = options.codes + options.z  # of noise
         self.generator, self.discriminator = self.networks()
 
     @abstractmethod
@@ -70,7 +73,7 @@ class Game(Variant):
 
     def noise(self, n: int) -> Tensor:
         uniform = self.options.noise == "uniform"
-        return self.drawn(torch.rand, n, self.options.z) * 2 - 1 if uniform else super().noise(n)
+        return self.drawn(torch.rand, n, self.numbers) * 2 - 1 if uniform else self.drawn(torch.randn, n, self.numbers)
 
 
 class GAN(Game):
@@ -94,7 +97,7 @@ class GAN(Game):
     def networks(self) -> tuple[nn.Module, nn.Module]:
         o, shape = self.options, (self.data.channels, self.data.size, self.data.size)
         pixels, plain = torch.Size(shape).numel(), o.batch_norm == 0
-        g, d = [o.z + self.inputs, *layers(o.g_layers), pixels], [pixels + self.inputs, *layers(o.d_layers), 1]
+        g, d = [self.numbers + self.inputs, *layers(o.g_layers), pixels], [pixels + self.inputs, *layers(o.d_layers), 1]
         normed = mlp(g, o.leak, lambda n: nn.Identity() if plain else nn.BatchNorm1d(n, momentum=o.batch_norm))
-        generator = nn.Sequential(*normed, nn.Tanh(), nn.Unflatten(1, shape))
+        generator = nn.Sequential(*coded(o.codes, o.loud), *normed, nn.Tanh(), nn.Unflatten(1, shape))
         return generator, nn.Sequential(nn.Flatten(), *mlp(d, o.leak, lambda n: nn.Dropout(o.dropout)), nn.Flatten(0))
