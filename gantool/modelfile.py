@@ -111,8 +111,8 @@ def check_facts(path: Path, facts: dict[str, Any], kind: str) -> None:
         and all(len(str(value)) <= LONGEST for value in settings.values())
         and isinstance(spec, dict)
         and all(isinstance(spec.get(key), int) and spec[key] > 0 for key in ("channels", "size"))
-        and isinstance(spec.get("classes"), list)
-        and all(isinstance(name, str) and name.isprintable() for name in spec["classes"])
+        and all(isinstance(spec.get(key, kind), list) for key, kind in (("classes", None), ("words", [])))
+        and all(isinstance(name, str) and name.isprintable() for name in spec["classes"] + spec.get("words", []))
     ):
         raise sealed.Damaged(f"{path} is damaged: its facts are not a {kind}'s.", sealed.OTHER)
 
@@ -145,7 +145,7 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
 
 def spec_of(facts: dict[str, Any]) -> DataSpec:
     spec = facts["spec"]
-    return DataSpec(spec["channels"], spec["size"], tuple(spec["classes"]))
+    return DataSpec(spec["channels"], spec["size"], tuple(spec["classes"]), tuple(spec.get("words", ())))
 
 
 def check_parts(variant: Variant, state: dict[str, Any]) -> None:

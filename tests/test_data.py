@@ -1,5 +1,6 @@
 """Tests of gantool.data: digits, downloads prepared by hand, folders, sizes and channels."""
 
+import json
 import socket
 import struct
 import sys
@@ -17,6 +18,7 @@ from gantool.data import catalog, named
 from gantool.data import pictures as data_module
 from gantool.data.pictures import DataSpec, Pictures, as_bytes, as_floats, open_data, open_folder, shaped
 from gantool.errors import UserError
+from gantool.modelfile import spec_of
 from gantool.options import Recipe
 
 Array = NDArray[np.uint8]
@@ -386,3 +388,11 @@ def test_a_wrong_class_is_told_with_those_there_are(word: str, says: str) -> Non
     assert says in caught.value.message
     assert caught.value.hint == "Classes: cat, dog."
     assert caught.value.code == 2
+
+
+def test_what_networks_must_know_comes_back_from_a_file() -> None:
+    spec = DataSpec(3, 8, ("cat",), ("a", "red"))
+    facts = json.loads(json.dumps({"spec": spec._asdict()}))
+    assert spec_of(facts) == spec
+    del facts["spec"]["words"]  # as files were before there were captions
+    assert spec_of(facts) == DataSpec(3, 8, ("cat",))

@@ -102,6 +102,7 @@ class Album:
     """The usable pictures of a folder or zip, in name order; cheap to pickle, opens files only to decode."""
 
     path: str
+    around: str  # "a/b/" where all lie in these folders, which their names leave out
     names: tuple[str, ...]
     classes: tuple[str, ...]
     labels: tuple[int, ...] | None
@@ -197,7 +198,7 @@ def open_album(path: str | Path) -> Album:
     labels = tuple(number[name] for name in tops) if len(classes) > 1 and not loose else None
     bad = {name.removeprefix(wrapper): why for name, why in bad.items()}
     facts = (Counter(sizes), all(grey), any(alpha), ignored, loose, loose > 0 and classes != ())
-    return Album(path, names, classes, labels, bad, *facts, source, locations)
+    return Album(path, wrapper, names, classes, labels, bad, *facts, source, locations)
 
 
 def load(

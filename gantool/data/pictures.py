@@ -4,6 +4,7 @@ import os
 import re
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar, overload
 
@@ -29,6 +30,7 @@ class DataSpec(NamedTuple):
     channels: int
     size: int
     classes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # that captions are made of
 
     def class_index(self, label: str) -> int:
         """A class by name or number."""
@@ -67,6 +69,7 @@ class Pictures(Data):
     """(image, class) pairs in memory; the class is 0 where there is none."""
 
     streamed = False
+    names: tuple[str, ...] = ()  # of the files they come from, from their folder on
 
     def __init__(
         self, pixels: Tensor, labels: Tensor | None = None, classes: tuple[str, ...] = (), flip: bool = False
@@ -107,7 +110,7 @@ class Streamed(Pictures):
     streamed = True
 
     def __init__(self, album: images.Album, size: int, channels: int, flip: bool) -> None:
-        self.album, self.flip = album, flip
+        self.album, self.flip, self.names = album, flip, places(album)
         self.spec = DataSpec(channels, size, album.classes if album.labels else ())
         self.labels = torch.tensor(album.labels or [0] * len(album))
         spare = next(filter(None, map(self.decode, range(len(album)))), None)
@@ -213,8 +216,13 @@ def open_folder(
         notes = [skipped(album.bad | bad), *notes[bool(album.bad) :]] if bad else notes
         known = None if labels is None else torch.from_numpy(labels)
         data = Pictures(torch.from_numpy(pixels), known, () if known is None else album.classes, flip)
+        data.names = places(album, bad)
     data.notes = tuple(notes)
     return data
+
+
+def places(album: images.Album, bad: Container[str] = ()) -> tuple[str, ...]:
+    return tuple(album.around + name for name in album.names if name not in bad)
 
 
 def natural_size(album: images.Album) -> int:
