@@ -1,0 +1,1 @@
+"""GAN-CLS: pictures from captions."""

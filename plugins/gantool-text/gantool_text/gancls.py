@@ -1,0 +1,139 @@
+"""GAN-CLS: pictures of what a caption says.
+
+Paper: Reed et al., 2016, https://arxiv.org/abs/1605.05396
+Task: pictures from captions
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from gantool import api
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant
+from torch import Tensor
+from torch.nn.functional import softplus
+from torch.optim import Optimizer
+from typer import Option
+
+from gantool_text import folder, measures
+from gantool_text.captions import LONGEST, Captions, numbers, understood, written
+from gantool_text.lettering import captioned
+from gantool_text.networks import Discriminator, Encoder, Generator
+
+KEPT = 8  # captions, drawn where --text gives none
+EACH = 8  # pictures, of each of several texts
+SHOWN = (4, 6)  # rows and columns of a preview
+
+
+class GANCLS(Variant):
+    """D is shown real pictures with right and with wrong captions, and generated ones (algorithm 1): it raises
+    log s_r + (log(1 - s_w) + log(1 - s_f)) / 2. G raises log s_f, and the same for what lies half-way between two
+    captions (GAN-INT, section 4.3).
+    """
+
+    recipe = Recipe(data="captions", steps=6_000, batch_size=32, average_images=5_000)
+    averaged = ("encoder", "generator", "discriminator")
+    eager = ("encoder", "discriminator")
+    kept: Tensor
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        lr: float = 2e-3
+        decay: float = 5e-4
+        beta2: float = 0.99
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
+        features: Annotated[int, Option(min=1, help="Numbers that the encoder makes of a caption.")] = 64
+        told: Annotated[int, Option(min=1, help="Numbers that G and D make of these.")] = 64
+        between: Annotated[float, Option(min=0, help="Weight of captions half-way between two (GAN-INT).")] = 0.0
+        projection: Annotated[bool, Option(help="D also multiplies features of picture and caption.")] = True
+        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
+        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 24
+        shuffled: Annotated[
+            bool, Option("--shuffled", help="Give pictures other pictures' captions: what must not work.")
+        ] = False
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions):
+        text: Annotated[
+            list[str] | None, Option(help="What to draw. Several are drawn in turn.", show_default="some trained on")
+        ] = None
+        captioned: Annotated[bool, Option("--captioned", help="Enlarge, and write captions below.")] = False
+
+    @classmethod
+    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+        if api.known(recipe.data):
+            return api.open_data(recipe, train, of=Captions)
+        return folder.opened(recipe)
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        o = options
+        self.encoder = Encoder(len(data.words), o.features)
+        self.generator = Generator(o.z, o.features, o.told, o.width, data)
+        self.discriminator = Discriminator(o.features, o.told, o.width, o.projection, data)
+        self.register_buffer("kept", torch.zeros(KEPT, LONGEST, dtype=torch.int64))
+
+    def players(self) -> dict[str, Optimizer]:
+        d = self.optimizer(self.discriminator, self.encoder, lr=self.options.d_lr)
+        return {"D": d, "G": self.optimizer(self.generator)}
+
+    def fake(self, batch: Batch) -> Tensor:
+        _, t, _ = batch
+        if self.step == 0:
+            self.kept[: len(t), : t.shape[1]] = t[:KEPT]
+        return self.draw(self.noise(len(t)), t)
+
+    def draw(self, z: Tensor, t: Tensor) -> Tensor:
+        return self.generator(z, self.encoder(t).detach())  # type: ignore[no-any-return]  # D teaches the encoder
+
+    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
+        """D's logit of pictures and captions."""
+        return self.discriminator(self.discriminator.maps(x), self.encoder(y))  # type: ignore[no-any-return]
+
+    def d_loss(self, batch: Batch) -> Loss:
+        (x, t, other, fake), o = batch, self.options
+        penalised = o.r1 > 0 and self.step % o.r1_every == 0
+        seen, seen_fake = self.compare(self.discriminator.maps, (x.requires_grad_(penalised),), (fake,))
+        phi, phi_other = self.encoder(torch.cat([t, other])).chunk(2)
+        right, wrong = (phi_other, phi_other.roll(1, 0)) if o.shuffled else (phi, phi_other)
+        pairs = torch.cat([seen, seen, seen_fake]), torch.cat([right, wrong, phi])
+        s_r, s_w, s_f = self.discriminator(*pairs).chunk(3)
+        self.log(**{"D right": torch.cat([s_r > 0, s_f < 0]).float().mean(), "matching": (s_r > s_w).float().mean()})
+        loss = {"real": softplus(-s_r).mean(), "wrong": softplus(s_w).mean() / 2, "fake": softplus(s_f).mean() / 2}
+        return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, s_r)} if penalised else loss
+
+    def g_loss(self, batch: Batch) -> Loss:
+        (_, t, other, fake), D = batch, self.discriminator
+        phi, phi_other = self.encoder(torch.cat([t, other])).detach().chunk(2)
+        loss = {"fool": softplus(-D(D.maps(fake), phi)).mean()}
+        if self.options.between:
+            halfway = (phi + phi_other) / 2  # the paper's beta is .5
+            x = self.generator(self.noise(len(t)), halfway)
+            loss["between"] = self.options.between * softplus(-D(D.maps(x), halfway)).mean()
+        return loss
+
+    def sample(self, n: int, options: Any) -> Tensor:
+        known = self.kept[self.kept.any(1)] if self.kept.any() else self.kept[:1]
+        if options.text:
+            known = numbers([understood(text, self.data.words) for text in options.text], self.data.words, LONGEST)
+        turn = torch.arange(n) % (1 if options.interpolate else len(known))
+        t = known.to(self.device)[turn.to(self.device)]
+        x = self.draw(self.latents(n, options), t)
+        return captioned(x, written(t, self.data.words)) if options.captioned else x
+
+    def sheet(self, options: Any) -> tuple[int, int] | None:
+        """A column for each text."""
+        several = options.text and len(options.text) > 1 and not options.interpolate
+        return (len(options.text), EACH) if several else None
+
+    def preview(self, batch: Batch) -> Tensor:
+        """The data's captions under what G draws of them."""
+        rows, columns = SHOWN
+        t = batch[1][: rows * columns]
+        x = self.draw(self.latents(len(t), self.SampleOptions()), t)
+        x = captioned(x, written(t, self.data.words))
+        return x.view(rows, columns, *x.shape[1:]) if len(x) == rows * columns else x
+
+    def measure(self, held: Data) -> dict[str, float]:
+        return measures.measured(self, held)
