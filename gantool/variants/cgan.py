@@ -29,8 +29,6 @@ class CGAN(GAN):
     class Options(GAN.Options):
         lr: float = 2e-3
         decay: float = 5e-4
-        z: int = 64
-        shift: int = 0
         networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map.")] = 16
 
