@@ -1,0 +1,61 @@
+"""Pictures, each beside itself a quarter as large."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import torch
+from gantool.api import USAGE, Data, Pictures, Recipe, UserError, known, open_data, open_folder
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+
+from gantool_superres.enlarging import FACTOR, reduced
+
+EACH = 5  # of so many embedded digits the last is held out
+
+
+class Pairs(Data):
+    """(large, small) pictures."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        size = pictures.spec.size
+        if size % FACTOR or size < 4 * FACTOR:
+            near = max(size // FACTOR, 4) * FACTOR
+            raise UserError(f"{size} pixels have no quarter that is 4 or more.", f"--size {near}", USAGE)
+        self.pictures, self.spec, self.notes, self.streamed = (
+            pictures, pictures.spec, pictures.notes, pictures.streamed
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        large, _ = self.pictures.batch(index, rng)
+        return large, reduced(large)
+
+    def to(self, device: torch.device) -> Self:
+        self.pictures.to(device)
+        return self
+
+    def fingerprint(self) -> str:
+        return self.pictures.fingerprint()
+
+
+def small_large(recipe: Recipe, train: bool = True) -> Data:
+    """the embedded digits at 32x32, each beside itself at 8x8; 1,000 of the 5,000 are held out"""
+    digits = open_data(replace(recipe, data="digits", size=28))
+    pixels = pad(digits.pixels, (2, 2, 2, 2))  # each pixel as it was written
+    if recipe.size not in (None, 32):
+        pixels = interpolate(pixels.float(), (recipe.size, recipe.size), mode="bilinear", antialias=True).byte()
+    held = torch.arange(len(digits)) % EACH == EACH - 1
+    chosen = ~held if train else held
+    return Pairs(Pictures(pixels[chosen], digits.labels[chosen], digits.spec.classes, recipe.flip))
+
+
+def opened(recipe: Recipe, train: bool) -> Data:
+    """Pairs as they are, or made of pictures; of a folder, squares cut out of its pictures at their own size."""
+    if not known(recipe.data):
+        folder = Path(recipe.data).expanduser()
+        return Pairs(open_folder(folder, recipe.size, recipe.channels, recipe.flip, crop=True))
+    data = open_data(recipe, train, of=Data)  # type: ignore[type-abstract]
+    return Pairs(data) if isinstance(data, Pictures) else open_data(recipe, train, of=Pairs)

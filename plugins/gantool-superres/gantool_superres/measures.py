@@ -1,0 +1,59 @@
+"""How near enlarged pictures are to the truth: pixel by pixel, in what is seen in them, and in how sharp they are."""
+
+from typing import Any
+
+import torch
+from gantool.api import Data, as_floats, judged_digits
+from torch import Tensor
+
+from gantool_superres import perceptual
+from gantool_superres.enlarging import bicubic
+
+AT_ONCE = 100
+
+
+@torch.no_grad()
+def measured(variant: Any, held: Data) -> dict[str, float]:
+    """Means over the pictures held out, of what would be saved: bytes."""
+    found: dict[str, list[Tensor]] = {}
+    rng = torch.Generator().manual_seed(0)
+    for index in torch.split(torch.arange(len(held)), AT_ONCE):
+        large, small = as_floats(held.batch(index, rng), variant.device)
+        truth, plain = seen(variant, large), psnr(saved(bicubic(small)), large)
+        found.setdefault("steep", []).append(steepness(large))
+        for of, x in (("", saved(variant.draw(small))), ("first_", saved(variant.draw(small, first=True)))):
+            found.setdefault(of + "psnr", []).append(psnr(x, large))
+            found.setdefault(of + "over_bicubic", []).append(psnr(x, large) - plain)
+            found.setdefault(of + "distance", []).append((seen(variant, x) - truth).norm(dim=1))
+            found.setdefault(of + "sharpness", []).append(steepness(x))
+    means = {name: float(torch.cat(values).double().mean()) for name, values in found.items()}
+    steep = max(means.pop("steep"), 1e-12)
+    return {name: value / steep if name.endswith("sharpness") else value for name, value in means.items()}
+
+
+def saved(x: Tensor) -> Tensor:
+    """As a file will have it."""
+    return x.clamp(-1, 1).add(1).mul(127.5).round().div(127.5).sub(1)
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Of each picture, in decibels; the peak is 2, from -1 to 1. Equal ones get what a thousandth of a byte would."""
+    error = (x - y).square().flatten(1).mean(1)
+    return 10 * torch.log10(4 / error.clamp_min((2 / 255_000) ** 2))
+
+
+def steepness(x: Tensor) -> Tensor:
+    """Of each picture, the mean square of the slope: from each pixel to the one below and the one beside it.
+
+    The square, because an edge's mean slope is the same however blurred it is.
+    """
+    down, right = x[:, :, 1:, :-1] - x[:, :, :-1, :-1], x[:, :, :-1, 1:] - x[:, :, :-1, :-1]
+    return (down.square() + right.square()).flatten(1).mean(1)
+
+
+def seen(variant: Any, x: Tensor) -> Tensor:
+    """Features, (n, k): the digits judge's, else those of random convolutions, others than those that may teach."""
+    if perceptual.shows_digits(variant.data):
+        return judged_digits(x)[0]
+    levels = perceptual.random_features(x.device, perceptual.SEED + 1)(x)
+    return torch.cat([level.flatten(1) / level[0].numel() ** 0.5 for level in levels], 1)

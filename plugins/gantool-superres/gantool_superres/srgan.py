@@ -1,0 +1,159 @@
+"""SRGAN: small pictures made four times as large, with the detail that is likely to have been there.
+
+Paper: Ledig et al., 2017, https://arxiv.org/abs/1609.04802
+Task: pictures from pictures
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import torch
+from gantool import api
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
+from torch import Tensor
+from torch.nn.functional import mse_loss, softplus
+from torch.optim import Optimizer
+from typer import Option
+
+from gantool_superres import data as pairs
+from gantool_superres import measures, perceptual
+from gantool_superres.enlarging import bicubic, enlarged, nearest, tiled
+from gantool_superres.networks import SRResNet, discriminator, follow, reach
+
+LARGEST = 400_000_000  # pixels that a picture may come to
+
+
+class SRGAN(Variant):
+    """First SRResNet learns to enlarge by squared error alone (equation 4): near the truth, and blurred like a mean.
+
+    Then G goes on from its weights, against D, and near the truth in the features of a perceptual network (equations
+    3, 5 and 6). SRResNet stays as it was, to compare with. G's Adam begins anew with the game.
+    """
+
+    recipe = Recipe(data="small-large", steps=3_000, batch_size=16, average_images=2_000)
+    averaged = ("srresnet", "generator")
+
+    @dataclass(kw_only=True)
+    class Options(api.Options):
+        lr: float = 1e-3
+        beta1: float = 0.9
+        pretrain: Annotated[int, Option(min=0, help="Steps on squared error alone, before the game.")] = 1_500
+        game_lr: Annotated[
+            float | None, Option(min=0, max=100, help="Step size of G and D in the game.", show_default="as --lr")
+        ] = 5e-4
+        drop: Annotated[int, Option(min=0, help="Steps of the game until steps are a tenth; 0: never.")] = 0
+        perceptual: Annotated[
+            Literal["auto", "vgg19", "digits", "random"],
+            Option(help="Who compares content; auto: VGG19 if its weights are there."),
+        ] = "auto"
+        content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 1.0
+        pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 1.0
+        adversarial: Annotated[float, Option(min=0, help="Weight of D's opinion for G.")] = 1e-2
+        width: Annotated[int, Option(min=1, help="Channels of G's maps.")] = 24
+        blocks: Annotated[int, Option(min=0, help="Residual blocks in G (the paper's B).")] = 4
+        ends: Annotated[
+            Literal[3, 5, 7, 9], Option(help="Side of the kernels of G's first and last convolution; the paper's is 9.")
+        ] = 5
+        d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps; doubled at each coarser one.")] = 16
+        norm: Annotated[bool, Option("--norm", help="Batch norm in G and D, as in the paper.")] = False
+        skip: Annotated[bool, Option("--skip/--no-skip", help="G draws what bicubic enlargement lacks.")] = True
+
+    @dataclass(kw_only=True)
+    class SampleOptions(InputOptions):
+        natural = True
+        faithful: Annotated[
+            bool, Option("--faithful", help="By the first stage's network: nearer to each pixel, and softer.")
+        ] = False
+        tile: Annotated[int, Option(min=16, max=4096, help="Side of the parts that large pictures are made in.")] = 128
+
+    @classmethod
+    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+        return pairs.opened(recipe, train)
+
+    eyes: Tensor  # who compares content, a number of perceptual.KINDS and one; 0 until the game begins
+    see: perceptual.Features | None
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        o, c = options, data.channels
+        if c == 4:
+            raise UserError("srgan learns without alpha, and keeps it when it draws.", "--channels 3", USAGE)
+        self.srresnet, self.generator = (SRResNet(c, o.width, o.blocks, o.ends, o.norm, o.skip) for _ in "12")
+        self.discriminator = discriminator(c, data.size, o.d_width, o.norm)
+        self.register_buffer("eyes", torch.zeros((), dtype=torch.int64))
+        self.see, self.kind = None, options.perceptual
+
+    def players(self) -> dict[str, Optimizer]:
+        perceptual.chosen(self.options.perceptual, self.data)  # what is missing shows now
+        game = {"D": self.discriminator, "G": self.generator}
+        return {"SRResNet": self.optimizer(self.srresnet)} | {
+            name: self.optimizer(network, lr=self.options.game_lr) for name, network in game.items()
+        }
+
+    def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
+        large, small = next(batches)
+        if self.step < self.options.pretrain:
+            yield Turn("SRResNet", self.mse, (large, small))
+            follow(self.generator, self.srresnet)
+        else:
+            self.look()
+            fake = self.generator(small)
+            yield Turn("D", self.d_loss, (large, fake.detach()))
+            yield Turn("G", self.g_loss, (large, fake))
+
+    def look(self) -> None:
+        """Settle who compares content: whoever did so before a restart."""
+        if self.see is None:
+            before = perceptual.KINDS[int(self.eyes) - 1] if self.eyes else self.options.perceptual
+            self.kind = perceptual.chosen(before, self.data)
+            self.see = perceptual.features(self.kind, self.device)
+        self.eyes.fill_(perceptual.KINDS.index(self.kind) + 1)
+
+    def schedule(self) -> float:
+        """Each stage by its own steps."""
+        o, game = self.options, self.step - self.options.pretrain
+        dropped = 0 < o.drop <= game
+        return (0.1 if dropped else 1) / (1 + o.decay * (game if game >= 0 else self.step))
+
+    def mse(self, batch: Batch) -> Loss:
+        large, small = batch
+        return mse_loss(self.srresnet(small), large)
+
+    def d_loss(self, batch: Batch) -> Loss:
+        large, fake = batch
+        on_large, on_fake = self.compare(self.discriminator, (large,), (fake,))
+        self.log(**{"D right": torch.cat([on_large > 0, on_fake < 0]).float().mean()})
+        return {"real": softplus(-on_large).mean(), "fake": softplus(on_fake).mean()}
+
+    def g_loss(self, batch: Batch) -> Loss:
+        (large, fake), o = batch, self.options
+        assert self.see is not None
+        return {
+            "fool": o.adversarial * softplus(-self.discriminator(fake)).mean(),  # -log D(G(x))
+            f"content {perceptual.NAMES[self.kind]}": o.content * perceptual.distance(self.see, fake, large),
+            "pixels": o.pixels * mse_loss(fake, large),
+        }
+
+    def draw(self, small: Tensor, first: bool = False) -> Tensor:
+        """By G, once the game has begun; before, and where the first stage is asked for, by SRResNet."""
+        x: Tensor = (self.srresnet if first or not self.eyes else self.generator)(small)
+        return x.clamp(-1, 1)
+
+    def translate(self, x: Tensor, options: Any) -> Tensor:
+        h, w = x.shape[2:]
+        if 16 * h * w > LARGEST:
+            raise UserError(f"{w} x {h} pixels, four times as large, are too many.", "Cut the picture up first.", USAGE)
+        enlarge = partial(enlarged, partial(self.draw, first=options.faithful), self.data.channels)
+        if max(h, w) <= options.tile:
+            return enlarge(x)
+        return tiled(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))
+
+    def preview(self, batch: Batch) -> Tensor:
+        """Enlarged by nothing, by bicubic interpolation, by G; and the truth."""
+        large, small = (x[:16] for x in batch)
+        return torch.stack([nearest(small), bicubic(small).clamp(-1, 1), self.draw(small), large], 1)
+
+    def measure(self, held: Data) -> dict[str, float]:
+        return measures.measured(self, held)
