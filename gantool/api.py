@@ -6,7 +6,8 @@ from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.measuring.digits import judged_digits
 from gantool.measuring.measures import frechet, modes
-from gantool.nn import UpsampledConv, coded, downwards, layers, mlp, r1, shifted, sides, upwards
+from gantool.nn import UpsampledConv, downwards, layers, mlp, r1, shifted, sides, upwards
+from gantool.noise import coded
 from gantool.options import InputOptions, NoiseOptions, Options, Recipe, SampleOptions
 from gantool.variant import Batch, Loss, Turn, Variant
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose2d, one_hot
+from torch.nn.functional import conv_transpose2d
 from typer import BadParameter
 
 from gantool.data.pictures import DataSpec
@@ -23,27 +23,6 @@ def mlp(sizes: list[int], leak: float, more: Callable[[int], nn.Module]) -> nn.S
     """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units."""
     *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     return nn.Sequential(*(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last)
-
-
-class Coded(nn.Module):
-    """Makes a code of the first numbers of noise: one-hot of the largest, so each value is as likely as any other.
-
-    A smooth generator of one cloud of noise must pass from digit to digit, and draws what lies between. Of a cloud for
-    each value it need not: a mixture, as in DeLiGAN (Gurumurthy et al., 2017).
-    """
-
-    def __init__(self, codes: int, loud: float) -> None:
-        super().__init__()
-        self.codes, self.loud = codes, loud
-
-    def forward(self, z: Tensor) -> Tensor:
-        code = one_hot(z[:, : self.codes].argmax(1), self.codes).to(z.dtype)
-        return torch.cat([self.loud * code, z[:, self.codes :]], 1)
-
-
-def coded(codes: int, loud: float) -> list[Coded]:
-    """What a generator begins with if its noise begins with a code."""
-    return [Coded(codes, loud)] if codes else []
 
 
 def sides(size: int, coarsest: int) -> list[int]:

@@ -1,19 +1,18 @@
-"""Noise to sample from: plain, truncated, or a walk between two draws."""
+"""Noise to sample from: plain, truncated, or a walk between two draws; and codes made of noise."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gantool.options import NoiseOptions
 
 
-def gaussian(draw: Callable[[int], Tensor], n: int, options: NoiseOptions) -> Tensor:
+def gaussian(draw: Callable[[int], Tensor], n: int, options: NoiseOptions, coded: Callable[[Tensor], Tensor]) -> Tensor:
     """n noises from `draw`, held within the truncation; or the n steps of a walk from one noise to another."""
-    if options.interpolate:
-        ends = truncated(draw, 2, options.truncation)
-        return walk(ends[:1], ends[1:], n)
-    return truncated(draw, n, options.truncation)
+    z = coded(truncated(draw, 2 if options.interpolate else n, options.truncation))
+    return walk(z[:1], z[1:], n) if options.interpolate else z
 
 
 def truncated(draw: Callable[[int], Tensor], n: int, limit: float) -> Tensor:
@@ -28,6 +27,17 @@ def truncated(draw: Callable[[int], Tensor], n: int, limit: float) -> Tensor:
             break
         z = torch.where(beyond, draw(n), z)
     return torch.where(z.abs() > limit, limit * torch.erf(draw(n) / 2**0.5), z)
+
+
+def coded(z: Tensor, codes: int, loud: float) -> Tensor:
+    """The first `codes` numbers of noise as a code: one-hot of the largest, so each value is as likely as any other.
+
+    A smooth generator of one cloud of noise must pass from digit to digit, and draws what lies between. Of a cloud for
+    each value it need not: a mixture, as in DeLiGAN (Gurumurthy et al., 2017).
+    """
+    if not codes:
+        return z
+    return torch.cat([loud * one_hot(z[:, :codes].argmax(1), codes), z[:, codes:]], 1)
 
 
 def walk(start: Tensor, end: Tensor, n: int) -> Tensor:

@@ -85,7 +85,7 @@ class Variant(nn.Module, ABC):
 
     def fake(self, batch: Batch) -> Tensor:
         """The generator's answer to a batch of data."""
-        x: Tensor = self.generator(self.noise(len(batch[0])))
+        x: Tensor = self.generator(self.coded(self.noise(len(batch[0]))))
         return x
 
     def d_loss(self, batch: Batch) -> Loss:
@@ -101,6 +101,10 @@ class Variant(nn.Module, ABC):
     def schedule(self) -> float:
         """Factor on every player's step size. From steps done, not steps planned, so a run can be made longer."""
         return 1 / (1 + float(self.options.decay) * self.step)
+
+    def coded(self, z: Tensor) -> Tensor:
+        """Noise as the generator is given it."""
+        return z
 
     def sample(self, n: int, options: Any) -> Tensor | tuple[Tensor, Tensor]:
         """`n` images in [-1, 1], shaped (n, channels, size, size); with their classes where it knows them."""
@@ -147,7 +151,7 @@ class Variant(nn.Module, ABC):
 
     def latents(self, n: int, options: Any) -> Tensor:
         """Noise to sample from, as `--truncation` and `--interpolate` ask."""
-        return gaussian(self.noise, n, options)
+        return gaussian(self.noise, n, options, self.coded)
 
     def compare(self, score: Callable[..., Tensor], real: tuple[Any, ...], fake: tuple[Any, ...]) -> list[Tensor]:
         """score(*real) and score(*fake), in one pass: on small networks two take a fifth longer.

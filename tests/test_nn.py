@@ -98,13 +98,12 @@ def test_d_sees_real_and_drawn_pictures_moved_by_as_many_pixels_as_asked() -> No
 def test_a_code_takes_each_value_equally_often_and_leaves_the_rest_of_the_noise(limit: float) -> None:
     torch.manual_seed(0)
     z = truncated(lambda n: torch.randn(n, 8), 4_000, limit)
-    (layer,) = coded(5, 3.0)
-    x = layer(z)
+    x = coded(z, 5, 3.0)
     assert torch.equal(x[:, 5:], z[:, 5:])
     assert torch.equal(x[:, :5].argmax(1), z[:, :5].argmax(1))
     assert torch.equal(x[:, :5].sort(1).values, torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0]).expand(4_000, 5))
     assert ((x[:, :5] > 0).double().mean(0) - 1 / 5).abs().max() < 0.03
-    assert coded(0, 3.0) == []
+    assert coded(z, 0, 3.0) is z
 
 
 def test_a_generator_with_a_code_draws_as_many_pictures_as_it_has_values_where_noise_is_not_heard() -> None:
@@ -112,6 +111,9 @@ def test_a_generator_with_a_code_draws_as_many_pictures_as_it_has_values_where_n
     options = GAN.Options(z=2, codes=3, loud=1.0, g_layers="4", d_layers="4", batch_norm=0)
     game = GAN(options, DataSpec(1, 8))
     with torch.no_grad():
-        game.generator[1].weight[:, 3:] = 0  # the columns of the noise
+        game.generator[0].weight[:, 3:] = 0  # the columns of the noise
         drawn = game.sample(50, GAN.SampleOptions())
     assert isinstance(drawn, Tensor) and len(drawn.unique(dim=0)) == 3
+    torch.manual_seed(2)
+    walked = game.sample(5, GAN.SampleOptions(interpolate=True))
+    assert isinstance(walked, Tensor) and len(walked.unique(dim=0)) == 5  # the code is walked, not jumped

@@ -367,7 +367,7 @@ def test_a_walk_keeps_the_norm_and_ends_where_it_should() -> None:
     assert torch.allclose(path[[0, -1]], ends)
     angles = torch.acos((path[1:] * path[:-1]).sum(1))
     assert torch.allclose(angles, angles.mean().expand(8))  # steps of one length
-    z = gaussian(lambda n: torch.randn(n, 64), 7, NoiseOptions(interpolate=True))
+    z = gaussian(lambda n: torch.randn(n, 64), 7, NoiseOptions(interpolate=True), lambda z: z)
     assert z.shape == (7, 64)
     assert z.norm(dim=1).min() > 0.9 * z[[0, -1]].norm(dim=1).min()
 

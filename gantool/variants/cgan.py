@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from typer import Option
 
-from gantool.api import USAGE, Batch, DataSpec, NoiseOptions, Recipe, UserError, coded, downwards, upwards
+from gantool.api import USAGE, Batch, DataSpec, NoiseOptions, Recipe, UserError, downwards, upwards
 from gantool.variants.gan import GAN
 
 
@@ -50,12 +50,11 @@ class CGAN(GAN):
         if o.networks == "mlp":
             g, d = super().networks()
             return Told(g, k), Told(d, k)
-        generator = nn.Sequential(*coded(o.codes, o.loud), upwards(self.numbers + k, o.width, self.data))
-        return Told(generator, k), Projected(o.width, o.leak, self.data)
+        return Told(upwards(self.numbers + k, o.width, self.data), k), Projected(o.width, o.leak, self.data)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch
-        return self.generator(self.noise(len(x)), y)  # type: ignore[no-any-return]
+        return self.generator(self.coded(self.noise(len(x))), y)  # type: ignore[no-any-return]
 
     def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y)  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import USAGE, DataSpec, Recipe, UserError, coded, sides
+from gantool.api import USAGE, DataSpec, Recipe, UserError, sides
 from gantool.variants.gan import Game
 
 
@@ -29,6 +29,7 @@ class DCGAN(Game):
         d_lr: float | None = 2e-3
         r1: float = 0.2
         shift: int = 1
+        codes: int = 200
         width: Annotated[int, Option(min=1, help="Channels of G's finest map.")] = 12
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest map.")] = 16
         growth: Annotated[int, Option(min=1, max=8, help="Times more at each coarser map; in the paper 2.")] = 4
@@ -46,8 +47,8 @@ class DCGAN(Game):
 
     def upwards(self) -> nn.Module:
         *finer, coarsest = zip(self.sides[1:], self.widths(self.options.width), strict=True)
-        (side, c), code = coarsest, coded(self.options.codes, self.options.loud)
-        layers = [*code, nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.numbers, c, side, bias=False)]
+        side, c = coarsest
+        layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.numbers, c, side, bias=False)]
         for side, fine in reversed(finer):
             layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, fine, 4, 2, 1, side % 2, bias=False)]
             c = fine

@@ -75,6 +75,9 @@ class Game(Variant):
         uniform = self.options.noise == "uniform"
         return self.drawn(torch.rand, n, self.numbers) * 2 - 1 if uniform else self.drawn(torch.randn, n, self.numbers)
 
+    def coded(self, z: Tensor) -> Tensor:
+        return coded(z, self.options.codes, self.options.loud)
+
 
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
@@ -99,5 +102,5 @@ class GAN(Game):
         pixels, plain = torch.Size(shape).numel(), o.batch_norm == 0
         g, d = [self.numbers + self.inputs, *layers(o.g_layers), pixels], [pixels + self.inputs, *layers(o.d_layers), 1]
         normed = mlp(g, o.leak, lambda n: nn.Identity() if plain else nn.BatchNorm1d(n, momentum=o.batch_norm))
-        generator = nn.Sequential(*coded(o.codes, o.loud), *normed, nn.Tanh(), nn.Unflatten(1, shape))
+        generator = nn.Sequential(*normed, nn.Tanh(), nn.Unflatten(1, shape))
         return generator, nn.Sequential(nn.Flatten(), *mlp(d, o.leak, lambda n: nn.Dropout(o.dropout)), nn.Flatten(0))
