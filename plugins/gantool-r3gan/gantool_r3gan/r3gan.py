@@ -1,0 +1,124 @@
+"""R3GAN: pairs of real and generated, compared; two gradient penalties, and no tricks.
+
+Paper: Huang et al., 2024, https://arxiv.org/abs/2501.05441
+Task: pictures from noise, or of a class; points in the plane
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from gantool import api
+from gantool.api import USAGE, Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, UserError, Variant
+from torch import Tensor
+from torch.nn.functional import softplus
+from typer import Option
+
+from gantool_r3gan import measures, networks, points
+
+CLOUD = 1_000  # points in a picture of them
+
+
+class R3GAN(Variant):
+    """D minimises E f(D(G(z)) - D(x)) + gamma/2 (R1 + R2), and G minimises E f(D(x) - D(G(z))), with f = softplus.
+
+    R1 is D's squared slope at real pictures, R2 at generated ones; both are taken at every step.
+    """
+
+    recipe = Recipe(data="grid25", steps=8_000, batch_size=128, average_images=20_000)
+    eager = ("discriminator",)  # the penalties differentiate it twice
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        lr: float = 1e-3
+        decay: float = 2e-4
+        beta1: float = 0.0
+        beta2: float = 0.99
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
+        pairing: Annotated[bool, Option(help="D compares real with generated; else it judges each, as a GAN's.")] = True
+        r1: Annotated[float, Option(min=0, help="Weight of D's squared slope at real data (the paper's gamma).")] = 0.1
+        r2: Annotated[float, Option(min=0, help="Of that at generated data; the paper's are equal.")] = 0.1
+        conditional: Annotated[bool, Option("--conditional", help="Tell both networks the class.")] = False
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; for points, units / 8.")] = 16
+        blocks: Annotated[int, Option(min=0, max=16, help="Residual blocks at each side of the maps.")] = 1
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions):
+        label: Annotated[
+            str | None,
+            Option("--label", "--digit", help="With --conditional: class to draw.", show_default="all in turn"),
+        ] = None
+
+    @classmethod
+    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+        return api.open_data(recipe, train, of=points.Points if recipe.data in points.NAMES else api.Pictures)
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        o, k = options, len(data.classes) if options.conditional else 0
+        if o.conditional and k < 2:
+            raise UserError("--conditional needs classes; these data have none.", "Make a sub-folder for each.", USAGE)
+        self.generator = networks.generator(o.z + k, o.width, o.blocks, data)
+        self.discriminator = networks.discriminator(o.width, o.blocks, k, data)
+
+    def fake(self, batch: Batch) -> Tensor:
+        x, y = batch
+        return self.draw(self.noise(len(x)), y)
+
+    def draw(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        y = y if self.options.conditional else None
+        return self.generator(networks.told(z, y, len(self.data.classes)))  # type: ignore[no-any-return]
+
+    def d_loss(self, batch: Batch) -> Loss:
+        (x, y, fake), o = batch, self.options
+        both = torch.cat([x, fake]).requires_grad_()
+        scores = self.discriminator(both, torch.cat([y, y]))
+        on_x, on_fake = scores.chunk(2)
+        self.log(**{"D right": (on_x > on_fake).float().mean()})
+        if o.pairing:
+            loss = {"pairs": softplus(on_fake - on_x).mean()}
+        else:
+            loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}
+        if o.r1 or o.r2:
+            (slope,) = torch.autograd.grad(scores.sum(), both, create_graph=True)
+            r1, r2 = slope.square().flatten(1).sum(1).chunk(2)
+            loss |= {"r1": o.r1 / 2 * r1.mean(), "r2": o.r2 / 2 * r2.mean()}
+        return loss
+
+    def g_loss(self, batch: Batch) -> Loss:
+        x, y, fake = batch
+        on_fake = self.discriminator(fake, y)
+        if not self.options.pairing:
+            return softplus(-on_fake).mean()
+        with torch.no_grad():
+            on_x = self.discriminator(x, y)
+        return softplus(on_x - on_fake).mean()
+
+    def sample(self, n: int, options: Any) -> Tensor | tuple[Tensor, Tensor]:
+        """Of points, each picture is of a thousand."""
+        if not self.options.conditional:
+            if options.label is not None:
+                raise UserError(
+                    "This model knows no classes.", "Leave out --label, or train with --conditional.", USAGE
+                )
+            if networks.of_points(self.data):
+                return self.clouds(n, options)
+            return self.draw(self.latents(n, options))
+        turn = torch.arange(n, device=self.device) % len(self.data.classes)
+        y = turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+        return self.draw(self.latents(n, options), y), y
+
+    def clouds(self, n: int, options: Any) -> Tensor:
+        return points.scatter(self.draw(self.latents(n * CLOUD, options)).view(n, CLOUD, 2))
+
+    def sheet(self, options: Any) -> tuple[int, int] | None:
+        return (1, 1) if networks.of_points(self.data) else None
+
+    def preview(self, batch: Batch) -> Tensor:
+        """Of points, real ones on the left."""
+        if networks.of_points(self.data):
+            return torch.stack([points.scatter(batch[0].unsqueeze(0)), self.clouds(1, self.SampleOptions())], 1)
+        return super().preview(batch)
+
+    def measure(self, held: Data) -> dict[str, float]:
+        return measures.measured(self, held)
