@@ -19,7 +19,7 @@ from typer import Option
 from gantool_translate.made import Worlds
 from gantool_translate.networks import patchgan, resnet
 from gantool_translate.pool import Pool
-from gantool_translate.scores import PART
+from gantool_translate.scores import PART, spread
 from gantool_translate.unpaired import Unpaired, open_unpaired
 
 
@@ -109,7 +109,7 @@ class CycleGAN(Variant):
             return {}
         found, drawn = [], []
         for x, there, back in ((held.a, self.g, self.f), (held.b, self.f, self.g)):
-            parts = torch.arange(len(x)).split(PART)
+            parts = torch.split(spread(len(x)), PART)
             real = [api.as_floats(x.batch(part, torch.Generator()), self.device)[0] for part in parts]
             out = [there(part) for part in real]
             found.append(float(torch.cat([(back(o) - r).abs() for o, r in zip(out, real, strict=True)]).mean()))

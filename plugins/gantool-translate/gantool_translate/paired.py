@@ -49,26 +49,22 @@ def open_pairs(recipe: Recipe, train: bool) -> Paired:
     if not any((root / name).is_dir() for name in ("A", "B", "trainA", "trainB")) and root.is_dir():
         parts = [root / name for name in (["train"] if train else ["test", "train"])]
         return open_halves(next((part for part in parts if part.is_dir()), root), recipe)
-    folders = two_folders(root, train)
-    a, b = (names(folder) for folder in folders)
-    for here, lone in zip(folders, (a - b, b - a), strict=True):
-        if lone:
-            raise UserError(
-                f"{len(lone)} pictures of {here} have no partner, the first {min(lone)}.",
-                "A picture and its partner have the same name, one in A/ and one in B/.",
-                USAGE,
-            )
-    found = open_two(folders, recipe)
-    for here, pictures in zip(folders, found, strict=True):
-        if len(pictures) != len(a):  # one that was left out would shift all that follow
-            why = next(iter(pictures.notes), "Two have the same name.")
-            raise UserError(f"Not every picture of {here} has one partner: {why}", "Take it out of A/ and B/.", USAGE)
-    return Paired(*found)
+    a, b = open_two(two_folders(root, train), recipe)
+    check_partners(a, b)
+    return Paired(a, b)
 
 
-def names(folder: Path) -> set[str]:
-    """Of its pictures, as paths in it, without what says their format."""
-    return {f.with_suffix("").as_posix() for f in files(folder)}
+def check_partners(a: Pictures, b: Pictures) -> None:
+    """Raise UserError unless the pictures of both are called alike: one that is not would shift all that follow."""
+    names, others = ([Path(name).with_suffix("").as_posix() for name in x.names] for x in (a, b))
+    if names == others and len({*names}) == len(names):
+        return
+    lone = sorted({*names} ^ {*others})
+    what, notes = "Two pictures have one name.", list[str]()
+    if lone:
+        what, notes = f"{len(lone)} pictures have no partner, the first {lone[0]}.", [*a.notes, *b.notes]
+    hint = "A picture and its partner have the same name, one in A/ and one in B/."
+    raise UserError(" ".join([what, *(note for note in notes if note.startswith("left out"))]), hint, USAGE)
 
 
 def files(folder: Path) -> list[Path]:

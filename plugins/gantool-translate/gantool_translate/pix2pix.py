@@ -19,7 +19,7 @@ from typer import Option
 from gantool_translate.made import DIGITS, HUES
 from gantool_translate.networks import UNet, patchgan
 from gantool_translate.paired import Paired, open_pairs
-from gantool_translate.scores import PART, nearest_tint, psnr, share
+from gantool_translate.scores import PART, nearest_tint, psnr, share, spread
 
 
 class Pix2Pix(Variant):
@@ -57,7 +57,8 @@ class Pix2Pix(Variant):
         super().__init__(options, data)
         o, least = options, max(1 << options.depth, 4 << options.d_layers)
         if data.size % (1 << o.depth) or data.size < least:
-            raise UserError(f"pix2pix of depth {o.depth} needs a size of N x {1 << o.depth}.", f"--size {least}", USAGE)
+            fits = f"pix2pix of depth {o.depth} needs a size of N x {1 << o.depth}, at least {least}."
+            raise UserError(fits, f"--size {least}", USAGE)
         self.g = UNet(data.channels, o.width, o.depth, o.noise)
         self.d = patchgan(2 * data.channels, o.d_width, o.d_layers)
 
@@ -81,7 +82,7 @@ class Pix2Pix(Variant):
     def d_loss(self, batch: Batch) -> Loss:
         """Halved, so that D learns no faster than G (section 3.3)."""
         x, y, fake = batch
-        on_y, on_fake = self.opinions(x, y), self.opinions(x, fake)
+        on_y, on_fake = self.opinions(torch.cat([x, x]), torch.cat([y, fake])).chunk(2)
         self.log(**{"D right": torch.cat([on_y > 0, on_fake < 0]).float().mean()})
         return {"real": softplus(-on_y).mean() / 2, "fake": softplus(on_fake).mean() / 2}
 
@@ -108,13 +109,14 @@ class Pix2Pix(Variant):
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """Against the truth; of digits in crayon also what is read in them, and whether they have their colours."""
-        pairs = [held.batch(part, torch.Generator()) for part in torch.arange(len(held)).split(PART)]
+        index = spread(len(held))
+        pairs = [held.batch(part, torch.Generator()) for part in torch.split(index, PART)]
         pairs = [self.pair(api.as_floats(pair, self.device)) for pair in pairs]
         y, out = torch.cat([y for _, y in pairs]), torch.cat([self.g(x) for x, _ in pairs])
         found = {"psnr": psnr(out, y), "l1": float((out - y).abs().mean())}
         if isinstance(held, Paired) and held.b.spec.classes == DIGITS and self.options.direction == "a2b":
             seen, truth = (api.judged_digits(p.amax(1, keepdim=True)) for p in (out, y))
-            labels = held.b.labels.to(self.device)
+            labels = held.b.labels[index].to(self.device)
             right = [share(p.argmax(1) == labels) for _, p in (seen, truth)]
             found |= {"digit_kept": right[0] / right[1], "distance": api.frechet(seen[0].cpu(), truth[0].cpu())}
             found["colour"] = share(nearest_tint(out, HUES) == labels)

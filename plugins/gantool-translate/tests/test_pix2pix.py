@@ -102,9 +102,9 @@ def test_unet_is_as_large_as_the_paper_s() -> None:
     inputs = (3, *down[:-1], 512, *(2 * w for w in (512, 512, 512, 512, 256, 128, 64)))
     count = sum(16 * a * b + b for a, b in zip(inputs, down + up, strict=True))
     count += sum(2 * w for w in down[1:-1] + up[:-1])
-    g = UNet(3, 64, 8, 0.5)
-    assert sum(p.numel() for p in g.parameters()) == count
-    with torch.no_grad():
+    with torch.device("meta"):
+        g = UNet(3, 64, 8, 0.5)
+        assert sum(p.numel() for p in g.parameters()) == count
         assert g(torch.rand(1, 3, 256, 256)).shape == (1, 3, 256, 256)
 
 
@@ -175,7 +175,7 @@ def test_a_picture_without_partner_is_named(folder: Path, capsys: pytest.Capture
 
 def test_a_bad_picture_shifts_no_pair(folder: Path) -> None:
     (folder / "B" / "a.png").write_bytes(b"none")
-    with pytest.raises(UserError, match=r"a\.png") as error:
+    with pytest.raises(UserError, match=r"no partner, the first a\..*left out 1.*a\.png") as error:
         Pix2Pix.dataset(Recipe(data=str(folder), size=16))
     assert error.value.code == USAGE
 
@@ -183,7 +183,7 @@ def test_a_bad_picture_shifts_no_pair(folder: Path) -> None:
 def test_two_of_one_name_are_refused(folder: Path) -> None:
     for name in "AB":
         Image.new("RGB", (16, 16)).save(folder / name / "a.bmp")
-    with pytest.raises(UserError, match="same name"):
+    with pytest.raises(UserError, match="one name"):
         Pix2Pix.dataset(Recipe(data=str(folder), size=16))
 
 

@@ -205,9 +205,9 @@ def test_the_model_file_alone_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sorted(p.name for p in Path(to).iterdir()) == ["one.png", "two.png"]
     assert Path("blue/one.png").read_bytes() == Path("2/one.png").read_bytes() != Path("red/one.png").read_bytes()
     capsys.readouterr()
-    assert run([*sample, "--to", "gren", "--out", "none"]) == USAGE
+    assert run([*sample, "--to", "gren", "--out", "none.png"]) == USAGE
     said = capsys.readouterr().err
-    assert "green" in said and "red, green, blue" in said and not Path("none").exists()
+    assert "green" in said and "red, green, blue" in said and not Path("none.png").exists()
 
 
 def test_preset(folder: Path) -> None:
