@@ -23,7 +23,8 @@ def opened(recipe: Recipe) -> Captions:
     notes = list(pictures.notes)
     if (root / LINES).is_file():
         found = from_lines(inside(root, LINES))
-        if strange := [name for name in found if name not in set(pictures.names)]:
+        here = set(pictures.names)
+        if strange := [name for name in found if name not in here]:
             few = f"{LINES} names {len(strange)} files that are no usable picture here, the first {strange[0]!r}."
             notes.append(few)
     else:
@@ -37,6 +38,8 @@ def opened(recipe: Recipe) -> Captions:
         notes.append(f"left out {len(lacking)} pictures without a caption, the first {lacking[0]!r}.")
     count = torch.tensor([len(texts) for texts in said])
     data = Captions(pictures, [text for texts in said for text in texts], count.cumsum(0) - count, count)
+    if (words := len({word for text in data.texts for word in spelled(text)})) > len(data.spec.words):
+        notes.append(f"captions have {words:,} words, of which the {len(data.spec.words):,} commonest are read.")
     data.notes = tuple(notes)
     return data
 

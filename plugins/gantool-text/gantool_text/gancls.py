@@ -85,7 +85,9 @@ class GANCLS(Variant):
         return self.draw(self.noise(len(t)), t)
 
     def draw(self, z: Tensor, t: Tensor) -> Tensor:
-        return self.generator(z, self.encoder(t).detach())  # type: ignore[no-any-return]  # D teaches the encoder
+        with torch.no_grad():  # D teaches the encoder
+            phi = self.encoder(t)
+        return self.generator(z, phi)  # type: ignore[no-any-return]
 
     def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         """D's logit of pictures and captions."""
@@ -105,10 +107,10 @@ class GANCLS(Variant):
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, t, other, fake), D = batch, self.discriminator
-        phi, phi_other = self.encoder(torch.cat([t, other])).detach().chunk(2)
+        phi = self.encoder(t).detach()
         loss = {"fool": softplus(-D(D.maps(fake), phi)).mean()}
         if self.options.between:
-            halfway = (phi + phi_other) / 2  # the paper's beta is .5
+            halfway = (phi + self.encoder(other).detach()) / 2  # the paper's beta is .5
             x = self.generator(self.noise(len(t)), halfway)
             loss["between"] = self.options.between * softplus(-D(D.maps(x), halfway)).mean()
         return loss

@@ -184,6 +184,13 @@ def test_pictures_without_captions_are_counted_and_named(pictures: Folder) -> No
     assert data.notes == ("left out 2 pictures without a caption, the first 'blue.png'.",)
 
 
+def test_words_beyond_the_commonest_are_counted(pictures: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captions, "KNOWN", 2)
+    data = opened(lines(pictures("red.png"), {"file": "red.png", "caption": ["a red", "a red dot", "a spot"]}))
+    assert data.spec.words == ("a", "red")
+    assert data.notes == ("captions have 4 words, of which the 2 commonest are read.",)
+
+
 def test_names_do_not_leave_the_folder(pictures: Folder) -> None:
     root = pictures("red.png")
     Image.new("RGB", (8, 8), "white").save(root.parent / "secret.png")
