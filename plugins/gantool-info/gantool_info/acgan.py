@@ -32,10 +32,11 @@ class ACGAN(Variant):
         lr: float = 2e-3
         decay: float = 5e-4
         beta2: float = 0.99
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         naming: Annotated[float, Option(min=0, help="Weight of the class's likelihood, L_C.")] = 1.0
         r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
@@ -70,6 +71,7 @@ class ACGAN(Variant):
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
+        x, fake = (api.shifted(pictures, o.shift, self.drawn) for pictures in (x, fake))
         penalised = o.r1 > 0 and self.step % o.r1_every == 0
         seen, seen_fake = self.compare(self.discriminator, (x.requires_grad_(penalised),), (fake,))
         on_x, on_fake = self.head(seen), self.head(seen_fake)
@@ -82,9 +84,9 @@ class ACGAN(Variant):
         return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, on_x)} if penalised else loss
 
     def g_loss(self, batch: Batch) -> Loss:
-        _, y, fake = batch
-        seen = self.discriminator(fake)
-        return {"fool": softplus(-self.head(seen)).mean(), "class": self.options.naming * self.misnamed(seen, y)}
+        (_, y, fake), o = batch, self.options
+        seen = self.discriminator(api.shifted(fake, o.shift, self.drawn))
+        return {"fool": softplus(-self.head(seen)).mean(), "class": o.naming * self.misnamed(seen, y)}
 
     def misnamed(self, seen: Tensor, y: Tensor) -> Tensor:
         """-E[log P(y | x)], by what D's body saw of x."""
