@@ -28,20 +28,20 @@ class StarGAN(Variant):
     L_adv Wasserstein's under a gradient penalty (equation 8). Domains are the classes of the data.
     """
 
-    recipe = Recipe(data="tints", size=32, batch_size=16, steps=2_000, average_images=2_000)
+    recipe = Recipe(data="tints", size=32, batch_size=8, steps=1_200, average_images=2_000)
     averaged = ("g",)
     eager = ("body", "source")  # the penalty differentiates them twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
-        lr: float = 5e-4
+        lr: float = 1e-3
         d_steps: int = 2
         naming: Annotated[float, Option(min=0, help="Weight of the domain's likelihood (lambda_cls).")] = 1.0
         cycle: Annotated[float, Option(min=0, help="Weight of coming back to what was (lambda_rec).")] = 10.0
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (lambda_gp).")] = 10.0
-        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 12
         halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g; in the paper 2.")] = 1
-        blocks: Annotated[int, Option(min=0, help="Residual blocks in g.")] = 2
+        blocks: Annotated[int, Option(min=0, help="Residual blocks in g.")] = 1
         d_layers: Annotated[int, Option(min=1, max=8, help="Halvings in D; in the paper 6.")] = 3
         anneal: Annotated[
             bool, Option("--anneal", help="Step size falls to 0 over the second half of the run, as in the paper.")

@@ -254,7 +254,7 @@ def test_scores_tell_right_from_wrong() -> None:
     right = found(variant, data)
     assert right == pytest.approx({"psnr": 100, "l1": 0, "digit_kept": 1, "distance": 0, "colour": 1}, abs=1e-6)
     other = found(variant, data, lambda y: y.roll(100, 0))  # each of the next class
-    assert other["digit_kept"] < 0.05 and other["colour"] == 0 and other["psnr"] < 12
+    assert other["digit_kept"] < 0.05 and other["colour"] == 0 and other["psnr"] < 15
     assert other["distance"] == pytest.approx(0, abs=1e-6)  # which is why it never stands alone
     blurred = found(variant, data, lambda y: torch.nn.functional.avg_pool2d(y, 5, 1, 2))
     assert blurred["distance"] > 0.1 and blurred["psnr"] < 25
@@ -297,9 +297,8 @@ def test_the_model_file_alone_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_preset(folder: Path) -> None:
-    assert (
-        run(["train", "pix2pix", "--preset", "paper", "--data", "pairs", "--steps", "1", "--out", "run", *FLAGS]) == 0
-    )
+    command = ["train", "pix2pix", "--preset", "paper", "--data", "pairs", "--d-layers", "1", "--steps", "1"]
+    assert run([*command, "--out", "run", *FLAGS]) == 0
     config = Path("run/config.yaml").read_text()
     assert "noise: 0.5" in config and "lr: 0.0002" in config and "l1: 100" in config and "flip: true" in config
 
