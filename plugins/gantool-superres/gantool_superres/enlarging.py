@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import torch
+from gantool.api import USAGE, UserError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 FACTOR = 4
+LARGEST = 400_000_000  # pixels that a picture may come to
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -41,6 +43,14 @@ def enlarged(network: Callable[[Tensor], Tensor], channels: int, x: Tensor) -> T
     else:
         large = luma(network(seen.expand(-1, 3, -1, -1)))
     return torch.cat([large, bicubic(alpha)] if alpha.shape[1] else [large], 1).clamp(-1, 1)
+
+
+def of_any_size(enlarge: Callable[[Tensor], Tensor], x: Tensor, side: int, overlap: int) -> Tensor:
+    """enlarge(x), where x is larger than a tile in tiles; what no file would hold is refused."""
+    h, w = x.shape[2:]
+    if FACTOR**2 * h * w > LARGEST:
+        raise UserError(f"{w} x {h} pixels are too many to be {FACTOR**2} times as many.", "Cut it up first.", USAGE)
+    return enlarge(x) if max(h, w) <= side else tiled(enlarge, x, side, overlap)
 
 
 def tiled(enlarge: Callable[[Tensor], Tensor], x: Tensor, side: int, overlap: int) -> Tensor:

@@ -10,13 +10,14 @@ def normed(channels: int, norm: bool) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels)] if norm else []
 
 
-class Residual(nn.Sequential):
+class Residual(nn.Module):
     def __init__(self, width: int, norm: bool) -> None:
+        super().__init__()
         first = nn.Conv2d(width, width, 3, 1, 1), *normed(width, norm), nn.PReLU()
-        super().__init__(*first, nn.Conv2d(width, width, 3, 1, 1), *normed(width, norm))
+        self.change = nn.Sequential(*first, nn.Conv2d(width, width, 3, 1, 1), *normed(width, norm))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + super().forward(x)
+        return x + self.change(x)  # type: ignore[no-any-return]
 
 
 class SRResNet(nn.Module):

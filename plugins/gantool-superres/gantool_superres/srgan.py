@@ -19,10 +19,11 @@ from typer import Option
 
 from gantool_superres import data as pairs
 from gantool_superres import measures, perceptual
-from gantool_superres.enlarging import bicubic, enlarged, nearest, tiled
+from gantool_superres.enlarging import bicubic, enlarged, nearest, of_any_size
 from gantool_superres.networks import SRResNet, discriminator, follow, reach
 
-LARGEST = 400_000_000  # pixels that a picture may come to
+Who = Literal["auto", "vgg19", "digits", "random"]
+Side = Literal[3, 5, 7, 9]
 
 
 class SRGAN(Variant):
@@ -44,18 +45,13 @@ class SRGAN(Variant):
             float | None, Option(min=0, max=100, help="Step size of G and D in the game.", show_default="as --lr")
         ] = 5e-4
         drop: Annotated[int, Option(min=0, help="Steps of the game until steps are a tenth; 0: never.")] = 0
-        perceptual: Annotated[
-            Literal["auto", "vgg19", "digits", "random"],
-            Option(help="Who compares content; auto: VGG19 if its weights are there."),
-        ] = "auto"
+        perceptual: Annotated[Who, Option(help="Who compares content; auto: VGG19 if its weights are there.")] = "auto"
         content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 1.0
         pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 1.0
         adversarial: Annotated[float, Option(min=0, help="Weight of D's opinion for G.")] = 1e-2
         width: Annotated[int, Option(min=1, help="Channels of G's maps.")] = 24
         blocks: Annotated[int, Option(min=0, help="Residual blocks in G (the paper's B).")] = 4
-        ends: Annotated[
-            Literal[3, 5, 7, 9], Option(help="Side of the kernels of G's first and last convolution; the paper's is 9.")
-        ] = 5
+        ends: Annotated[Side, Option(help="Side of G's first and last kernels; the paper's is 9.")] = 5
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps; doubled at each coarser one.")] = 16
         norm: Annotated[bool, Option("--norm", help="Batch norm in G and D, as in the paper.")] = False
         skip: Annotated[bool, Option("--skip/--no-skip", help="G draws what bicubic enlargement lacks.")] = True
@@ -74,6 +70,7 @@ class SRGAN(Variant):
 
     eyes: Tensor  # who compares content, a number of perceptual.KINDS and one; 0 until the game begins
     see: perceptual.Features | None
+    kind: str
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
@@ -83,7 +80,7 @@ class SRGAN(Variant):
         self.srresnet, self.generator = (SRResNet(c, o.width, o.blocks, o.ends, o.norm, o.skip) for _ in "12")
         self.discriminator = discriminator(c, data.size, o.d_width, o.norm)
         self.register_buffer("eyes", torch.zeros((), dtype=torch.int64))
-        self.see, self.kind = None, options.perceptual
+        self.see, self.kind = None, ""
 
     def players(self) -> dict[str, Optimizer]:
         perceptual.chosen(self.options.perceptual, self.data)  # what is missing shows now
@@ -115,7 +112,8 @@ class SRGAN(Variant):
         """Each stage by its own steps."""
         o, game = self.options, self.step - self.options.pretrain
         dropped = 0 < o.drop <= game
-        return (0.1 if dropped else 1) / (1 + o.decay * (game if game >= 0 else self.step))
+        done = game if game >= 0 else self.step
+        return (0.1 if dropped else 1.0) / (1 + float(o.decay) * done)
 
     def mse(self, batch: Batch) -> Loss:
         large, small = batch
@@ -142,13 +140,8 @@ class SRGAN(Variant):
         return x.clamp(-1, 1)
 
     def translate(self, x: Tensor, options: Any) -> Tensor:
-        h, w = x.shape[2:]
-        if 16 * h * w > LARGEST:
-            raise UserError(f"{w} x {h} pixels, four times as large, are too many.", "Cut the picture up first.", USAGE)
         enlarge = partial(enlarged, partial(self.draw, first=options.faithful), self.data.channels)
-        if max(h, w) <= options.tile:
-            return enlarge(x)
-        return tiled(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))
+        return of_any_size(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))
 
     def preview(self, batch: Batch) -> Tensor:
         """Enlarged by nothing, by bicubic interpolation, by G; and the truth."""
