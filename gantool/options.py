@@ -144,6 +144,15 @@ class NoiseOptions(SampleOptions):
 
 
 @dataclass(kw_only=True)
+class LabelOptions(NoiseOptions):
+    """For variants that are told what to draw; `Variant.asked` answers with the classes."""
+
+    label: Annotated[
+        str | None, Option("--label", "--digit", help="Class to draw, by name or number.", show_default="all in turn")
+    ] = None
+
+
+@dataclass(kw_only=True)
 class InputOptions(SampleOptions):
     """For variants that turn pictures into pictures."""
 

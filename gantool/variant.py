@@ -153,6 +153,11 @@ class Variant(nn.Module, ABC):
         """Noise to sample from, as `--truncation` and `--interpolate` ask."""
         return gaussian(self.noise, n, options, self.coded)
 
+    def asked(self, n: int, options: Any) -> Tensor:
+        """Classes to draw n samples of: that of `--label`, or all in turn."""
+        turn = torch.arange(n, device=self.device) % len(self.data.classes)
+        return turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+
     def compare(self, score: Callable[..., Tensor], real: tuple[Any, ...], fake: tuple[Any, ...]) -> list[Tensor]:
         """score(*real) and score(*fake), in one pass: on small networks two take a fifth longer.
 

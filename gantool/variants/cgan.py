@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from typer import Option
 
-from gantool.api import USAGE, Batch, DataSpec, NoiseOptions, Recipe, UserError, downwards, upwards
+from gantool.api import USAGE, Batch, DataSpec, LabelOptions, Recipe, UserError, downwards, upwards
 from gantool.variants.gan import GAN
 
 
@@ -33,11 +33,7 @@ class CGAN(GAN):
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map.")] = 16
 
     @dataclass(kw_only=True)
-    class SampleOptions(NoiseOptions):
-        label: Annotated[
-            str | None,
-            Option("--label", "--digit", help="Class to draw, by name or number.", show_default="all in turn"),
-        ] = None
+    class SampleOptions(LabelOptions): ...
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
@@ -67,8 +63,7 @@ class CGAN(GAN):
         return x[: len(x) // classes * classes].reshape(-1, classes, *x.shape[1:])
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
-        turn = torch.arange(n, device=self.device) % len(self.data.classes)
-        y = turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+        y = self.asked(n, options)
         return self.generator(self.latents(n, options), y), y
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, UserError, Variant
+from gantool.api import USAGE, Batch, Data, DataSpec, LabelOptions, Loss, Recipe, UserError, Variant
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
@@ -40,11 +40,7 @@ class ACGAN(Variant):
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
-    class SampleOptions(NoiseOptions):
-        label: Annotated[
-            str | None,
-            Option("--label", "--digit", help="Class to draw, by name or number.", show_default="all in turn"),
-        ] = None
+    class SampleOptions(LabelOptions): ...
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
@@ -93,8 +89,7 @@ class ACGAN(Variant):
         return cross_entropy(self.named(seen), y)
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
-        turn = torch.arange(n, device=self.device) % len(self.data.classes)
-        y = turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+        y = self.asked(n, options)
         return self.draw(self.latents(n, options), y), y
 
     def preview(self, batch: Batch) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 from gantool_info.acgan import ACGAN
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 4, "width": 2}
+SMALL: dict[str, Any] = {"z": 4, "width": 2, "shift": 0}
 FLAGS = ["--size", "8", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 DIGITS = tuple("0123456789")
 
