@@ -10,16 +10,23 @@ LEAK = 0.2
 
 
 class Block(nn.Module):
-    """x + f(x). The last weights of f begin at 0 (Zhang et al., 2019), so at first each block hands on what it gets."""
+    """x and more. The last weights begin at 0 (Zhang et al., 2019), so at first each block hands on what it gets."""
 
     def __init__(self, c: int) -> None:
         super().__init__()
-        last = nn.Conv2d(c, c, 1, bias=False)
-        nn.init.zeros_(last.weight)
-        self.f = nn.Sequential(nn.LeakyReLU(LEAK), nn.Conv2d(c, c, 3, 1, 1), nn.LeakyReLU(LEAK), last)
+        self.last = nn.Conv2d(c, c, 1, bias=False)
+        self.f = nn.Sequential(nn.LeakyReLU(LEAK), nn.Conv2d(c, c, 3, 1, 1), nn.LeakyReLU(LEAK))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.f(x)  # type: ignore[no-any-return]
+        return x + self.last(self.f(x))  # type: ignore[no-any-return]
+
+
+def start(layer: nn.Module) -> None:
+    """Weights that neither swell nor fade what goes through them (He et al., 2015), as nothing else evens it out."""
+    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_normal_(layer.weight, LEAK)
+    elif isinstance(layer, Block):  # after its parts
+        nn.init.zeros_(layer.last.weight)
 
 
 class Times(nn.Module):

@@ -25,13 +25,13 @@ class R3GAN(Variant):
     R1 is D's squared slope at real pictures, R2 at generated ones; both are taken at every step.
     """
 
-    recipe = Recipe(data="grid25", steps=8_000, batch_size=128, average_images=20_000)
+    recipe = Recipe(data="digit-pairs", steps=5_000, batch_size=32)
     eager = ("discriminator",)  # the penalties differentiate it twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
-        lr: float = 1e-3
-        decay: float = 2e-4
+        lr: float = 2e-3
+        decay: float = 5e-4
         beta1: float = 0.0
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
@@ -60,6 +60,7 @@ class R3GAN(Variant):
             raise UserError("--conditional needs classes; these data have none.", "Make a sub-folder for each.", USAGE)
         self.generator = networks.generator(o.z + k, o.width, o.blocks, data)
         self.discriminator = networks.discriminator(o.width, o.blocks, k, data)
+        self.apply(networks.start)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch

@@ -1,6 +1,8 @@
 """The variant keeps gantool's contract and the paper's equations."""
 
+import json
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -113,6 +115,23 @@ def test_the_critic_s_gap_is_what_theory_says(mu: float) -> None:
 def test_without_the_penalty_the_gap_grows_without_bound() -> None:
     gaps = [critic_of_gaussians(1.0, 0.0, steps)[0] for steps in (50, 200, 800)]
     assert gaps[0] > 10 * 1.05 and gaps[1] > 2 * gaps[0] and gaps[2] > 2 * gaps[1]
+
+
+@pytest.mark.slow
+def test_the_gap_falls_as_the_pictures_get_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a default training: the critic's gap as logged, and how far samples are from real digits to the judge."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "wgan-gp", "--out", "run", "--device", "cpu", "--quiet"]) == 0
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    probes = {line["step"]: line["probe"]["distance"] for line in lines if "probe" in line}
+    every = min(probes)
+    gaps = [
+        mean(line["distance"] for line in lines if "distance" in line and step - every < line["step"] <= step)
+        for step in probes
+    ]
+    assert len(gaps) >= 15
+    ranks = torch.stack([torch.tensor(x).argsort().argsort().double() for x in (gaps, [*probes.values()])])
+    assert torch.corrcoef(ranks)[0, 1] >= 0.7
 
 
 @pytest.mark.parametrize("slope", [0.5, 2.0])
