@@ -11,7 +11,7 @@ import torch
 from gantool import api
 from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import cross_entropy, softplus
 from torch.optim import Optimizer
 from typer import Option
 
@@ -27,8 +27,12 @@ SHOWN = (4, 6)  # rows and columns of a preview
 
 class GANCLS(Variant):
     """D is shown real pictures with right and with wrong captions, and generated ones (algorithm 1): it raises
-    log s_r + (log(1 - s_w) + log(1 - s_f)) / 2. G raises log s_f, and the same for what lies half-way between two
-    captions (GAN-INT, section 4.3).
+    log s_r + (log(1 - s_w) + log(1 - s_f)) / 2. G raises log s_f, and with --between the same for what lies half-way
+    between two captions (GAN-INT, section 4.3).
+
+    Two additions, which `--preset paper` is without. D's score has the product of features of picture and caption
+    (Miyato and Koyama, 2018). And in both turns these features must tell a picture's caption from all others of the
+    batch: so the paper taught its encoder beforehand (equation 2), and few wrong captions differ in the digit alone.
     """
 
     recipe = Recipe(data="captions", steps=6_000, batch_size=32, average_images=5_000)
@@ -45,6 +49,7 @@ class GANCLS(Variant):
         features: Annotated[int, Option(min=1, help="Numbers that the encoder makes of a caption.")] = 64
         told: Annotated[int, Option(min=1, help="Numbers that G and D make of these.")] = 64
         between: Annotated[float, Option(min=0, help="Weight of captions half-way between two (GAN-INT).")] = 0.0
+        match: Annotated[float, Option(min=0, help="Weight of telling a batch's captions apart, in both turns.")] = 1.0
         projection: Annotated[bool, Option(help="D also multiplies features of picture and caption.")] = True
         r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
@@ -103,17 +108,26 @@ class GANCLS(Variant):
         s_r, s_w, s_f = self.discriminator(*pairs).chunk(3)
         self.log(**{"D right": torch.cat([s_r > 0, s_f < 0]).float().mean(), "matching": (s_r > s_w).float().mean()})
         loss = {"real": softplus(-s_r).mean(), "wrong": softplus(s_w).mean() / 2, "fake": softplus(s_f).mean() / 2}
+        if o.match:
+            loss["match"] = o.match * self.mistaken(seen, right)
         return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, s_r)} if penalised else loss
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, t, other, fake), D = batch, self.discriminator
         phi = self.encoder(t).detach()
-        loss = {"fool": softplus(-D(D.maps(fake), phi)).mean()}
+        seen = D.maps(fake)
+        loss = {"fool": softplus(-D(seen, phi)).mean()}
+        if self.options.match:
+            loss["match"] = self.options.match * self.mistaken(seen, phi)
         if self.options.between:
             halfway = (phi + self.encoder(other).detach()) / 2  # the paper's beta is .5
             x = self.generator(self.noise(len(t)), halfway)
             loss["between"] = self.options.between * softplus(-D(D.maps(x), halfway)).mean()
         return loss
+
+    def mistaken(self, seen: Tensor, phi: Tensor) -> Tensor:
+        """-E[log P(t | x)], of the batch's captions: which one is this picture's?"""
+        return cross_entropy(self.discriminator.seen(seen) @ phi.T, torch.arange(len(phi), device=phi.device))
 
     def sample(self, n: int, options: Any) -> Tensor:
         known = self.kept[self.kept.any(1)] if self.kept.any() else self.kept[:1]

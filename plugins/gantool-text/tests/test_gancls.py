@@ -55,7 +55,7 @@ def test_contract(data: str) -> None:
 
 
 def test_contract_with_interpolated_captions_and_nothing_beyond_the_paper(data: str) -> None:
-    options = SMALL | {"between": 1.0, "r1": 0.0, "projection": False, "d_steps": 2}
+    options = SMALL | {"between": 1.0, "match": 0.0, "r1": 0.0, "projection": False, "d_steps": 2}
     check_variant(GANCLS, options=options, data=data, channels=1, size=12, flip=True)
 
 
@@ -71,8 +71,9 @@ def batch(n: int = 6) -> tuple[Tensor, Tensor, Tensor]:
     return torch.rand(n, 3, 8, 8) * 2 - 1, torch.randint(1, 6, (n, 4)), torch.randint(1, 6, (n, 3 + 1))
 
 
-def test_losses_are_algorithm_1(variant: GANCLS) -> None:
+def test_losses_are_algorithm_1() -> None:
     """As logarithms of probabilities."""
+    variant = made(match=0.0)
     x, t, other = batch()
     fake = variant.draw(torch.randn(6, 4), t)
     s_r, s_w, s_f = (variant.opinion(*pair).double().sigmoid() for pair in ((x, t), (x, other), (fake, t)))
@@ -83,6 +84,19 @@ def test_losses_are_algorithm_1(variant: GANCLS) -> None:
     torch.testing.assert_close(sum(d.values()).double(), -l_d)  # type: ignore[union-attr]
     assert g.keys() == {"fool"}
     torch.testing.assert_close(g["fool"].double(), -s_f.log().mean())
+
+
+def test_both_turns_tell_the_batch_s_captions_apart() -> None:
+    """-log P(t | x), of a softmax over the batch; what is real is matched in D's turn, what is drawn in G's."""
+    variant, x, t, other = made(match=0.5), *batch()
+    fake = variant.draw(torch.randn(6, 4), t)
+    phi, D = variant.encoder(t).double(), variant.discriminator
+    for seen, loss in (
+        (x, variant.d_loss((x, t, other, fake.detach()))), (fake, variant.g_loss((x, t, other, fake)))
+    ):  # fmt: skip
+        odds = (D.seen(D.maps(seen)).double() @ phi.T).exp()
+        own = (odds.diag() / odds.sum(1)).log().mean()
+        torch.testing.assert_close(loss["match"].double(), -0.5 * own)  # type: ignore[index, call-overload]
 
 
 def test_g_also_fools_d_half_way_between_captions() -> None:
@@ -297,8 +311,8 @@ def test_the_model_file_alone_draws_what_a_text_says(data: str, capsys: pytest.C
 def test_preset_is_the_paper_s(data: str) -> None:
     assert run(["train", "gan-cls", "--preset", "paper", "--data", data, "--steps", "1", "--out", "a", *FLAGS]) == 0
     config = Path("a/config.yaml").read_text()
-    for line in ("lr: 0.0002", "between: 1", "projection: false", "r1: 0", "beta1: 0.5", "average_images: 0"):
-        assert line in config
+    wanted = ("lr: 0.0002", "beta1: 0.5", "between: 1", "match: 0", "projection: false", "r1: 0", "average_images: 0")
+    assert all(line in config for line in wanted)
 
 
 def test_resumed_run_is_the_same_run(data: str) -> None:
