@@ -26,19 +26,20 @@ from gantool_translate.unpaired import Unpaired, open_unpaired
 class CycleGAN(Variant):
     """G draws A as B, F draws B as A, and each must undo the other. Players: G moves both, D the two discriminators."""
 
-    recipe = Recipe(data="two-worlds", size=32, batch_size=4, steps=2_500, average_images=2_000)
+    recipe = Recipe(data="two-worlds", size=32, batch_size=4, steps=1_500, average_images=2_000)
     averaged = ("g", "f")
 
     @dataclass(kw_only=True)
     class Options(api.Options):
+        lr: float = 1e-3
         cycle: Annotated[float, Option(min=0, help="Weight of cycle consistency (the paper's lambda).")] = 10.0
         identity: Annotated[float, Option(min=0, help="Weight of g(b) = b and f(a) = a; keeps colours.")] = 0.0
         adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; 0: nobody asks for the other set.")] = (
             1.0
         )
-        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 12
         halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g and f; in the paper 2.")] = 1
-        blocks: Annotated[int, Option(min=0, help="Residual blocks in g and f.")] = 3
+        blocks: Annotated[int, Option(min=0, help="Residual blocks in g and f.")] = 2
         d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 1
         pool: Annotated[int, Option(min=0, help="Earlier fakes that D is shown again.")] = 50
         anneal: Annotated[
