@@ -102,10 +102,7 @@ def test_unet_is_as_large_as_the_paper_s() -> None:
     inputs = (3, *down[:-1], 512, *(2 * w for w in (512, 512, 512, 512, 256, 128, 64)))
     count = sum(16 * a * b + b for a, b in zip(inputs, down + up, strict=True))
     count += sum(2 * w for w in down[1:-1] + up[:-1])
-    with torch.device("meta"):
-        g = UNet(3, 64, 8, 0.5)
-        assert sum(p.numel() for p in g.parameters()) == count
-        assert g(torch.rand(1, 3, 256, 256)).shape == (1, 3, 256, 256)
+    assert sum(p.numel() for p in UNet(3, 64, 8, 0.5).parameters()) == count
 
 
 def test_each_map_meets_its_mirror() -> None:
