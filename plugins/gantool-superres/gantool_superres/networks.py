@@ -59,7 +59,11 @@ def discriminator(channels: int, size: int, width: int, norm: bool) -> nn.Sequen
             layers += [nn.Conv2d(c, 2 * c, 3, 1, 1), *normed(2 * c, norm), nn.LeakyReLU(0.2)]
             c *= 2
     judged = nn.Linear(c * side**2, 16 * width), nn.LeakyReLU(0.2), nn.Linear(16 * width, 1), nn.Flatten(0)
-    return nn.Sequential(*layers, nn.Flatten(), *judged)
+    network = nn.Sequential(*layers, nn.Flatten(), *judged)
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.Linear):  # as loud at the end as at the beginning (He et al., 2015)
+            nn.init.kaiming_normal_(layer.weight, 0.2)
+    return network
 
 
 def follow(network: nn.Module, leader: nn.Module) -> None:

@@ -39,16 +39,15 @@ class SRGAN(Variant):
     @dataclass(kw_only=True)
     class Options(api.Options):
         lr: float = 1e-3
-        beta1: float = 0.9
-        pretrain: Annotated[int, Option(min=0, help="Steps on squared error alone, before the game.")] = 1_500
-        game_lr: Annotated[
-            float | None, Option(min=0, max=100, help="Step size of G and D in the game.", show_default="as --lr")
-        ] = 5e-4
+        beta2: float = 0.99
+        pretrain: Annotated[int, Option(min=0, help="Steps on squared error alone, before the game.")] = 1_000
+        g_lr: Annotated[float, Option(min=0, max=100, help="Step size of G in the game.")] = 5e-4
+        d_lr: Annotated[float, Option(min=0, max=100, help="Step size of D.")] = 1e-3
         drop: Annotated[int, Option(min=0, help="Steps of the game until steps are a tenth; 0: never.")] = 0
         perceptual: Annotated[Who, Option(help="Who compares content; auto: VGG19 if its weights are there.")] = "auto"
         content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 1.0
-        pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 1.0
-        adversarial: Annotated[float, Option(min=0, help="Weight of D's opinion for G.")] = 1e-2
+        pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 0.1
+        adversarial: Annotated[float, Option(min=0, help="Weight of D's opinion for G.")] = 0.1
         width: Annotated[int, Option(min=1, help="Channels of G's maps.")] = 24
         blocks: Annotated[int, Option(min=0, help="Residual blocks in G (the paper's B).")] = 4
         ends: Annotated[Side, Option(help="Side of G's first and last kernels; the paper's is 9.")] = 5
@@ -59,9 +58,7 @@ class SRGAN(Variant):
     @dataclass(kw_only=True)
     class SampleOptions(InputOptions):
         natural = True
-        faithful: Annotated[
-            bool, Option("--faithful", help="By the first stage's network: nearer to each pixel, and softer.")
-        ] = False
+        faithful: Annotated[bool, Option("--faithful", help="By the first stage: nearer to pixels, softer.")] = False
         tile: Annotated[int, Option(min=16, max=4096, help="Side of the parts that large pictures are made in.")] = 128
 
     @classmethod
@@ -83,10 +80,12 @@ class SRGAN(Variant):
         self.see, self.kind = None, ""
 
     def players(self) -> dict[str, Optimizer]:
-        perceptual.chosen(self.options.perceptual, self.data)  # what is missing shows now
-        game = {"D": self.discriminator, "G": self.generator}
-        return {"SRResNet": self.optimizer(self.srresnet)} | {
-            name: self.optimizer(network, lr=self.options.game_lr) for name, network in game.items()
+        o = self.options
+        perceptual.chosen(o.perceptual, self.data)  # what is missing shows now
+        return {
+            "SRResNet": self.optimizer(self.srresnet),
+            "D": self.optimizer(self.discriminator, lr=o.d_lr),
+            "G": self.optimizer(self.generator, lr=o.g_lr),
         }
 
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
