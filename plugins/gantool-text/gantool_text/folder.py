@@ -67,11 +67,10 @@ def _parts(entry: Any) -> tuple[str | None, Sequence[str]]:
     if not isinstance(entry, Mapping):
         return None, []
     file, said = entry.get("file"), entry.get("caption")
-    said = [said] if isinstance(said, str) else said
-    in_words = isinstance(said, list) and all(isinstance(text, str) and spelled(text) for text in said)
-    if not isinstance(file, str) or not in_words:
+    texts: list[Any] = said if isinstance(said, list) else [said]
+    if not isinstance(file, str) or not all(isinstance(text, str) and spelled(text) for text in texts):
         return None, []
-    return file.replace("\\", "/").removeprefix("./"), said
+    return file.replace("\\", "/").removeprefix("./"), texts
 
 
 def beside(root: Path, names: Sequence[str]) -> dict[str, list[str]]:

@@ -38,7 +38,8 @@ class GANCLS(Variant):
     recipe = Recipe(data="captions", steps=6_000, batch_size=32, average_images=5_000)
     averaged = ("encoder", "generator", "discriminator")
     eager = ("encoder", "discriminator")
-    kept: Tensor
+    discriminator: Discriminator
+    kept: Tensor  # captions of training
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
