@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from gantool.api import Pictures, Recipe, open_data
+from gantool.api import USAGE, Pictures, Recipe, UserError, open_data
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -51,6 +51,8 @@ class Meant(Captions):
 
 def captions(recipe: Recipe, train: bool = True) -> Meant:
     """Coloured digits, 500 meanings, each in 54 ways of saying it; 50 meanings are held out."""
+    if recipe.flip:
+        raise UserError("These captions say left and right, and nobody reads a mirrored 3.", "Leave out --flip.", USAGE)
     pixels, meaning = drawn(train)
     said = [list(ways(*MEANINGS[m])) for m in range(len(MEANINGS))]
     each = len(said[0])

@@ -269,6 +269,11 @@ def test_another_size_is_refused() -> None:
         open_data(Recipe(data="captions", size=64), of=Captions)
 
 
+def test_mirrored_captions_are_refused() -> None:
+    with pytest.raises(UserError, match="left and right"):
+        open_data(Recipe(data="captions", flip=True), of=Captions)
+
+
 def test_plain_pictures_are_refused() -> None:
     with pytest.raises(UserError, match="holds pictures, not captions"):
         open_data(Recipe(data="digits"), of=Captions)
