@@ -60,8 +60,8 @@ def two_worlds(recipe: Recipe, train: bool = True) -> Data:
     white = in_colours(x, WHITE, BLACK)
     blue = in_colours(thick(x), INK, PAPER)
     a, b = (torch.arange(len(x)) % 2 == which for which in (0, 1))  # other digits, not the same ones
-    pairs = (pictures(p[keep], y[keep], recipe) for p, keep in ((white, a), (blue, b)))
-    return Worlds(*pairs, as_bytes(blue[a]), as_bytes(white[b]))
+    in_a, in_b = (pictures(p[keep], y[keep], recipe) for p, keep in ((white, a), (blue, b)))
+    return Worlds(in_a, in_b, as_bytes(blue[a]), as_bytes(white[b]))
 
 
 class Tints(Pictures):

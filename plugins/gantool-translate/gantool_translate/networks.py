@@ -22,8 +22,9 @@ class UNet(nn.Module):
             self.down.append(nn.Sequential(*before, nn.Conv2d(widths[i - 1] if i else channels, to, 4, 2, 1), *after))
         for i in reversed(range(depth)):
             wide = widths[i] * (1 if i == depth - 1 else 2)  # with the map it meets
-            to, after = (widths[i - 1], [nn.BatchNorm2d(widths[i - 1])]) if i else (channels, [nn.Tanh()])
-            self.up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(wide, to, 4, 2, 1), *after))
+            to = widths[i - 1] if i else channels
+            last = nn.BatchNorm2d(to) if i else nn.Tanh()
+            self.up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(wide, to, 4, 2, 1), last))
         self.apply(start)
 
     def forward(self, x: Tensor) -> Tensor:
