@@ -143,9 +143,10 @@ class SRGAN(Variant):
         return of_any_size(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))
 
     def preview(self, batch: Batch) -> Tensor:
-        """Enlarged by nothing, by bicubic interpolation, by G; and the truth."""
+        """As it came, enlarged by bicubic interpolation, by G; and the truth. Two to a row, where they are even."""
         large, small = (x[:16] for x in batch)
-        return torch.stack([nearest(small), bicubic(small).clamp(-1, 1), self.draw(small), large], 1)
+        shown = torch.stack([nearest(small), bicubic(small).clamp(-1, 1), self.draw(small), large], 1)
+        return shown.flatten(0, 1).view(-1, 4 if len(small) % 2 else 8, *large.shape[1:])
 
     def measure(self, held: Data) -> dict[str, float]:
         return measures.measured(self, held)

@@ -439,8 +439,9 @@ def test_the_model_file_alone_enlarges_any_picture(tmp_path: Path) -> None:
 def test_preview_shows_input_bicubic_output_and_truth() -> None:
     variant, (large, small) = made(), (torch.rand(20, 1, 16, 16), torch.rand(20, 1, 4, 4))
     with torch.no_grad():
-        shown = variant.preview((large, small))
-    assert shown.shape == (16, 4, 1, 16, 16)
+        shown, odd = variant.preview((large, small)), variant.preview((large[:5], small[:5]))
+    assert shown.shape == (8, 8, 1, 16, 16) and torch.equal(shown.view(16, 4, 1, 16, 16)[:5], odd)
+    shown = shown.view(16, 4, 1, 16, 16)
     assert torch.equal(shown[:, 0, :, ::4, ::4], small[:16]) and torch.equal(shown[:, 0, :, 3::4, 3::4], small[:16])
     torch.testing.assert_close(shown[:, 1], enlarging.bicubic(small[:16]).clamp(-1, 1))
     assert torch.equal(shown[:, 3], large[:16])
