@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gantool.api import Turn, Variant
+from gantool.api import Recipe, Turn, Variant
 from gantool.testing import check_variant
 from gantool.variants.cgan import CGAN
 from gantool.variants.dcgan import DCGAN
@@ -132,6 +132,19 @@ class Wordy(GAN):
 class Numberless(GAN):
     def measure(self, held: Any) -> Any:
         return {"pair": (1, 2)}
+
+
+class Patient(GAN):
+    """G is trained in the second half alone."""
+
+    recipe = Recipe(steps=40)
+
+    def turns(self, batches: Any) -> Any:
+        yield from (turn for turn in super().turns(batches) if turn.player == "D" or self.step >= 20)
+
+
+def test_a_player_may_come_in_late() -> None:
+    check_variant(Patient, NETS, size=8)
 
 
 @pytest.mark.parametrize(

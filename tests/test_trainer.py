@@ -22,6 +22,7 @@ from gantool.api import Data, DataSpec, Pictures, Recipe, Turn, Variant
 from gantool.averaging import REFRESH, Average
 from gantool.device import random_states, restore_random, seed_all
 from gantool.errors import UserError
+from gantool.measuring.monitor import Monitor
 from gantool.noise import gaussian, truncated, walk
 from gantool.observers import Gallery
 from gantool.options import NoiseOptions
@@ -640,8 +641,10 @@ def test_data_that_are_no_pictures_are_shown_as_the_variant_does(tmp_path: Path)
     trainer = Trainer(Drawn(Drawn.Options(**NETS), Gaussians.spec), Recipe(grid="3x1"), Gaussians(), CPU)
     run = Run.create("gan", None, tmp_path / "run")
     run.samples.mkdir()
-    gallery = Gallery(run, 1)
+    gallery, monitor = Gallery(run, 1), Monitor(run, 1, print)
     gallery.gantool_train_start(trainer)
+    monitor.gantool_train_start(trainer)
+    assert monitor.judge is None  # which looks at pictures
     assert not (run.samples / "real.png").exists()
     assert trainer.picture is not None and trainer.picture.shape == (4, 3 * 4 + 2 * 2, 1)
     trainer.step = 1

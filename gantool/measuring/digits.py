@@ -26,4 +26,5 @@ def judged_digits(x: Tensor) -> tuple[Tensor, Tensor]:
 def _judge(device: torch.device) -> "Judge":
     from gantool.measuring.judge import digits_judge
 
-    return digits_judge().requires_grad_(False).to(device)
+    with torch.inference_mode(False):  # it is kept, for losses too, whoever asks first
+        return digits_judge().requires_grad_(False).to(device)

@@ -44,8 +44,8 @@ class Monitor:
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
         variant, spec = trainer.variant, trainer.data.spec
-        if issubclass(variant.SampleOptions, InputOptions):
-            return  # it draws no samples: only gradients can be probed
+        if issubclass(variant.SampleOptions, InputOptions) or trainer.first_batch()[0].ndim != 4:
+            return  # it draws no samples, or learns from no pictures: only gradients can be probed
         self.judge = ready_judge(spec, trainer.recipe.data)
         count = min(SAMPLES, len(trainer.data))
         self.seen = Batches(trainer.data, count, trainer.recipe.seed, trainer.device).first()

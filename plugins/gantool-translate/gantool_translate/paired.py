@@ -68,8 +68,9 @@ def check_partners(a: Pictures, b: Pictures) -> None:
 
 
 def files(folder: Path) -> list[Path]:
-    """Its pictures, as paths in it."""
-    found = (f.relative_to(folder) for f in folder.rglob("*") if f.suffix.lower() in KINDS and f.is_file())
+    """Its pictures, as paths in it; a link out of it is none of them."""
+    inside, there = folder.resolve(), (f for f in folder.rglob("*") if f.suffix.lower() in KINDS and f.is_file())
+    found = (f.relative_to(folder) for f in there if f.resolve().is_relative_to(inside))
     return sorted(f for f in found if not any(part.startswith(".") for part in f.parts))
 
 
