@@ -206,6 +206,13 @@ def test_one_file_may_hold_both_side_by_side(tmp_path: Path) -> None:
     assert len(Pix2Pix.dataset(Recipe(data=str(tmp_path / "facades" / "test"), size=8))) == 2
 
 
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    beside(tmp_path / "mine", 2)
+    beside(tmp_path / "others", 1)
+    (tmp_path / "mine" / "z.png").symlink_to(tmp_path / "others" / "0.png")
+    assert len(Pix2Pix.dataset(Recipe(data=str(tmp_path / "mine"), size=8))) == 2
+
+
 def test_what_holds_no_pair_is_named(tmp_path: Path) -> None:
     beside(tmp_path / "square", 1, (16, 16))
     (tmp_path / "broken").mkdir()
