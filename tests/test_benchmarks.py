@@ -27,7 +27,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
             del sys.modules[name]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_command_prints_the_script_the_bare_loop_and_gantool_side_by_side(process: Gantool, tmp_path: Path) -> None:
     pytest.importorskip("torchvision")
     least = ("--only", "tutorial", "--seconds", "0.1", "--rounds", "1", "--json", tmp_path / "found")

@@ -150,6 +150,7 @@ def test_every_gate_has_a_fault_that_would_notice() -> None:
     assert {(g.score, str(g)) for _, g in GATES} - {("CAS", ">= 0.95")} == MILD.keys()
 
 
+@pytest.mark.long
 def test_a_classifier_learns_from_real_pictures_and_not_from_nulls(
     monkeypatch: pytest.MonkeyPatch, real: Real, control: Set
 ) -> None:

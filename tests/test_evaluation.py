@@ -85,6 +85,7 @@ def test_without_its_data_a_model_of_digits_is_still_judged(gantool: Gantool, tm
     assert gantool("eval", "cgan", "--data", "nothing-here").code == 2
 
 
+@pytest.mark.long
 def test_other_pictures_get_a_judge_trained_on_them_and_kept(
     gantool: Gantool, pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_digits_that_please_one_judge_alone_are_told_of(some: tuple[Tensor, Tens
     assert report.disagreement(found) == [f"note: the two judges differ by {points:.1f} points in label accuracy"]
 
 
+@pytest.mark.long
 def test_the_table_and_the_report_have_a_line_of_it(gantool: Gantool, some: tuple[Tensor, Tensor]) -> None:
     pixels, labels = (t[::2] for t in some)
     asked = (labels + 1) % 10

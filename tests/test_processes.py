@@ -135,6 +135,7 @@ def test_minutes_are_the_first_ones(crew: Crew, tmp_path: Path) -> None:
     assert "done: step" in both[0].out or "time is up: step" in both[0].out
 
 
+@pytest.mark.long
 def test_torchrun_starts_it(tmp_path: Path, process: Callable[..., Any]) -> None:
     done = process(
         "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gantool",
