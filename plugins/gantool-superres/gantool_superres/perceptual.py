@@ -55,7 +55,9 @@ def distance(see: Features, x: Tensor, y: Tensor) -> Tensor:
 
 
 def hub() -> Path:
-    return Path(torch.hub.get_dir(), "checkpoints")
+    """Where torch keeps what was downloaded with it. (Its own word for that comes from a module that runs code.)"""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
+    return Path(os.environ.get("TORCH_HOME") or cache, "hub", "checkpoints").expanduser()
 
 
 def vgg_file() -> Path | None:
