@@ -15,7 +15,8 @@ SOURCES = sorted(
     file
     for folder in ("gantool", "plugins", "tools")
     for file in (ROOT / folder).rglob("*")
-    if file.is_file() and file.name.endswith((".py", ".py.txt")) and not file.match("plugins/*/tests/*")
+    if file.is_file() and file.name.endswith((".py", ".py.txt"))
+    if file.relative_to(ROOT).parts[2:3] not in (("tests",), ("build",))  # of a package
 )
 
 MODULES = {
