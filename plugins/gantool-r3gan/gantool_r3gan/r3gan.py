@@ -105,8 +105,7 @@ class R3GAN(Variant):
             if networks.of_points(self.data):
                 return self.clouds(n, options)
             return self.draw(self.latents(n, options))
-        turn = torch.arange(n, device=self.device) % len(self.data.classes)
-        y = turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+        y = self.asked(n, options)
         return self.draw(self.latents(n, options), y), y
 
     def clouds(self, n: int, options: Any) -> Tensor:

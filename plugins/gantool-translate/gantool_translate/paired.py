@@ -1,43 +1,26 @@
 """Pairs of pictures, A and B: what goes in, and what should come out."""
 
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
-from gantool.api import USAGE, Data, DataSpec, Pictures, Recipe, UserError
+from gantool.api import USAGE, Pictures, Recipe, UserError
 from PIL import Image
 from torch import Tensor
 
-from gantool_translate.unpaired import open_two, two_folders
+from gantool_translate.unpaired import Two, open_two, two_folders
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # as gantool reads
 LARGEST = 2**31  # bytes of pairs in memory; gantool reads single pictures as they are needed
 
 
-class Paired(Data):
+class Paired(Two):
     """Each picture of A beside the one of B that has its number."""
-
-    def __init__(self, a: Pictures, b: Pictures) -> None:
-        self.a, self.b = a, b
-        self.spec = DataSpec(a.spec.channels, a.spec.size)
-        self.streamed = a.streamed or b.streamed
-        self.notes = tuple(f"{name}: {note}" for name, x in (("A", a), ("B", b)) for note in x.notes)
-
-    def __len__(self) -> int:
-        return len(self.a)
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
         seed = int(torch.randint(2**62, (), generator=rng))  # a pair is mirrored together
         a, b = (x.batch(index, torch.Generator().manual_seed(seed))[0] for x in (self.a, self.b))
         return a, b
-
-    def to(self, device: torch.device) -> Self:
-        self.a, self.b = self.a.to(device), self.b.to(device)
-        return self
-
-    def fingerprint(self) -> str:
-        return f"{self.a.fingerprint()}-{self.b.fingerprint()}"
 
 
 def open_pairs(recipe: Recipe, train: bool) -> Paired:

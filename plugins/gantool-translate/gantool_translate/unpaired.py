@@ -1,4 +1,4 @@
-"""Two sets of pictures, A and B, that are not pairs."""
+"""Two sets of pictures, A and B; and those that are not pairs."""
 
 from pathlib import Path
 from typing import Self
@@ -8,8 +8,8 @@ from gantool.api import USAGE, Data, DataSpec, Pictures, Recipe, UserError, open
 from torch import Tensor
 
 
-class Unpaired(Data):
-    """Pictures of A in their order, each beside one of B at random."""
+class Two(Data):
+    """Two sets of pictures of one shape; a subclass says which of B stands beside each of A."""
 
     def __init__(self, a: Pictures, b: Pictures) -> None:
         self.a, self.b = a, b
@@ -20,17 +20,21 @@ class Unpaired(Data):
     def __len__(self) -> int:
         return len(self.a)
 
-    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
-        a, _ = self.a.batch(index, rng)
-        b, _ = self.b.batch(torch.randint(len(self.b), (len(index),), generator=rng), rng)
-        return a, b
-
     def to(self, device: torch.device) -> Self:
         self.a, self.b = self.a.to(device), self.b.to(device)
         return self
 
     def fingerprint(self) -> str:
         return f"{self.a.fingerprint()}-{self.b.fingerprint()}"
+
+
+class Unpaired(Two):
+    """Pictures of A in their order, each beside one of B at random."""
+
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        a, _ = self.a.batch(index, rng)
+        b, _ = self.b.batch(torch.randint(len(self.b), (len(index),), generator=rng), rng)
+        return a, b
 
 
 def open_unpaired(recipe: Recipe, train: bool) -> Unpaired:
