@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -34,6 +35,7 @@ class Drawn(NamedTuple):
 
 def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) -> None:
     """Write the `count` pictures to come as `out` asks, by its ending; anything else is a folder."""
+    drawn = chain([next(drawn)], drawn)  # an option that is wrong shows now, before a folder is made
     try:
         kind = out.suffix.lower()
         if kind not in KINDS or out.is_dir():

@@ -52,7 +52,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def test_the_readme_marks_one_test_command() -> None:
     marked = re.findall(r"^<!-- test command -->\n```\w*\n(.+)\n```$", README, re.MULTILINE)
     assert len(marked) == README.count("<!-- test command -->") == 1
-    assert marked[0].endswith("-m pytest")
+    assert marked[0].endswith("-m pytest -n auto")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -104,6 +104,13 @@ def test_what_breaks_in_the_middle_leaves_the_old_file(tmp_path: Path, name: str
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("name", ["new/a.npz", "new/a.png", "new/folder"])
+def test_what_is_wrong_from_the_start_makes_no_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="no such domain"):
+        write(tmp_path / name, failing(pictures(3), UserError("no such domain")), 3, None)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_images_that_do_not_get_their_name_leave_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, target: Path) -> Path:
         raise OSError(errno.ENOSPC, "No space left on device")

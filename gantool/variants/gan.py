@@ -13,19 +13,17 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe, Variant, coded, layers, mlp, r1, shifted
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Penalised, Recipe, coded, layers, mlp, shifted
 
 
-class Game(Variant):
+class Game(Penalised):
     """The paper's game, whatever the networks: Algorithm 1 is Variant's own `turns`.
 
     D returns logits, so log D(x) is -softplus(-logit) and log(1 - D(x)) is -softplus(logit).
     """
 
-    eager = ("discriminator",)  # R1 differentiates it twice
-
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(Penalised.Options):
         lr: float = 1e-3
         decay: float = 2e-4
         beta2: float = 0.99
@@ -37,8 +35,6 @@ class Game(Variant):
         codes: Annotated[int, Option(min=0, max=10_000, help="Values of a code beside the noise; 0: no code.")] = 0
         loud: Annotated[float, Option(min=0, max=1_000, help="How large the code is; noise is 1.")] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
-        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
-        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
         shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 0
 
     @dataclass(kw_only=True)
@@ -58,13 +54,11 @@ class Game(Variant):
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
-        x, fake = (shifted(pictures, o.shift, self.drawn) for pictures in (x, fake))
-        penalised = o.r1 > 0 and self.step % o.r1_every == 0
-        on_x, on_fake = self.compare(self.opinion, (x.requires_grad_(penalised), y), (fake, y))
+        x, fake = self.watched(shifted(x, o.shift, self.drawn)), shifted(fake, o.shift, self.drawn)
+        on_x, on_fake = self.compare(self.opinion, (x, y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
         self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
-        loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}
-        return loss | {"r1": o.r1 / 2 * o.r1_every * r1(x, on_x)} if penalised else loss
+        return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.penalty(x, on_x)}
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, y, fake), o = batch, self.options

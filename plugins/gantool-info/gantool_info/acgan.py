@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, LabelOptions, Loss, Recipe, UserError, Variant
+from gantool.api import USAGE, Batch, Data, DataSpec, LabelOptions, Loss, Penalised, Recipe, UserError
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
@@ -18,7 +18,7 @@ from typer import Option
 MEASURED = 10_000  # pictures
 
 
-class ACGAN(Variant):
+class ACGAN(Penalised):
     """D raises L_S + L_C and G raises L_C - L_S (section 3): L_S is the log-likelihood of the right source, real or
     generated, and L_C that of the right class, of both kinds of pictures. G raises log P(real) in place of -L_S.
     """
@@ -28,14 +28,13 @@ class ACGAN(Variant):
     eager = ("discriminator", "head")  # R1 differentiates them twice
 
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(Penalised.Options):
         lr: float = 2e-3
         decay: float = 5e-4
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         naming: Annotated[float, Option(min=0, help="Weight of the class's likelihood, L_C.")] = 1.0
-        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
-        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        r1: float = 0.1
         shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
@@ -67,17 +66,16 @@ class ACGAN(Variant):
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
-        x, fake = (api.shifted(pictures, o.shift, self.drawn) for pictures in (x, fake))
-        penalised = o.r1 > 0 and self.step % o.r1_every == 0
-        seen, seen_fake = self.compare(self.discriminator, (x.requires_grad_(penalised),), (fake,))
+        x, fake = self.watched(api.shifted(x, o.shift, self.drawn)), api.shifted(fake, o.shift, self.drawn)
+        seen, seen_fake = self.compare(self.discriminator, (x,), (fake,))
         on_x, on_fake = self.head(seen), self.head(seen_fake)
         self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
-        loss = {
+        return {
             "real": softplus(-on_x).mean(),
             "fake": softplus(on_fake).mean(),
             "class": o.naming * (self.misnamed(seen, y) + self.misnamed(seen_fake, y)),
+            **self.penalty(x, on_x),
         }
-        return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, on_x)} if penalised else loss
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, y, fake), o = batch, self.options

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Turn, Variant
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, Turn
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
@@ -21,7 +21,7 @@ from gantool_info import codes, measures
 from gantool_info.pictures import jittered
 
 
-class InfoGAN(Variant):
+class InfoGAN(Penalised):
     """G draws from noise z and codes c = (c1, c2, c3), and Q must read them off the picture.
 
     c1 is one of ten values, c2 and c3 are uniform from -1 to 1. Q(c | x) is a softmax and, as in appendix C, a Gaussian
@@ -39,7 +39,7 @@ class InfoGAN(Variant):
     eager = ("discriminator", "head")  # R1 differentiates them twice
 
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(Penalised.Options):
         lr: float = 2e-3
         decay: float = 2e-4
         beta2: float = 0.99
@@ -51,8 +51,7 @@ class InfoGAN(Variant):
         jitter: Annotated[
             float, Option(min=0, help="How far pictures are tilted before Q reads c1; the paper's is 0.")
         ] = 1.0
-        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
-        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        r1: float = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
@@ -100,13 +99,12 @@ class InfoGAN(Variant):
         return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
-        (x, c, fake), o = batch, self.options
-        penalised = o.r1 > 0 and self.step % o.r1_every == 0
-        seen, seen_fake = self.compare(self.discriminator, (x.requires_grad_(penalised),), (fake,))
+        x, c, fake = batch
+        seen, seen_fake = self.compare(self.discriminator, (self.watched(x),), (fake,))
         on_x, on_fake = self.head(seen), self.head(seen_fake)
         self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
         loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.unread(fake, seen_fake, c)}
-        return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, on_x)} if penalised else loss
+        return loss | self.penalty(x, on_x)
 
     def g_loss(self, batch: Batch) -> Loss:
         _, c, fake = batch

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 from torch.optim import Optimizer
@@ -25,7 +25,7 @@ EACH = 8  # pictures, of each of several texts
 SHOWN = (4, 6)  # rows and columns of a preview
 
 
-class GANCLS(Variant):
+class GANCLS(Penalised):
     """D is shown real pictures with right and with wrong captions, and generated ones (algorithm 1): it raises
     log s_r + (log(1 - s_w) + log(1 - s_f)) / 2. G raises log s_f, and with --between the same for what lies half-way
     between two captions (GAN-INT, section 4.3).
@@ -42,7 +42,7 @@ class GANCLS(Variant):
     kept: Tensor  # captions of training
 
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(Penalised.Options):
         lr: float = 2e-3
         decay: float = 5e-4
         beta2: float = 0.99
@@ -52,8 +52,7 @@ class GANCLS(Variant):
         between: Annotated[float, Option(min=0, help="Weight of captions half-way between two (GAN-INT).")] = 0.0
         match: Annotated[float, Option(min=0, help="Weight of telling a batch's captions apart, in both turns.")] = 1.0
         projection: Annotated[bool, Option(help="D also multiplies features of picture and caption.")] = True
-        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.1
-        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        r1: float = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 24
         shuffled: Annotated[
             bool, Option("--shuffled", help="Give pictures other pictures' captions: what must not work.")
@@ -101,8 +100,7 @@ class GANCLS(Variant):
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, t, other, fake), o = batch, self.options
-        penalised = o.r1 > 0 and self.step % o.r1_every == 0
-        seen, seen_fake = self.compare(self.discriminator.maps, (x.requires_grad_(penalised),), (fake,))
+        seen, seen_fake = self.compare(self.discriminator.maps, (self.watched(x),), (fake,))
         phi, phi_other = self.encoder(torch.cat([t, other])).chunk(2)
         right, wrong = (phi_other, phi_other.roll(1, 0)) if o.shuffled else (phi, phi_other)
         pairs = torch.cat([seen, seen, seen_fake]), torch.cat([right, wrong, phi])
@@ -111,7 +109,7 @@ class GANCLS(Variant):
         loss = {"real": softplus(-s_r).mean(), "wrong": softplus(s_w).mean() / 2, "fake": softplus(s_f).mean() / 2}
         if o.match:
             loss["match"] = o.match * self.mistaken(seen, right)
-        return loss | {"r1": o.r1 / 2 * o.r1_every * api.r1(x, s_r)} if penalised else loss
+        return loss | self.penalty(x, s_r)
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, t, other, fake), D = batch, self.discriminator
