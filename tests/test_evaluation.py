@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantool.data.pictures import open_data
+from gantool.data.pictures import DataSpec, Pictures, open_data
+from gantool.measuring.evaluation import seen_drawn
+from gantool.measuring.held import Real
+from gantool.measuring.judge import digits_judge
 from gantool.options import Recipe
 from gantool.variants.cgan import CGAN
 
@@ -63,15 +66,39 @@ def test_real_pictures_are_at_one_end_and_an_untrained_network_at_the_other(
     gantool: Gantool, monkeypatch: pytest.MonkeyPatch, real: tuple[Tensor, Tensor]
 ) -> None:
     x, y = real
-    shown = torch.randperm(len(x), generator=torch.Generator().manual_seed(5))[:300]
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(5))
+
+    def sample(self: CGAN, n: int, options: Any) -> tuple[Tensor, Tensor]:
+        shown = order[y[order] == int(options.label)][:n]
+        return x[shown], y[shown]
+
     assert gantool("train", "cgan", *NETS).code == 0
     untrained = json.loads(gantool("eval", "cgan", "-n", 300, "--json").out)
-    monkeypatch.setattr(CGAN, "sample", lambda self, n, options: (x[shown[:n]], y[shown[:n]]))
+    monkeypatch.setattr(CGAN, "sample", sample)
     best = json.loads(gantool("eval", "cgan", "-n", 300, "--json").out)
     for name in ("FD", "KID"):
         assert best["scores"][name] < 0.05 * untrained["scores"][name]
     assert untrained["scores"]["coverage"] < 0.05 < 0.8 < best["scores"]["coverage"]
     assert untrained["scores"]["variety"] < 0.1 < 0.7 < best["scores"]["variety"] < 1.3
+
+
+def test_classes_are_asked_for_as_often_as_real_pictures_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sample(self: CGAN, n: int, options: Any) -> tuple[Tensor, Tensor]:
+        y = self.asked(n, options)
+        return (y * 25 / 127.5 - 1).view(-1, 1, 1, 1).expand(-1, 1, 28, 28), y
+
+    monkeypatch.setattr(CGAN, "sample", sample)
+    y = torch.cat([torch.arange(10), torch.full((50,), 3), torch.full((20,), 7)])
+    y = y[torch.randperm(80, generator=torch.Generator().manual_seed(1))]
+    classes = tuple("0123456789")
+    uneven = Pictures(torch.zeros(80, 1, 28, 28, dtype=torch.uint8), y, classes)
+    model = CGAN(CGAN.Options(width=2), DataSpec(1, 28, classes))
+    seen = seen_drawn(digits_judge(), model, 60, Real(uneven, uneven, "test", None))
+    assert seen.labels is not None and seen.labels.equal(y[:60])
+    assert seen.pixels[:, 0, 0, 0].equal((y[:60] * 25).to(torch.uint8))
+    of_others = Real(Pictures(uneven.pixels, y, tuple("abcdefghij")), uneven, "test", None)
+    even = seen_drawn(digits_judge(), model, 60, of_others)
+    assert even.labels is not None and torch.bincount(even.labels).tolist() == [6] * 10
 
 
 def test_without_its_data_a_model_of_digits_is_still_judged(gantool: Gantool, tmp_path: Path) -> None:

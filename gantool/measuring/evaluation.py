@@ -1,6 +1,7 @@
 """`gantool eval`: how good what a model draws is, between an untrained network and real pictures."""
 
 from collections.abc import Container, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +19,7 @@ from gantool.measuring.judges import check_judge, find_judge
 from gantool.measuring.scores import Extractor, Ground, Seen, ground, scores, see, see_data
 from gantool.measuring.waiting import waiting
 from gantool.modelfile import open_model
-from gantool.options import EvalCommand, InputOptions
+from gantool.options import EvalCommand, InputOptions, LabelOptions
 from gantool.registry import Registry
 from gantool.run import Run
 from gantool.sampler import draw
@@ -120,10 +121,10 @@ def look_at(
     extractor, trained_on = find_extractor(command), str(facts["data"])
     judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
     on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on))
-    drawn = seen_drawn(judge, variant, n)
+    drawn = seen_drawn(judge, variant, n, real)
     found |= {"judge": who, "n": n} | ({"extractor": "inception"} if extractor else {})
     found["scores"] = scores(drawn, on, wanted)
-    found["floor"] = floor(seen_drawn(judge, untrained(variant, command.seed), n), on, wanted)
+    found["floor"] = floor(seen_drawn(judge, untrained(variant, command.seed), n, real), on, wanted)
     if real:
         found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
@@ -185,10 +186,20 @@ def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def seen_drawn(judge: Judge, variant: Variant, n: int) -> Seen:
+def seen_drawn(judge: Judge, variant: Variant, n: int, real: Real | None) -> Seen:
+    """n of its pictures. One that is told classes is told those of real ones: another share of each is a distance."""
+    classes, order = variant.data.classes, None
+    parts = draw(variant, n, variant.SampleOptions())
+    of: Any = variant.SampleOptions
+    if issubclass(of, LabelOptions) and real and real.reference.spec.classes == classes:
+        asked = real.reference.labels[:n]
+        each = zip(classes, torch.bincount(asked, minlength=len(classes)).tolist(), strict=True)
+        parts = chain.from_iterable(draw(variant, many, of(label=name)) for name, many in each)
+        order = asked.argsort(stable=True).argsort()  # from class by class to one after another, as the real ones are
     pixels, labels = [], []
     with torch.inference_mode():
-        for part in draw(variant, n, variant.SampleOptions()):
+        for part in parts:
             pixels.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
             labels += [] if part.labels is None else [torch.from_numpy(part.labels)]
-    return see(judge, torch.cat(pixels), torch.cat(labels) if labels else None)
+    x, y = torch.cat(pixels), torch.cat(labels) if labels else None
+    return see(judge, x, y) if order is None or y is None else see(judge, x[order], y[order])
