@@ -123,7 +123,7 @@ def data_check(path: Annotated[Path, Argument(help="A folder or zip of pictures.
 
 
 def run(args: list[str]) -> int:
-    """The exit code of one command line: 0 done, 1 failed, 2 usage, 130 and 143 interrupted."""
+    """The exit code of one command line: 0 done, 1 failed, 2 usage, 129, 130 and 143 interrupted."""
     try:
         code = get_command(app).main(args, prog_name="gantool", standalone_mode=False)
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Shows a training as it goes: a live dashboard on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from itertools import zip_longest
 from typing import Any
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from gantool.drawing import half_blocks
 from gantool.hookspecs import hookimpl
-from gantool.signals import UNHEARD
+from gantool.signals import unheard
 from gantool.trainer import Trainer
 
 STEADY, REFRESH = 5.0, 1.0  # seconds between plain lines, and between views of the dashboard
@@ -24,12 +24,30 @@ COLUMN = 28  # columns of the numbers
 VERBATIM = [(ControlType.BELL,)]  # any: what is marked as a control code is neither measured nor changed
 
 
-class Plain:
+class Display:
+    """What prints while a training goes on, and ends it in order when nobody reads that any more."""
+
+    unread: BaseException | None = None
+
+    def show(self, trainer: Trainer, how: Callable[[], object]) -> None:
+        try:
+            how()
+        except (OSError, SystemExit) as error:  # as after Ctrl-C in `gantool train gan | tee log`: save, then stop
+            if not unheard(error):
+                raise
+            self.unread, trainer.stop = error, trainer.stop or "interrupted"
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        if self.unread:
+            raise self.unread
+
+
+class Plain(Display):
     """A line at the start, then one every few seconds, then the last."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.unheard: BaseException | None = None
 
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
@@ -40,15 +58,7 @@ class Plain:
         now = time.monotonic()
         if now - self.last >= STEADY or trainer.step == trainer.steps:
             self.last = now
-            try:
-                self.console.print(self.line(trainer), highlight=False, soft_wrap=True)
-            except UNHEARD as error:  # as after Ctrl-C in `gantool train gan | tee log`: save, then stop
-                self.unheard, trainer.stop = error, trainer.stop or "interrupted"
-
-    @hookimpl
-    def gantool_train_end(self, trainer: Trainer) -> None:
-        if self.unheard:
-            raise self.unheard
+            self.show(trainer, lambda: self.console.print(self.line(trainer), highlight=False, soft_wrap=True))
 
     def line(self, trainer: Trainer) -> str:
         share = f"{trainer.step / trainer.steps:.0%}"
@@ -59,7 +69,7 @@ class Plain:
         )
 
 
-class Dashboard:
+class Dashboard(Display):
     """A bar, the numbers, and the newest pictures."""
 
     def __init__(self, console: Console) -> None:
@@ -85,12 +95,12 @@ class Dashboard:
         now = time.monotonic()
         if now - self.last >= REFRESH:
             self.last = now
-            self.live.refresh()
+            self.show(trainer, self.live.refresh)
 
     @hookimpl(tryfirst=True)  # if the last save fails, its error is to be read on a terminal that is whole
     def gantool_train_end(self, trainer: Trainer) -> None:
         if hasattr(self, "live"):
-            self.live.stop()
+            self.show(trainer, self.live.stop)  # nothing is raised here: others have yet to save
 
     def render(self) -> Group:
         trainer, width = self.trainer, self.console.width

@@ -1,5 +1,6 @@
-"""Ctrl-C and SIGTERM: the first saves and stops, the second stops at once."""
+"""Ctrl-C, SIGTERM and a terminal that is closed: the first saves and stops, the second stops at once."""
 
+import errno
 import os
 import signal
 import sys
@@ -11,7 +12,9 @@ from typing import Any, Self
 from gantool import torchrun
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
-UNHEARD = (BrokenPipeError, SystemExit)  # nobody reads what is printed; SystemExit is how Rich says it
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+if HANGUP:
+    EXIT[HANGUP] = 129
 
 
 class Interrupted(BaseException):
@@ -32,13 +35,13 @@ class Signals:
         self.received = 0  # the exit code of the first signal
 
     def __enter__(self) -> Self:
-        self.before: dict[int, Any] = {number: signal.signal(number, self.handle) for number in EXIT}
+        self.before: dict[int, Any] = {number: signal.signal(number, self.handle) for number in heard()}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *where: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
-        if self.received and kind in (None, *UNHEARD):
+        if self.received and (error is None or unheard(error)):
             raise Interrupted(self.received)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -53,7 +56,17 @@ class Signals:
             print("\nSaving, then stopping; once more to stop at once.", file=sys.stderr, flush=True)
 
 
+def heard() -> list[signal.Signals]:
+    """Not a hangup that was told to be ignored, as nohup does."""
+    return [number for number in EXIT if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN]
+
+
+def unheard(error: BaseException) -> bool:
+    """Whether nobody reads what is printed: pipe or terminal is gone. SystemExit is how Rich says it."""
+    return isinstance(error, BrokenPipeError | SystemExit) or (isinstance(error, OSError) and error.errno == errno.EIO)
+
+
 def leave_at_once() -> None:
     """Until there is something to save, and when all is done: a signal ends the process, whatever it is importing."""
-    for number in EXIT:
+    for number in heard():
         signal.signal(number, lambda number, frame: os._exit(EXIT[signal.Signals(number)]))

@@ -4,6 +4,7 @@ Light, because every new process imports it.
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -180,6 +181,19 @@ def long_film(number: int) -> None:
         return whole(*args)
 
     drawing.animate = animate
+
+
+def on_terminal(path: str) -> None:
+    """Everything is read from and printed on this terminal, which hangs the process up when it is closed."""
+    os.setsid()
+    terminal = os.open(path, os.O_RDWR)  # the first that a session opens is the one that controls it
+    for file in (0, 1, 2):
+        os.dup2(terminal, file)
+
+
+def unhung() -> None:
+    """As nohup starts a process."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def unread(step: int, *numbers: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import VARIANTS, Command, learned, until
-from hooks import LINES, at_line, each, long_film, torn, unread
+from hooks import LINES, at_line, each, long_film, on_terminal, torn, unhung, unread
 from PIL import Image
 
 from gantool import sealed
@@ -154,6 +154,37 @@ def test_with_nobody_reading_any_more_the_state_is_saved(start, tried, tmp_path,
     assert start("train", *MINE, 40, "--name", "whole").wait() == 0
     assert learned(Path("runs/run")) == learned(Path("runs/whole"))
     tried("broken pipes")
+
+
+@pytest.mark.promise("R8")
+def test_a_closed_terminal_saves_the_run(start, tried, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    ours, its = os.openpty()
+    command = start("train", *MINE, LONG, "--name", "run", hook=(on_terminal, os.ttyname(its)), TERM="xterm")
+    said = b""
+    while b"images/s" not in said:  # the dashboard is there
+        said += os.read(ours, 65536)
+    run = Run(Path("runs/run"))
+    until(lambda: last(run) > 5)
+    os.close(its)
+    os.close(ours)
+    assert command.wait(LIMIT + 5) == 129
+    assert saved(run) == last(run) > 5
+    steps = saved(run) + 7
+    assert start("resume", "run", "--steps", steps).wait() == 0
+    assert start("train", *MINE, steps, "--name", "whole").wait() == 0
+    assert learned(Path("runs/run")) == learned(Path("runs/whole"))
+    tried("closed terminals")
+
+
+@pytest.mark.promise("R8")
+def test_nohup_is_respected(start, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    command = start("train", *MINE, 300, "--name", "run", hook=(unhung,))
+    until(lambda: last(Run(Path("runs/run"))) > 5)
+    command.kill(signal.SIGHUP)
+    assert command.wait() == 0
+    assert last(Run(Path("runs/run"))) == 300
 
 
 @pytest.mark.promise("R8")
