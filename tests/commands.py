@@ -29,7 +29,7 @@ SHARED = ("--batch-size", "4", "--z", "4", "--save-every", "5", "--sample-every"
 MLP = ("--size", "8", "--g-layers", "4", "--d-layers", "4")
 VARIANTS: dict[str, tuple[str, ...]] = {
     "gan": ("gan", *MLP, *SHARED),
-    "cgan": ("cgan", "--size", "8", "--width", "1", "--flip", *SHARED),
+    "cgan": ("cgan", "--size", "8", "--width", "1", "--d-width", "1", "--flip", *SHARED),
     "dcgan": ("dcgan", "--size", "16", "--width", "1", "--d-width", "1", *SHARED),
 }
 

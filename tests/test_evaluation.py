@@ -92,7 +92,7 @@ def test_classes_are_asked_for_as_often_as_real_pictures_have_them(monkeypatch: 
     y = y[torch.randperm(80, generator=torch.Generator().manual_seed(1))]
     classes = tuple("0123456789")
     uneven = Pictures(torch.zeros(80, 1, 28, 28, dtype=torch.uint8), y, classes)
-    model = CGAN(CGAN.Options(width=2), DataSpec(1, 28, classes))
+    model = CGAN(CGAN.Options(width=2, d_width=2), DataSpec(1, 28, classes))
     seen = seen_drawn(digits_judge(), model, 60, Real(uneven, uneven, "test", None))
     assert seen.labels is not None and seen.labels.equal(y[:60])
     assert seen.pixels[:, 0, 0, 0].equal((y[:60] * 25).to(torch.uint8))

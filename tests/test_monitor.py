@@ -249,7 +249,7 @@ def convolutional(folder: Path, told: list[str], kind: type[Game], **options: An
     return train(folder, told, variant, data, steps=350, every=35, batch_size=16)
 
 
-@pytest.mark.parametrize(("kind", "options"), [(CGAN, {}), (DCGAN, {"d_width": 8, "growth": 2})])
+@pytest.mark.parametrize(("kind", "options"), [(CGAN, {"d_width": 4}), (DCGAN, {"d_width": 8, "growth": 2})])
 def test_a_healthy_game_raises_nothing(
     tmp_path: Path, told: list[str], kind: type[Game], options: dict[str, Any]
 ) -> None:

@@ -22,7 +22,7 @@ MLP = ("--g-layers", "4", "--d-layers", "4")
 VARIANTS = {
     "gan": ("gan", "--size", 8, *MLP, "--decay", 0.01),
     "gan-sgd": ("gan", "--size", 8, *MLP, "--preset", "minimal", "--d-steps", 2),
-    "cgan": ("cgan", "--size", 8, "--width", 1, "--flip"),
+    "cgan": ("cgan", "--size", 8, "--width", 1, "--d-width", 1, "--flip"),
     "cgan-mlp": ("cgan", "--size", 8, "--networks", "mlp", *MLP),
     "dcgan": ("dcgan", "--size", 16, "--width", 1, "--average-images", 0),
 }

@@ -175,7 +175,7 @@ def test_a_penaltys_gradients_reach_the_weights_they_belong_to() -> None:
     data = Pictures(torch.randint(256, (8, 1, 28, 28)).to(torch.uint8), torch.arange(8) % 2, ("a", "b"))
     for fused in (True, False):
         seed_all(0)
-        trainer = Trainer(CGAN(CGAN.Options(width=4), data.spec), Recipe(batch_size=4, steps=1), data, CPU)
+        trainer = Trainer(CGAN(CGAN.Options(width=4, d_width=4), data.spec), Recipe(batch_size=4, steps=1), data, CPU)
         trainer.players["D"].param_groups[0]["fused"] = fused
         trainer.take_step()
         ends.append(torch.cat([weight.detach().flatten() for weight in trainer.owned["D"]]))

@@ -30,10 +30,12 @@ class CGAN(GAN):
         lr: float = 2e-3
         decay: float = 5e-4
         networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
-        width: Annotated[int, Option(min=1, help="Channels of conv's finest map.")] = 16
+        width: Annotated[int, Option(min=1, help="Channels of conv's finest map in G.")] = 24
+        d_width: Annotated[int, Option(min=1, help="Channels of conv's finest map in D.")] = 16
 
     @dataclass(kw_only=True)
-    class SampleOptions(LabelOptions): ...
+    class SampleOptions(LabelOptions):
+        truncation: float = 2.1
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
@@ -46,7 +48,7 @@ class CGAN(GAN):
         if o.networks == "mlp":
             g, d = super().networks()
             return Told(g, k), Told(d, k)
-        return Told(upwards(self.numbers + k, o.width, self.data), k), Projected(o.width, o.leak, self.data)
+        return Told(upwards(self.numbers + k, o.width, self.data), k), Projected(o.d_width, o.leak, self.data)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch
