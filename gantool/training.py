@@ -108,7 +108,8 @@ class Session:
         """The data and the device, in a line."""
         spec = self.data.spec
         labels = f", {len(spec.classes)} classes" if spec.classes else ""
-        shape = f"{len(self.data):,} pictures {spec.size}x{spec.size}x{spec.channels}{labels}"
+        what = "pictures" if spec.size > 1 else "points"
+        shape = f"{len(self.data):,} {what} {spec.size}x{spec.size}x{spec.channels}{labels}"
         crew = f", {torchrun.count()} processes" if torchrun.count() > 1 else ""
         return f"{shape}; {devices.describe(self.device)}{crew}"
 

@@ -260,7 +260,7 @@ def test_a_healthy_game_raises_nothing(
 
 
 def test_a_discriminator_that_learns_twenty_times_as_fast_is_told(tmp_path: Path, told: list[str]) -> None:
-    run = convolutional(tmp_path / "run", told, CGAN, d_lr=20 * CGAN.Options().lr)
+    run = convolutional(tmp_path / "run", told, CGAN, d_width=4, d_lr=20 * CGAN.Options().lr)
     assert {"missing class", "wrong label"} <= set(names(run))
     assert all(line.endswith("--d-lr 0.01") for line in told[1::2])
 
