@@ -35,7 +35,7 @@ class CGAN(GAN):
 
     @dataclass(kw_only=True)
     class SampleOptions(LabelOptions):
-        truncation: float = 2.1
+        truncation: float = 2.1  # lower costs variety, higher labels: docs/quality.md
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:

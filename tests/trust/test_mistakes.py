@@ -33,21 +33,8 @@ def test_each_mistake_gets_the_answer_that_was_reviewed(
     for name, text in SETTINGS.items():
         (scene / f"{name}.yaml").write_text(text)
     monkeypatch.chdir(scene)
-    labelled = (
-        "train",
-        "cgan",
-        "--steps",
-        "1",
-        "--batch-size",
-        "2",
-        "--size",
-        "8",
-        "-q",
-        "--width",
-        "1",
-        "--d-width",
-        "1",
-    )
+    small = ("--steps", "1", "--batch-size", "2", "--size", "8", "--width", "1", "--d-width", "1")
+    labelled = ("train", "cgan", *small, "-q")
     assert cli.run([*labelled, "--name", "labelled"]) == 0
     before, expected, given, wrong = tree(scene), answers(), {}, []
     for line in expected:
