@@ -13,11 +13,12 @@ import torch
 from gantool import api
 from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, Turn
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot, softplus
+from torch.nn.functional import one_hot, softplus
 from torch.optim import Optimizer
 from typer import Option
 
 from gantool_info import codes, measures
+from gantool_info.information import agreement, log_q
 from gantool_info.pictures import jittered
 
 
@@ -28,13 +29,13 @@ class InfoGAN(Penalised):
     whose deviation it tells as well. G and Q raise the bound L_I = H(c) + E[log Q(c | G(z, c))] (equation 5) beside
     what G and D play for. Q reads what D's body sees, and moves in D's turn.
 
-    Two additions, which `--preset paper` is without, help c1 to become a digit, and use no label either. It enters G
-    louder than the noise, so that G begins with a picture for each value; and Q must read it off a picture that was
-    tilted and moved, so that slant and place cannot carry it. (There is less to read off such a picture: the bound
-    remains one.)
+    Three additions, which `--preset paper` is without, help c1 to become a digit, and use no label either. It enters G
+    louder than the noise, so that G begins with a picture for each value. Q must read it off a picture that was tilted
+    and moved, so that slant and place cannot carry it. (There is less to read off such a picture: the bound remains
+    one.) And what Q reads off a real picture must be what it reads off that picture tilted (Ji et al., 2019).
     """
 
-    recipe = Recipe(steps=9_000, batch_size=64, average_images=5_000)
+    recipe = Recipe(steps=5_000, batch_size=64, average_images=5_000)
     averaged = ("generator", "discriminator", "q")  # all that Q needs
     eager = ("discriminator", "head")  # R1 differentiates them twice
 
@@ -50,6 +51,9 @@ class InfoGAN(Penalised):
         loud: Annotated[float, Option(min=0, help="How large c1 enters G; the paper's is 1.")] = 3.0
         jitter: Annotated[
             float, Option(min=0, help="How far pictures are tilted before Q reads c1; the paper's is 0.")
+        ] = 1.0
+        steady: Annotated[
+            float, Option(min=0, help="Weight of real pictures keeping their c1 when tilted; the paper's is 0.")
         ] = 1.0
         r1: float = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
@@ -104,7 +108,7 @@ class InfoGAN(Penalised):
         on_x, on_fake = self.head(seen), self.head(seen_fake)
         self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
         loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.unread(fake, seen_fake, c)}
-        return loss | self.penalty(x, on_x)
+        return loss | self.unsteady(x, seen) | self.penalty(x, on_x)
 
     def g_loss(self, batch: Batch) -> Loss:
         _, c, fake = batch
@@ -114,19 +118,22 @@ class InfoGAN(Penalised):
     def unread(self, fake: Tensor, seen: Tensor, c: Tensor) -> dict[str, Tensor]:
         """-lambda E[log Q(c | x)], by what D's body saw of x; of c1, by what it sees of x tilted and moved."""
         o = self.options
-        c1, rest = self.log_q(self.q(seen), c)
+        c1, rest = log_q(self.q(seen), c, o.values)
         if o.jitter:
-            chance = o.jitter * (self.drawn(torch.rand, len(c), 6) * 2 - 1)
-            c1, _ = self.log_q(self.q(self.discriminator(jittered(fake, chance))), c)
+            c1, _ = log_q(self.q(self.discriminator(self.tilted(fake))), c, o.values)
         self.log(information=math.log(o.values) + c1.mean())
         return {"c1": -o.info * c1.mean(), "c2 and c3": -o.info * o.smooth * rest.mean()}
 
-    def log_q(self, said: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """log Q of c1, and of c2 and c3 together, (n,) each."""
-        k = self.options.values
-        mean, log_s = said[:, k : k + 2], said[:, k + 2 :].clamp(-4, 4)  # e^-4: else one lucky guess weighs without end
-        rest = -log_s - ((c[:, 1:] - mean) / log_s.exp()).square() / 2 - math.log(2 * math.pi) / 2
-        return -cross_entropy(said[:, :k], c[:, 0].long(), reduction="none"), rest.sum(1)
+    def unsteady(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Less, the more c1 as read off a real picture tells of c1 as read off it tilted."""
+        if not (weight := self.options.info * self.options.steady):
+            return {}
+        both = seen, self.discriminator(self.tilted(x.detach()))
+        p, q = (self.q(h)[:, : self.options.values].softmax(1) for h in both)
+        return {"steady": -weight * agreement(p, q)}
+
+    def tilted(self, x: Tensor) -> Tensor:
+        return jittered(x, self.options.jitter * (self.drawn(torch.rand, len(x), 6) * 2 - 1))
 
     def sample(self, n: int, options: Any) -> Tensor:
         """Without labels: what a value of c1 stands for, nobody said."""

@@ -7,6 +7,7 @@ import torch
 from gantool.api import Data, as_floats
 from torch import Tensor
 
+from gantool_info.information import log_q
 from gantool_info.pictures import slant, stroke_mass
 
 MEASURED = 10_000  # pictures
@@ -23,7 +24,7 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
         found["code_accuracy"] = matched(torch.cat(read), torch.cat([y for _, y in real]))
     x = torch.cat([variant.draw(variant.noise(len(part)), part) for part in torch.split(c, 500)])
     said = torch.cat([variant.q(variant.discriminator(part)) for part in torch.split(x, 500)])
-    found["information"] = math.log(values) + float(variant.log_q(said, c)[0].mean())
+    found["information"] = math.log(values) + float(log_q(said, c, values)[0].mean())
     return found | {"slant": meaning(c[:, 1:].cpu(), c[:, 0].cpu(), x.cpu())}
 
 

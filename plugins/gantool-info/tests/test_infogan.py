@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Normal
 
 from gantool_info.infogan import InfoGAN
+from gantool_info.information import agreement, log_q
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"z": 4, "width": 2}
@@ -59,7 +60,7 @@ def test_contract_in_colour_with_other_codes() -> None:
 
 def test_a_blind_q_reads_nothing(variant: InfoGAN) -> None:
     """All values alike: E[log Q] = -log 10, so that L_I is 0."""
-    c1, _ = variant.log_q(torch.zeros(6, 14), variant.codes(6))
+    c1, _ = log_q(torch.zeros(6, 14), variant.codes(6), 10)
     torch.testing.assert_close(c1, torch.full((6,), -math.log(10)))
     read_by(variant, torch.zeros(14))
     assert variant.measure(held())["information"] == pytest.approx(0, abs=1e-5)
@@ -69,14 +70,14 @@ def test_a_perfect_q_reads_all(variant: InfoGAN) -> None:
     """log Q(c1) is 0, so that L_I is H(c1) = log 10."""
     c = variant.codes(50)
     said = torch.cat([1e3 * torch.nn.functional.one_hot(c[:, 0].long(), 10), c[:, 1:], torch.zeros(50, 2)], 1)
-    c1, rest = variant.log_q(said, c)
+    c1, rest = log_q(said, c, 10)
     torch.testing.assert_close(c1, torch.zeros(50))
     torch.testing.assert_close(rest, torch.full((50,), -math.log(2 * math.pi)))  # two densities of 1/sqrt(2 pi)
 
 
 def test_log_q_is_torch_s(variant: InfoGAN) -> None:
     said, c = torch.randn(30, 14), variant.codes(30)
-    c1, rest = variant.log_q(said, c)
+    c1, rest = log_q(said, c, 10)
     torch.testing.assert_close(c1, Categorical(logits=said[:, :10]).log_prob(c[:, 0]))
     torch.testing.assert_close(rest, Normal(said[:, 10:12], said[:, 12:].exp()).log_prob(c[:, 1:]).sum(1))
 
@@ -85,7 +86,7 @@ def test_both_turns_raise_the_bound(variant: InfoGAN) -> None:
     variant.options.jitter = 0.0
     x, c, z = torch.rand(6, 1, 8, 8), variant.codes(6), torch.randn(6, 4)
     fake = variant.draw(z, c)
-    c1, rest = variant.log_q(variant.q(variant.discriminator(fake)), c)
+    c1, rest = log_q(variant.q(variant.discriminator(fake)), c, 10)
     for info in (0.0, 0.5, 2.0):
         variant.options.info = info
         for loss in (variant.d_loss((x, c, fake.detach())), variant.g_loss((x, c, fake))):
@@ -98,11 +99,38 @@ def test_c1_is_read_off_a_picture_that_was_moved(variant: InfoGAN, monkeypatch: 
     """And c2 and c3, which may be its slant, off the one that was not."""
     c, fake = variant.codes(6), torch.rand(6, 1, 8, 8)
     seen = variant.discriminator(fake)
-    moved = variant.log_q(variant.q(variant.discriminator(fake.flip(3))), c)[0]
+    moved = log_q(variant.q(variant.discriminator(fake.flip(3))), c, 10)[0]
     monkeypatch.setattr("gantool_info.infogan.jittered", lambda x, chance: x.flip(3))
     loss = variant.unread(fake, seen, c)
     torch.testing.assert_close(loss["c1"], -moved.mean())
-    torch.testing.assert_close(loss["c2 and c3"], -variant.options.smooth * variant.log_q(variant.q(seen), c)[1].mean())
+    torch.testing.assert_close(loss["c2 and c3"], -variant.options.smooth * log_q(variant.q(seen), c, 10)[1].mean())
+
+
+def test_what_is_read_off_a_real_picture_must_stay_when_it_is_tilted(
+    variant: InfoGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And by nothing where codes should carry no information."""
+    x = torch.rand(6, 1, 8, 8)
+    seen = variant.discriminator(x)
+    monkeypatch.setattr("gantool_info.infogan.jittered", lambda x, chance: x.flip(3))
+    p, q = (variant.q(h)[:, :10].softmax(1) for h in (seen, variant.discriminator(x.flip(3))))
+    variant.options.steady, variant.options.info = 3.0, 0.5
+    torch.testing.assert_close(variant.unsteady(x, seen)["steady"], -1.5 * agreement(p, q))
+    variant.options.info = 0.0
+    assert variant.unsteady(x, seen) == {}
+
+
+def test_agreement_is_the_information_that_two_codes_share() -> None:
+    """Both sure, alike and even: log k. One that says nothing, or always the same: 0. Sure of unlike pairs: by hand."""
+    sure = torch.eye(4).repeat(5, 1)
+    assert agreement(sure, sure).item() == pytest.approx(math.log(4), abs=1e-5)
+    assert agreement(sure, torch.full_like(sure, 0.25)).item() == pytest.approx(0, abs=1e-5)
+    assert agreement(sure[:1].expand(20, 4), sure[:1].expand(20, 4)).item() == pytest.approx(0, abs=1e-5)
+    p, q = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]]), torch.tensor([[1.0, 0], [0, 1], [0, 1], [0, 1]])
+    joint = [[1 / 4, 1 / 8], [1 / 8, 1 / 2]]  # one pair of four differs, counted half each way
+    alone = [3 / 8, 5 / 8]
+    by_hand = sum(joint[i][j] * math.log(joint[i][j] / alone[i] / alone[j]) for i in (0, 1) for j in (0, 1))
+    assert agreement(p, q).item() == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_codes_are_even_and_within_their_ranges() -> None:

@@ -40,7 +40,7 @@ class CycleGAN(Variant):
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 12
         halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g and f; in the paper 2.")] = 1
         blocks: Annotated[int, Option(min=0, help="Residual blocks in g and f.")] = 2
-        d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 1
+        d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 2
         pool: Annotated[int, Option(min=0, help="Earlier fakes that D is shown again.")] = 50
         anneal: Annotated[
             bool, Option("--anneal", help="Step size falls to 0 over the second half of the run, as in the paper.")
