@@ -28,6 +28,7 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
             found.setdefault(of + "sharpness", []).append(steepness(x))
     means = {name: float(torch.cat(values).double().mean()) for name, values in found.items()}
     steep = max(means.pop("steep"), 1e-12)
+    means["distance_share"] = means["distance"] / max(means["first_distance"], 1e-12)
     return {name: value / steep if name.endswith("sharpness") else value for name, value in means.items()}
 
 

@@ -488,7 +488,7 @@ def test_scores_against_numpy(channels: int) -> None:
         return (down**2 + right**2).mean()
 
     assert found["sharpness"] == pytest.approx(steep(x) / steep(y), rel=1e-4) and found["sharpness"] < 0.9
-    assert found["distance"] > 0
+    assert found["distance_share"] == pytest.approx(found["distance"] / found["first_distance"]) and found["distance"] > 0
 
 
 def test_the_truth_has_no_distance_and_is_as_sharp_as_itself() -> None:
@@ -506,6 +506,7 @@ def test_an_untrained_network_is_bicubic() -> None:
     variant = SRGAN(SRGAN.Options(**SMALL), DataSpec(1, 32, DIGITS)).eval()
     found = variant.measure(SRGAN.dataset(Recipe(data="small-large"), train=False))
     assert found["over_bicubic"] == found["first_over_bicubic"] == 0 and found["sharpness"] < 0.85
+    assert found["distance_share"] == 1
 
 
 def test_preset(capsys: pytest.CaptureFixture[str]) -> None:
