@@ -233,6 +233,8 @@ def test_a_model_that_must_fail_is_trained_and_fails(gantool: Gantool, package: 
     }  # fmt: skip
     assert card["must_fail"]["no pull"]["scores"]["off"] == pytest.approx(100 / 127.5, abs=0.01)  # type: ignore[index]
     assert "no pull: training brighten on dim for 1 s" in err
+    off = card["scores"][0]["off"]  # type: ignore[index]
+    assert f"seed 0: off {off:.4g}\n" in err and "no pull: off 0.78" in err
     shown = gantool("info", "brighten").out
     assert "| no pull | off <= 0.2, off <= 0.5 x no pull |" in shown and "| off <= 0.5 x no pull | " in shown
     assert "10 examples of dim; steps: " in shown

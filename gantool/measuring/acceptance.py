@@ -53,7 +53,10 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
         run = runs_of(name)[0].folder
         say(f"{words}: measuring {run}")
         how = EvalCommand(n=command.n, run=run, metrics=metrics, device=command.device, seed=seed)
-        return measure(registry, name, how, budget)
+        found = measure(registry, name, how, budget)
+        got = {gate.score: found.report["scores"].get(gate.score) for gate in limits.gates}
+        say(f"{words}: " + ", ".join(f"{score} {value:.4g}" for score, value in got.items() if value is not None))
+        return found
 
     made = [trial(f"seed {seed}", cls.Options(), seed) for seed in range(command.seeds)]
     lesser: dict[str, dict[str, float]] = {}
