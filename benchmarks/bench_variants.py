@@ -18,6 +18,7 @@ class MLPWGANGP(WGANGP):
     @dataclass(kw_only=True)
     class Options(WGANGP.Options):
         z: int = 100
+        d_steps: int = 5
         g_layers: Annotated[str, Option(help="Hidden units of G.")] = "128-256-512-1024"
         d_layers: Annotated[str, Option(help="Hidden units of D.")] = "512-256"
 

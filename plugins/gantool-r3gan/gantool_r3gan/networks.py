@@ -4,8 +4,6 @@ import torch
 from gantool.api import DataSpec, sides
 from torch import Tensor, nn
 
-from gantool_r3gan.points import REACH
-
 LEAK = 0.2
 
 
@@ -29,15 +27,6 @@ def start(layer: nn.Module) -> None:
         nn.init.zeros_(layer.last.weight)
 
 
-class Times(nn.Module):
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factor * x
-
-
 class Critic(nn.Module):
     """D's score of features h: v.h, and where classes count e(y).h more, for how well they suit y."""
 
@@ -54,7 +43,7 @@ class Critic(nn.Module):
 
 def generator(inputs: int, width: int, blocks: int, data: DataSpec) -> nn.Module:
     if of_points(data):
-        return nn.Sequential(*hidden(inputs, 8 * width), nn.Linear(8 * width, data.channels), Times(REACH))
+        return nn.Sequential(*hidden(inputs, 8 * width), nn.Linear(8 * width, data.channels))
     *finer, coarsest = sides(data.size, 7)
     c = width << max(len(finer) - 1, 0)
     layers: list[nn.Module] = [nn.Linear(inputs, c * coarsest**2), nn.Unflatten(1, (-1, coarsest, coarsest))]
@@ -67,7 +56,7 @@ def generator(inputs: int, width: int, blocks: int, data: DataSpec) -> nn.Module
 
 def discriminator(width: int, blocks: int, classes: int, data: DataSpec) -> Critic:
     if of_points(data):
-        return Critic(nn.Sequential(Times(1 / REACH), *hidden(data.channels, 8 * width)), 8 * width, classes)
+        return Critic(nn.Sequential(*hidden(data.channels, 8 * width)), 8 * width, classes)
     *finer, coarsest = sides(data.size, 7)
     c, layers = data.channels, list[nn.Module]()
     for i in range(len(finer)):

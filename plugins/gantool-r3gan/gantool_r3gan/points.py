@@ -8,7 +8,6 @@ from gantool.api import Data, DataSpec, Recipe
 from torch import Tensor
 
 NAMES = ("ring8", "grid25")
-REACH = 25.0  # pictures show the plane from -25 to 25, and networks see it as from -1 to 1
 SIDE = 192  # pixels
 DOT = 1.2  # pixels: the deviation of a dot
 
@@ -41,13 +40,13 @@ class Points(Data):
 def ring8(recipe: Recipe, train: bool = True) -> Points:
     """points in the plane: eight Gaussians on a circle"""
     turn = torch.arange(8) * torch.pi / 4
-    return split(torch.stack([turn.cos(), turn.sin()], 1) * 20, 0.2, train)
+    return split(torch.stack([turn.cos(), turn.sin()], 1) * 0.8, 0.008, train)
 
 
 def grid25(recipe: Recipe, train: bool = True) -> Points:
     """points in the plane: 5x5 Gaussians"""
-    at = torch.arange(-20.0, 25.0, 10.0)
-    return split(torch.cartesian_prod(at, at), 0.25, train)
+    at = torch.linspace(-0.8, 0.8, 5)
+    return split(torch.cartesian_prod(at, at), 0.01, train)
 
 
 def split(modes: Tensor, deviation: float, train: bool) -> Points:
@@ -55,12 +54,12 @@ def split(modes: Tensor, deviation: float, train: bool) -> Points:
 
 
 def scatter(clouds: Tensor) -> Tensor:
-    """Clouds of points, (n, m, 2), as pictures (n, 1, SIDE, SIDE): a soft dot each, brighter where there are many."""
+    """Clouds of points, (n, m, 2), as pictures (n, 1, SIDE, SIDE) of the plane from -1 to 1: a soft dot each."""
     return torch.stack([picture(points) for points in clouds]).unsqueeze(1)
 
 
 def picture(points: Tensor) -> Tensor:
     at = torch.arange(SIDE, device=points.device) + 0.5
-    across, up = ((points.float() / REACH + 1) / 2 * SIDE).unsqueeze(2).unbind(1)  # (m, 1) each
+    across, up = ((points.float() + 1) / 2 * SIDE).unsqueeze(2).unbind(1)  # (m, 1) each
     columns, rows = (((at - place) / DOT).square().div(-2).exp() for place in (across, SIDE - up))
     return 1 - 2 * (-(rows.T @ columns)).exp()  # of ink over ink, each dot takes its share of what is still dark

@@ -31,13 +31,13 @@ class R3GAN(Variant):
     @dataclass(kw_only=True)
     class Options(Variant.Options):
         lr: float = 2e-3
-        decay: float = 5e-4
+        decay: float = 2e-4
         beta1: float = 0.0
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         pairing: Annotated[bool, Option(help="D compares real with generated; else it judges each, as a GAN's.")] = True
-        r1: Annotated[float, Option(min=0, help="Weight of D's squared slope at real data (the paper's gamma).")] = 0.1
-        r2: Annotated[float, Option(min=0, help="Of that at generated data; the paper's are equal.")] = 0.1
+        r1: Annotated[float, Option(min=0, help="Weight of D's squared slope at real data (the paper's gamma).")] = 0.03
+        r2: Annotated[float, Option(min=0, help="Of that at generated data; the paper's are equal.")] = 0.03
         conditional: Annotated[bool, Option("--conditional", help="Tell both networks the class.")] = False
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; for points, units / 8.")] = 16
         blocks: Annotated[int, Option(min=0, max=16, help="Residual blocks at each side of the maps.")] = 1

@@ -11,7 +11,7 @@ from gantool.testing import check_data
 from torch import Tensor
 
 from gantool_r3gan import measures, pairs
-from gantool_r3gan.points import REACH, SIDE, Points, grid25, ring8, scatter
+from gantool_r3gan.points import SIDE, Points, grid25, ring8, scatter
 
 torch.set_num_threads(1)
 ANY = Recipe()
@@ -22,7 +22,7 @@ def test_contract(name: str) -> None:
     check_data(name)
 
 
-@pytest.mark.parametrize(("opened", "count", "deviation"), [(ring8, 8, 0.2), (grid25, 25, 0.25)])
+@pytest.mark.parametrize(("opened", "count", "deviation"), [(ring8, 8, 0.008), (grid25, 25, 0.01)])
 def test_points_lie_around_their_modes(opened: Any, count: int, deviation: float) -> None:
     data = opened(ANY)
     assert data.modes.shape == (count, 2)
@@ -36,9 +36,9 @@ def test_points_lie_around_their_modes(opened: Any, count: int, deviation: float
 
 
 def test_a_ring_is_round_and_a_grid_square() -> None:
-    torch.testing.assert_close(ring8(ANY).modes.norm(dim=1), torch.full((8,), 20.0))
-    axes = {(float(a), float(b)) for a, b in grid25(ANY).modes}
-    assert axes == {(10.0 * a, 10.0 * b) for a in range(-2, 3) for b in range(-2, 3)}
+    torch.testing.assert_close(ring8(ANY).modes.norm(dim=1), torch.full((8,), 0.8))
+    axes = {(round(float(a), 6), round(float(b), 6)) for a, b in grid25(ANY).modes}
+    assert axes == {(round(0.4 * a, 6), round(0.4 * b, 6)) for a in range(-2, 3) for b in range(-2, 3)}
 
 
 def test_held_out_points_are_others() -> None:
@@ -70,8 +70,8 @@ def test_pairs_come_at_the_size_that_is_asked_for() -> None:
 
 
 def test_a_dot_is_drawn_where_its_point_is() -> None:
-    """(REACH / 2, -REACH / 2): three quarters across, three quarters down."""
-    (ink,) = (scatter(torch.tensor([[[REACH / 2, -REACH / 2]]])) + 1)[0] / 2
+    """(.5, -.5): three quarters across, three quarters down."""
+    (ink,) = (scatter(torch.tensor([[[0.5, -0.5]]])) + 1)[0] / 2
     place = torch.arange(SIDE) + 0.5
     down, across = (ink.sum(of) @ place / ink.sum() / SIDE for of in (1, 0))
     assert (float(across), float(down)) == (pytest.approx(0.75), pytest.approx(0.75))
@@ -79,7 +79,7 @@ def test_a_dot_is_drawn_where_its_point_is() -> None:
 
 
 def test_points_out_of_sight_leave_the_picture_dark() -> None:
-    assert (scatter(torch.full((2, 50, 2), 3 * REACH)) == -1).all()
+    assert (scatter(torch.full((2, 50, 2), 3.0)) == -1).all()
 
 
 # What is counted.
