@@ -33,7 +33,7 @@ class SRGAN(Variant):
     3, 5 and 6). SRResNet stays as it was, to compare with. G's Adam begins anew with the game.
     """
 
-    recipe = Recipe(data="small-large", steps=3_000, batch_size=16, average_images=2_000)
+    recipe = Recipe(data="small-large", steps=4_000, batch_size=16, average_images=2_000)
     averaged = ("srresnet", "generator")
 
     @dataclass(kw_only=True)
@@ -45,7 +45,7 @@ class SRGAN(Variant):
         d_lr: Annotated[float, Option(min=0, max=100, help="Step size of D.")] = 1e-3
         drop: Annotated[int, Option(min=0, help="Steps of the game until steps are a tenth; 0: never.")] = 0
         perceptual: Annotated[Who, Option(help="Who compares content; auto: VGG19 if its weights are there.")] = "auto"
-        content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 1.0
+        content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 10.0
         pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 0.1
         adversarial: Annotated[float, Option(min=0, help="Weight of D's opinion for G.")] = 0.1
         width: Annotated[int, Option(min=1, help="Channels of G's maps.")] = 24
