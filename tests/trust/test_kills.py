@@ -20,7 +20,21 @@ SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=
 STEPS, SAVE_EVERY = 20, 5
 PLUGINS = {  # as in commands.VARIANTS
     "wgan-gp": ("wgan-gp", "--size", "8", "--width", "1", "--d-steps", "2", *SHARED),
-    "cyclegan": ("cyclegan", "--size", "8", "--width", "1", "--blocks", "0", "--pool", "6", *SHARED[:2], *SHARED[4:]),
+    "cyclegan": (
+        "cyclegan",
+        "--size",
+        "8",
+        "--width",
+        "1",
+        "--blocks",
+        "0",
+        "--d-layers",
+        "1",
+        "--pool",
+        "6",
+        *SHARED[:2],
+        *SHARED[4:],
+    ),
 }
 PACKAGES = {"wgan-gp": "gantool-wgan-gp", "cyclegan": "gantool-translate"}
 EVERY = VARIANTS | PLUGINS
