@@ -21,21 +21,10 @@ STEPS, SAVE_EVERY = 20, 5
 PLUGINS = {  # as in commands.VARIANTS
     "wgan-gp": ("wgan-gp", "--size", "8", "--width", "1", "--d-steps", "2", *SHARED),
     "cyclegan": (
-        "cyclegan",
-        "--size",
-        "8",
-        "--width",
-        "1",
-        "--blocks",
-        "0",
-        "--d-layers",
-        "1",
-        "--pool",
-        "6",
-        *SHARED[:2],
-        *SHARED[4:],
+        "cyclegan", "--size", "8", "--width", "1", "--blocks", "0", "--d-layers", "1", "--pool", "6",
+        *SHARED[:2], *SHARED[4:],
     ),
-}
+}  # fmt: skip
 PACKAGES = {"wgan-gp": "gantool-wgan-gp", "cyclegan": "gantool-translate"}
 EVERY = VARIANTS | PLUGINS
 PHASES = ("any instant", "saving", "training", "drawing", "resuming", "closing", "starting")
