@@ -126,7 +126,7 @@ class InfoGAN(Penalised):
 
     def unsteady(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
         """Less, the more c1 as read off a real picture tells of c1 as read off it tilted."""
-        if not (weight := self.options.info * self.options.steady):
+        if not (weight := self.options.info * self.options.steady) or not self.options.jitter:
             return {}
         both = seen, self.discriminator(self.tilted(x.detach()))
         p, q = (self.q(h)[:, : self.options.values].softmax(1) for h in both)

@@ -116,8 +116,9 @@ def test_what_is_read_off_a_real_picture_must_stay_when_it_is_tilted(
     p, q = (variant.q(h)[:, :10].softmax(1) for h in (seen, variant.discriminator(x.flip(3))))
     variant.options.steady, variant.options.info = 3.0, 0.5
     torch.testing.assert_close(variant.unsteady(x, seen)["steady"], -1.5 * agreement(p, q))
-    variant.options.info = 0.0
-    assert variant.unsteady(x, seen) == {}
+    for nothing in ("info", "steady", "jitter"):
+        other = made(**{nothing: 0.0})
+        assert other.unsteady(x, other.discriminator(x)) == {}
 
 
 def test_agreement_is_the_information_that_two_codes_share() -> None:
