@@ -240,6 +240,27 @@ def test_a_model_that_must_fail_is_trained_and_fails(gantool: Gantool, package: 
     assert "10 examples of dim; steps: " in shown
 
 
+def test_gates_may_be_for_a_preset(gantool: Gantool, package: Path) -> None:
+    folder = package / "presets/brighten"
+    folder.mkdir(parents=True)
+    (folder / "weak.yaml").write_text("variant: brighten\npull: 0\nbatch_size: 3\nsteps: 1000000\n")
+    code, card, err = accepted(gantool, package, "- {data: dim, steps: 4, preset: weak, gates: [off <= 0.2]}")
+    assert code == 1, err  # nothing pulled
+    assert card["preset"] == "weak" and card["steps"] == [4]
+    config = Path("runs/brighten-001/config.yaml").read_text()
+    assert "pull: 0.0" in config and "batch_size: 3" in config
+    assert "brighten on dim, preset weak, 4 steps, seeds: 1: NOT accepted" in gantool("info", "brighten").out
+    strong = "- {data: dim, steps: 20, preset: weak, must_fail: {pulled: {pull: 1}}, gates: [off >= 0.2]}"
+    code, card, err = accepted(gantool, package, strong)
+    assert card["nulls"]["pulled"] == ["off >= 0.2"], (card, err)  # the preset, but for what is said  # type: ignore[index]
+
+
+def test_gates_for_a_preset_that_is_none(gantool: Gantool, package: Path) -> None:
+    code, _, err = accepted(gantool, package, "- {data: dim, seconds: 1, preset: strong, gates: [off <= 0.2]}")
+    assert code == 1 and "preset 'strong', which it has not" in err and "author of plug-bright" in err
+    assert not Path("runs").exists()
+
+
 def test_one_that_passes_every_gate_accepts_nothing(gantool: Gantool, package: Path) -> None:
     code, card, _ = accepted(gantool, package, GATES.replace("{pull: 0}", "{pull: 1}").replace(
         "    - off <= 0.5 x no pull\n", "    - off <= 9 x no pull\n"

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from gantool import __version__, files, flags, terminal
+from gantool import __version__, files, flags, settings, terminal
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.measuring import gates, nulls
 from gantool.measuring.evaluation import Measured, measure
 from gantool.measuring.gates import Budget, Gate, Gates
 from gantool.measuring.scores import scores, see
-from gantool.options import AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
+from gantool.options import LENGTHS, AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
 from gantool.registry import Offer, Registry
 from gantool.run import runs_of
 from gantool.signals import Interrupted, Signals
@@ -40,10 +40,12 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
         raise UserError(f"There are no gates of {name} on {data}{after}.", f"Those of {name} are for: {there}.", USAGE)
     budget, path = given or limits.after, command.cards / f"{name}.json"
     cards_in(path)  # what is wrong with them should not be known an hour from now
-    spoiled = {words: spoilt(offer, cls, words, options) for words, options in limits.must_fail.items()}
+    usual = preset_of(offer, limits)
+    shared, options = flags.filled(name, {"Training": cls.recipe, name: cls.Options}, usual)
+    spoiled = {words: spoilt(offer, cls, words, usual, spoil) for words, spoil in limits.must_fail.items()}
     metrics = gates.ALL if any(g.score == "CAS" for g in limits.gates) else None
     recipe = replace(
-        cls.recipe, data=data, data_dir=command.data_dir, steps=budget.steps or None, epochs=None,
+        shared, data=data, data_dir=command.data_dir, steps=budget.steps or None, epochs=None,
         minutes=budget.seconds / 60 or None,
     )  # fmt: skip
 
@@ -58,7 +60,7 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
         say(f"{words}: " + ", ".join(f"{score} {value:.4g}" for score, value in got.items() if value is not None))
         return found
 
-    made = [trial(f"seed {seed}", cls.Options(), seed) for seed in range(command.seeds)]
+    made = [trial(f"seed {seed}", options, seed) for seed in range(command.seeds)]
     lesser: dict[str, dict[str, float]] = {}
     for words, options in spoiled.items():
         try:
@@ -82,14 +84,24 @@ def budget_of(command: AcceptCommand) -> Budget | None:
     return Budget(seconds_of(command.budget)) if command.budget else None
 
 
-def spoilt(offer: Offer, cls: type[Variant], words: str, values: Mapping[str, Any]) -> Any:
-    """The variant's options with these, held to type and range as a preset's are."""
+def preset_of(offer: Offer, limits: Gates) -> dict[str, Any]:
+    """The settings that these gates are for, where they are not the defaults."""
+    if not limits.preset:
+        return {}
+    if (path := offer.presets().get(limits.preset)) is None:
+        message = f"The gates of {offer.name} on {limits.data} are for a preset {limits.preset!r}, which it has not."
+        raise UserError(message, f"Tell the author of {offer.package}.")
+    return {key: value for key, value in settings.read(path).items() if key not in LENGTHS and key != "variant"}
+
+
+def spoilt(offer: Offer, cls: type[Variant], words: str, usual: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """The usual options but for these, held to type and range as a preset's are."""
     known = [field.name for field in fields(cls.Options)]
     try:
         for key in values:
             if key not in known:
                 raise UserError(f"no such option: {key}.{did_you_mean(key, known)}")
-        (options,) = flags.filled(offer.name, {offer.name: cls.Options}, values)
+        (options,) = flags.filled(offer.name, {offer.name: cls.Options}, {**usual, **values})
         for key, value in values.items():
             if isinstance(value, bool) and not isinstance(getattr(options, key), bool):
                 raise UserError(f"{value} is not a value for {key}.")
@@ -130,7 +142,8 @@ def card(
     failing = failed_by_nulls(limits.gates, made[0], lesser)
     flag = f"--steps {budget.steps}" if budget.steps else f"--budget {budget.seconds:g}s"
     return {
-        "variant": name, "data": data, "trained": str(budget), "gates_after": limits.after._asdict(),
+        "variant": name, "data": data, "preset": limits.preset, "trained": str(budget),
+        "gates_after": limits.after._asdict(),
         "accepted": all(row["passed"] for row in rows) and all(failing.values()),
         "gates": rows, "nulls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
         "n": reports[0]["n"], "judge": reports[0].get("judge"), "split": reports[0].get("split"),
@@ -212,7 +225,8 @@ def table(found: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def summary(found: dict[str, Any]) -> str:
     word = "accepted" if found["accepted"] else "NOT accepted"
-    return f"{found['variant']} on {found['data']}, {found['trained']}, seeds: {found['seeds']}: {word}"
+    how = f"preset {found['preset']}, " if found.get("preset") else ""
+    return f"{found['variant']} on {found['data']}, {how}{found['trained']}, seeds: {found['seeds']}: {word}"
 
 
 def page(found: dict[str, Any]) -> str:

@@ -101,6 +101,7 @@ class Gates:
     after: Budget
     gates: tuple[Gate, ...]
     must_fail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # in words: the options that spoil it
+    preset: str = ""  # what to train, instead of the defaults
 
 
 def gate(text: str, others: Iterable[str] = ()) -> Gate:
@@ -120,7 +121,7 @@ def gates_in(entry: dict[str, Any]) -> Gates:
         spoiled[words] = {str(key).replace("-", "_"): value for key, value in options.items()}
     limits = tuple(gate(text, spoiled) for text in entry["gates"])
     after = Budget(steps=int(entry["steps"])) if "steps" in entry else Budget(float(entry["seconds"]))
-    return Gates(str(entry["data"]), after, limits, spoiled)
+    return Gates(str(entry["data"]), after, limits, spoiled, str(entry.get("preset", "")))
 
 
 def gates_of(offer: Offer) -> list[Gates]:
