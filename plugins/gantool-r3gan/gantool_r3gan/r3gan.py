@@ -5,6 +5,7 @@ Task: pictures from noise, or of a class; points in the plane
 """
 
 from dataclasses import dataclass
+from math import cos, pi
 from typing import Annotated, Any
 
 import torch
@@ -38,12 +39,15 @@ class R3GAN(Variant):
         pairing: Annotated[bool, Option(help="D compares real with generated; else it judges each, as a GAN's.")] = True
         r1: Annotated[float, Option(min=0, help="Weight of D's squared slope at real data (the paper's gamma).")] = 0.03
         r2: Annotated[float, Option(min=0, help="Of that at generated data; the paper's are equal.")] = 0.03
+        anneal: Annotated[int, Option(min=0, help="Steps in which both weights fall, by half a cosine; 0: none.")] = 0
+        annealed: Annotated[float, Option(min=1e-6, max=1, help="What then is left of them, as a share.")] = 0.1
         conditional: Annotated[bool, Option("--conditional", help="Tell both networks the class.")] = False
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; for points, units / 8.")] = 16
         blocks: Annotated[int, Option(min=0, max=16, help="Residual blocks at each side of the maps.")] = 1
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions):
+        truncation: float = 9.0  # all of the noise: held back, it would not meet all modes alike
         label: Annotated[
             str | None,
             Option("--label", "--digit", help="With --conditional: class to draw.", show_default="all in turn"),
@@ -83,8 +87,15 @@ class R3GAN(Variant):
         if o.r1 or o.r2:
             (slope,) = torch.autograd.grad(scores.sum(), both, create_graph=True)
             r1, r2 = slope.square().flatten(1).sum(1).chunk(2)
-            loss |= {"r1": o.r1 / 2 * r1.mean(), "r2": o.r2 / 2 * r2.mean()}
+            gamma = self.gamma()
+            loss |= {"r1": gamma * o.r1 / 2 * r1.mean(), "r2": gamma * o.r2 / 2 * r2.mean()}
         return loss
+
+    def gamma(self) -> float:
+        """What is left of the penalties' weights, as a share. (The authors' code lets them fall, too.)"""
+        o = self.options
+        done = min(self.step / o.anneal, 1.0) if o.anneal else 0.0
+        return float(o.annealed ** ((1 - cos(pi * done)) / 2))
 
     def g_loss(self, batch: Batch) -> Loss:
         x, y, fake = batch

@@ -84,6 +84,18 @@ def test_penalties_are_the_squared_slopes_at_real_and_at_generated_pictures(vari
     assert all(grad is not None and grad.abs().sum() > 0 for grad in grads)
 
 
+@pytest.mark.parametrize(("step", "left"), [(0, 1.0), (50, 0.1), (100, 0.01), (900, 0.01)])
+def test_penalties_fall_by_half_a_cosine_and_then_stay(variant: R3GAN, step: int, left: float) -> None:
+    x, y, fake = batch(awake(variant))
+    whole = variant.d_loss((x, y, fake))
+    variant.options.anneal, variant.options.annealed, variant.step = 100, 0.01, step
+    less = variant.d_loss((x, y, fake))
+    assert isinstance(whole, dict) and isinstance(less, dict)
+    for name in ("r1", "r2"):
+        torch.testing.assert_close(less[name], left * whole[name])
+    torch.testing.assert_close(less["pairs"], whole["pairs"])
+
+
 def test_without_pairs_it_is_the_plain_gan(variant: R3GAN) -> None:
     variant.options.pairing, variant.options.r1, variant.options.r2 = False, 0.0, 0.0
     x, y, fake = batch(awake(variant))
@@ -165,6 +177,13 @@ def test_a_size_of_points_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["train", "r3gan", "--data", "ring8", "--size", "16", "--steps", "1", "--quiet"]) == USAGE
     assert run(["train", "gan", "--data", "ring8", "--steps", "1", "--quiet"]) == USAGE
     assert not Path("runs").exists()
+
+
+def test_preset_for_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "r3gan", "--preset", "points", "--steps", "2", "--out", "a", "--device", "cpu", "-q"]) == 0
+    config = Path("a/config.yaml").read_text()
+    assert "data: grid25" in config and "batch_size: 256" in config and "anneal: 10000" in config
 
 
 def test_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
