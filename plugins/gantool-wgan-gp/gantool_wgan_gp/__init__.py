@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
+from gantool import api
 from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, as_floats, downwards, upwards
 from torch import Tensor, nn
 from typer import Option
@@ -29,6 +30,7 @@ class WGANGP(Variant):
         beta2: float = 0.9
         d_steps: int = 3
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (the paper's lambda).")] = 10.0
+        shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 1
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
@@ -42,15 +44,19 @@ class WGANGP(Variant):
         self.discriminator = nn.Sequential(downwards(256, options.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
 
     def d_loss(self, batch: Batch) -> Loss:
-        x, _, fake = batch
+        x, fake = self.shifted(batch[0]), self.shifted(batch[2])
         on_x, on_fake = (scores.mean() for scores in self.compare(self.discriminator, (x,), (fake,)))
         self.log(distance=on_x - on_fake)
         return {"critic": on_fake - on_x, "penalty": self.options.penalty * self.penalty(x, fake)}
 
     def g_loss(self, batch: Batch) -> Loss:
         _, _, fake = batch
-        loss: Tensor = -self.discriminator(fake).mean()
+        loss: Tensor = -self.discriminator(self.shifted(fake)).mean()
         return loss
+
+    def shifted(self, x: Tensor) -> Tensor:
+        """As D sees it. At the same place each time, D would come to know thousands of pictures by heart."""
+        return api.shifted(x, self.options.shift, self.drawn)
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """(|grad D(x^)| - 1)^2"""

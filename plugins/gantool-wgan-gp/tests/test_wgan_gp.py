@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gantool_wgan_gp import WGANGP
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 8, "width": 2}
+SMALL: dict[str, Any] = {"z": 8, "width": 2, "shift": 0}
 FLAGS = ["--z", "8", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 
@@ -142,6 +142,19 @@ def test_the_measured_slope_of_a_linear_critic(variant: WGANGP, slope: float) ->
     held = Pictures(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
     with torch.no_grad():
         assert variant.measure(held) == {"slope": pytest.approx(slope, rel=1e-5)}
+
+
+@pytest.mark.parametrize("loss", ["d_loss", "g_loss"])
+@pytest.mark.parametrize("shift", [0, 3])
+def test_the_critic_sees_pictures_moved(variant: WGANGP, loss: str, shift: int) -> None:
+    x, fake = pictures(64)
+    seen: list[Tensor] = []
+    variant.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    variant.options.shift = shift
+    getattr(variant, loss)((x, None, fake))
+    shown = torch.cat(seen).split(64)
+    assert any(torch.equal(part, fake) for part in shown) == (shift == 0)
+    assert not shift or not any(torch.equal(part, x) for part in shown)
 
 
 def test_no_batch_norm_in_the_critic(variant: WGANGP) -> None:
