@@ -183,7 +183,7 @@ def test_preset_for_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
     assert run(["train", "r3gan", "--preset", "points", "--steps", "2", "--out", "a", "--device", "cpu", "-q"]) == 0
     config = Path("a/config.yaml").read_text()
-    assert "data: grid25" in config and "batch_size: 256" in config and "anneal: 10000" in config
+    assert "data: grid25" in config and "batch_size: 512" in config and "anneal: 10000" in config
 
 
 def test_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
