@@ -26,6 +26,8 @@ class WGANGP(Variant):
     @dataclass(kw_only=True)
     class Options(Variant.Options):
         lr: float = 1e-3  # the paper's is 1e-4, with 5 steps of D to one of G; these are for runs of minutes
+        d_lr: float | None = 2e-3  # with less, D falls behind G, and its distance says little of the pictures
+        decay: float = 1e-4
         beta1: float = 0.0
         beta2: float = 0.9
         d_steps: int = 3
