@@ -29,7 +29,6 @@ from gantool.options import NoiseOptions
 from gantool.run import Run, all_runs, find
 from gantool.trainer import Diverged, Trainer
 from gantool.variants.cgan import CGAN
-from gantool.variants.dcgan import DCGAN
 from gantool.variants.gan import GAN
 
 CPU = torch.device("cpu")
@@ -203,13 +202,6 @@ def test_the_step_size_falls_as_the_schedule_says() -> None:
         trainer.take_step()
         seen.append([group["lr"] for o in trainer.players.values() for group in o.param_groups])
     assert seen == [[pytest.approx(0.01 / (1 + 0.25 * step))] * 2 for step in range(4)]
-
-
-@pytest.mark.parametrize(("step", "share"), [(0, 1.0), (50, 0.8), (100, 0.5), (300, 0.1)])
-def test_dcgan_s_falls_late_and_then_fast(step: int, share: float) -> None:
-    variant = DCGAN(DCGAN.Options(width=1, d_width=1, decay=0.01), DataSpec(1, 16))
-    variant.step = step
-    assert variant.schedule() == pytest.approx(share)
 
 
 # Theory: D against p = N(0, 1) and q = N(1, 1).

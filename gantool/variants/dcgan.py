@@ -11,7 +11,7 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import USAGE, DataSpec, NoiseOptions, Recipe, UserError, sides
+from gantool.api import USAGE, DataSpec, Recipe, UserError, sides
 from gantool.variants.gan import Game
 
 
@@ -27,9 +27,6 @@ class DCGAN(Game):
     @dataclass(kw_only=True)
     class Options(Game.Options):
         d_lr: float | None = 2e-3
-        decay: Annotated[
-            float, Option(min=0, max=1, help="The step size falls as 1 / (1 + (decay x steps)^2): late, and then fast.")
-        ] = 2e-4
         r1: float = 0.2
         shift: int = 1
         codes: int = 200
@@ -38,19 +35,12 @@ class DCGAN(Game):
         growth: Annotated[int, Option(min=1, max=8, help="Times more at each coarser map; in the paper 2.")] = 4
         deviation: Annotated[float, Option(min=0, help="Of the normal weights at the start.")] = 0.02
 
-    @dataclass(kw_only=True)
-    class SampleOptions(NoiseOptions):
-        truncation: float = 9.0  # all of the noise: with a code, holding it back costs variety and buys nothing
-
     def __init__(self, options: Options, data: DataSpec) -> None:
         if not 16 <= data.size <= 128:
             raise UserError(f"dcgan draws sizes from 16 to 128, not {data.size}.", "Try --size 32.", USAGE)
         self.sides = sides(data.size, coarsest=4)
         super().__init__(options, data)
         self.apply(self.start)
-
-    def schedule(self) -> float:
-        return 1 / (1 + float(self.options.decay * self.step) ** 2)
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         return self.upwards(), self.downwards()
