@@ -62,9 +62,9 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
 
     made = [trial(f"seed {seed}", options, seed) for seed in range(command.seeds)]
     lesser: dict[str, dict[str, float]] = {}
-    for words, options in spoiled.items():
+    for words, worse in spoiled.items():
         try:
-            lesser[words] = trial(words, options, 0).report["scores"]
+            lesser[words] = trial(words, worse, 0).report["scores"]
         except UserError as error:
             if not isinstance(error.__context__, Diverged):
                 raise
