@@ -54,7 +54,7 @@ def sample(registry: Registry, name: str, command: SampleCommand, options: Any) 
     console = terminal.console(stderr=True, quiet=command.quiet)
     with torch.inference_mode(), Pace(console, n) as pace:
         write(out, map(pace, drawn), n, columns or strip(options, wanted))
-    console.print(f"{n} pictures in {out}")
+    console.print(f"{n} picture{'s' * (n != 1)} in {out}")
 
 
 class Pace:

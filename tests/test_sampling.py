@@ -182,6 +182,7 @@ def test_a_model_file_is_enough_anywhere(gantool: Gantool, models: Path) -> None
     assert "64 pictures in cgan.png" in done.err
     assert done.out == ""
     assert not Path("runs").exists()
+    assert "1 picture in cgan.png" in gantool("sample", "cgan", "--run", "mine.safetensors", "-n", 1).err
 
 
 def test_a_hostile_class_name_stays_in_the_folder(gantool: Gantool, models: Path) -> None:
