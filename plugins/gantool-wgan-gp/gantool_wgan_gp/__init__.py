@@ -7,13 +7,12 @@ Task: pictures from noise
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, as_floats, downwards, upwards
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, downwards, upwards
 from torch import Tensor, nn
 from typer import Option
 
-MEASURED = 5_000  # pictures
+from gantool_wgan_gp.steepness import measured, slopes
 
 
 class WGANGP(Variant):
@@ -62,22 +61,9 @@ class WGANGP(Variant):
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """(|grad D(x^)| - 1)^2"""
-        penalty: Tensor = (self.slopes(x, fake) - 1).square().mean()
+        penalty: Tensor = (slopes(self, x, fake) - 1).square().mean()
         return penalty
 
-    def slopes(self, x: Tensor, fake: Tensor) -> Tensor:
-        """|grad D(x^)| at points x^ between real and generated pictures."""
-        epsilon = self.drawn(torch.rand, len(x), 1, 1, 1)
-        between = (epsilon * x + (1 - epsilon) * fake).requires_grad_()
-        (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
-        return slope.flatten(1).norm(dim=1)
-
     def measure(self, held: Data) -> dict[str, float]:
-        """How steep D is between pictures held out and generated ones: 1, if the penalty does what it should."""
-        found = []
-        for part in torch.split(torch.arange(min(len(held), MEASURED)), 500):
-            x, *_ = as_floats(held.batch(part, torch.Generator()), self.device)
-            fake = self.generator(self.latents(len(x), self.SampleOptions()))
-            with torch.enable_grad():
-                found.append(self.slopes(x, fake).detach())
-        return {"slope": float(torch.cat(found).double().mean())}
+        """How steep D is: 1, if the penalty does what it should."""
+        return measured(self, held)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool_wgan_gp import WGANGP
+from gantool_wgan_gp.steepness import slopes
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"z": 8, "width": 2, "shift": 0}
@@ -101,7 +102,7 @@ def critic_of_gaussians(mu: float, penalty: float, steps: int) -> tuple[float, f
     x, fake = pair(100_000)
     with torch.no_grad():
         gap = score(x).mean() - score(fake).mean()
-    return float(gap), float(variant.slopes(x, fake).detach().mean())
+    return float(gap), float(slopes(variant, x, fake).detach().mean())
 
 
 @pytest.mark.parametrize("mu", [1.0, 2.0, 4.0])
