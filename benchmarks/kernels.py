@@ -82,6 +82,7 @@ def variant(net: Network) -> Any:
 
 def trainer(net: Network, data_dir: Path | None, device: torch.device, **settings: Any) -> Any:
     """gantool's, as its command line would make it."""
+    from gantool.device import swift_products
     from gantool.flags import filled
     from gantool.trainer import Trainer
 
@@ -90,6 +91,7 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
     recipe, options = filled(
         net.variant, {"Training": cls.recipe, net.variant: cls.Options}, net.settings() | where | settings
     )
+    swift_products(device)
     data = cls.dataset(recipe)
     return Trainer(cls(cls.Options(**vars(options)), data.spec).to(device), recipe, data, device)
 
@@ -104,6 +106,16 @@ def trainer_step(net: Network, data_dir: Path | None, device: torch.device, **se
             playing.read_window()
 
     return step
+
+
+def under(precision: str, step: Step) -> Step:
+    """With matrix products as this process or that would have them."""
+
+    def told() -> None:
+        torch.set_float32_matmul_precision(precision)
+        step()
+
+    return told
 
 
 def medians(steps: dict[str, Step], args: Namespace, device: torch.device) -> dict[str, float]:
@@ -125,6 +137,8 @@ def kernels(args: Namespace) -> list[dict[str, Any]]:
 def against(net: Network, args: Namespace) -> dict[str, Any]:
     device = torch.device(args.device)
     b, c = bare.stepper(net, args.data_dir, device), trainer_step(net, args.data_dir, device)
-    each = medians({"b": b, "c": c, "kernels": recorded(b), "c's kernels": recorded(c)}, args, device)
+    own = torch.get_float32_matmul_precision()  # as the trainer has it; the bare loop leaves it at torch's default
+    bares = {"b": under("highest", b), "kernels": under("highest", recorded(b))}
+    each = medians(bares | {"c": under(own, c), "c's kernels": under(own, recorded(c))}, args, device)
     row = {"network": net.name} | {f"{name} ms": round(ms, 2) for name, ms in each.items()}
     return row | {f"{who} share": round(each["kernels"] / each[who], 2) for who in "bc"}

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-REFRESH = 8  # steps between updates of the averaged networks' batch-norm statistics
-EVERY, EARLY = 4, 64  # steps between updates of the weights, past the early ones: each reads and writes all of them
+EARLY = 256  # steps, in which weights change fast
+WEIGHTS = (1, 8)  # steps between updates, early and later: each reads and writes all of them, past any cache
+STATISTICS = (8, 32)  # of batch norm: each takes a pass of the networks
 
 
 class Average:
@@ -42,13 +43,13 @@ class Average:
     @torch.no_grad()
     def update(self, step: int, images: int) -> None:
         """After step number `step`, each of which is `images` images. The first steps are forgotten faster."""
-        steps = 1 if step <= EARLY else EVERY
+        steps, refresh = WEIGHTS[step > EARLY], STATISTICS[step > EARLY]
         if not self.weights or step % steps:
             return
         keep = min(0.5 ** (images / self.half_life), (1 + step) / (10 + step)) ** steps
         mine, theirs = zip(*self.weights, strict=True)
         torch._foreach_lerp_(mine, theirs, 1 - keep)
-        if step % REFRESH == 0 and self.seen:
+        if step % refresh == 0 and self.seen:
             for name, (args, kwargs) in self.seen.items():
                 self.copies[name].train()(*args, **kwargs)
         self.seen.clear()

@@ -44,7 +44,7 @@ def describe(device: torch.device) -> str:
 
 
 def half(precision: str, device: torch.device) -> bool:
-    """Whether to autocast to bfloat16. On a CPU it is many times slower, so only when asked for."""
+    """Whether to autocast to bfloat16. On a CPU only when asked for: on most it is many times slower."""
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bf16"
@@ -64,6 +64,16 @@ def keep_pages() -> None:
             libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
         except (OSError, AttributeError):  # another C library
             pass
+
+
+def swift_products(device: torch.device) -> None:
+    """Let oneDNN multiply matrices in place of MKL, which at some sizes leaves AMD's cores idle: a tenth on MLPs.
+
+    torch asks it where bfloat16 would do. It has no use for that without AMX, and computes float32 as exactly as MKL.
+    """
+    has = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    if has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
+        torch.set_float32_matmul_precision("medium")
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

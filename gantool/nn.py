@@ -20,9 +20,17 @@ def layers(text: str) -> list[int]:
 
 
 def mlp(sizes: list[int], leak: float, more: Callable[[int], nn.Module]) -> nn.Sequential:
-    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units."""
+    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units, unless idle.
+
+    Of a small network's step, calling layers that do nothing takes a fiftieth.
+    """
     *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
-    return nn.Sequential(*(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last)
+    made = (m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features)))
+    return nn.Sequential(*(m for m in made if not idle(m)), last)
+
+
+def idle(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Identity) or (isinstance(layer, nn.Dropout) and layer.p == 0)
 
 
 def sides(size: int, coarsest: int) -> list[int]:

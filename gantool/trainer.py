@@ -1,11 +1,14 @@
 """Plays a variant's turns. All that is the same for every GAN is here, once."""
 
+import gc
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import reduce
+from statistics import fmean
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,6 +113,7 @@ class Trainer:
     def run(self, events: Events) -> None:
         """Train to the last step, or until told to stop; observers see every step and the end."""
         self.began, self.first = time.monotonic(), self.step
+        gc.freeze()  # a sweep of all that importing torch has left takes a tenth of a second
         try:
             events.gantool_train_start(trainer=self)
             stop = processes.agreed(self.stop)
@@ -127,6 +131,7 @@ class Trainer:
             self.ending = "failed"
             raise
         finally:
+            gc.unfreeze()
             self.batches.close()
             events.gantool_train_end(trainer=self)
 
@@ -153,22 +158,24 @@ class Trainer:
 
     def read_window(self) -> None:
         """Means since the last log; this waits for the device. Raises if a number is none."""
-        self.check_losses()
-        names = {name for terms in self.window for name in terms}
-        means = {n: torch.stack([t[n].float() for t in self.window if n in t]).mean() for n in sorted(names)}
-        self.metrics = dict(zip(means, torch.stack(list(means.values())).tolist(), strict=True)) if means else {}
+        found: dict[str, list[float]] = defaultdict(list)
+        for name, number in self.check_losses():
+            found[name].append(number)
+        self.metrics = {name: fmean(numbers) for name, numbers in sorted(found.items())}
         self.window = []
 
-    def check_losses(self) -> None:
+    def check_losses(self) -> list[tuple[str, float]]:
+        """All that was measured since the last log, by name."""
         first = self.step - len(self.window) + 1
-        for number, terms in enumerate(self.window):
-            numbers = torch.stack([t.float() for t in terms.values()]).tolist() if terms else []
-            for name, number_ in zip(terms, numbers, strict=True):
-                if not math.isfinite(number_):
-                    raise Diverged(
-                        f"{name} became {number_} at step {first + number}; training stopped.",
-                        f"Try a lower --lr than {self.variant.options.lr:g}, or --precision fp32.",
-                    )
+        named = [(first + i, name, t.float()) for i, terms in enumerate(self.window) for name, t in terms.items()]
+        numbers = torch.stack([t for _, _, t in named]).tolist() if named else []
+        for (step, name, _), number in zip(named, numbers, strict=True):
+            if not math.isfinite(number):
+                raise Diverged(
+                    f"{name} became {number} at step {step}; training stopped.",
+                    f"Try a lower --lr than {self.variant.options.lr:g}, or --precision fp32.",
+                )
+        return [(name, number) for (_, name, _), number in zip(named, numbers, strict=True)]
 
     def check_weights(self) -> None:
         """Called before anything is saved: what is not a number must never replace what was."""

@@ -50,6 +50,7 @@ class Session:
             near = f"Try --batch-size {batch // count * count or count}."
             raise UserError(f"{count} processes cannot share a batch of {batch} equally.", near, USAGE)
         devices.keep_pages()
+        devices.swift_products(self.device)
         devices.seed_all(self.recipe.seed)
         with processes.in_turn():
             self.data: Data = self.cls.dataset(self.recipe)

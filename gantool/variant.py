@@ -3,6 +3,7 @@
 from abc import ABC
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -13,6 +14,7 @@ from torch.optim import SGD, Adam, Optimizer, RMSprop
 from typer import Option
 
 from gantool import options as settings
+from gantool.adam import FusedAdam
 from gantool.data.pictures import Data, DataSpec, open_data
 from gantool.noise import gaussian
 from gantool.processes import share
@@ -138,7 +140,8 @@ class Variant(nn.Module, ABC):
         if o.optimizer == "rmsprop":
             return RMSprop(weights, lr or o.lr, o.beta2)
         # The fused kernel exists for plain float weights on cpu and cuda.
-        return Adam(weights, lr or o.lr, (o.beta1, o.beta2), fused=self.device.type in ("cpu", "cuda"))
+        kind = FusedAdam if self.device.type in ("cpu", "cuda") else Adam
+        return kind(weights, lr or o.lr, (o.beta1, o.beta2))
 
     def noise(self, n: int) -> Tensor:
         """Gaussian, `options.z` numbers for each of n images."""
@@ -163,10 +166,14 @@ class Variant(nn.Module, ABC):
 
         In two where batch norm would mix the pictures, or where the slope at the real ones will be asked for.
         """
-        mixes = any(isinstance(layer, _BatchNorm) for layer in self.discriminator.modules())
-        if mixes or real[0].requires_grad:
+        if self.mixes or real[0].requires_grad:
             return [score(*real), score(*fake)]
         return list(score(*(torch.cat(pair) for pair in zip(real, fake, strict=True))).chunk(2))
+
+    @cached_property
+    def mixes(self) -> bool:
+        """Whether D has batch norm."""
+        return any(isinstance(layer, _BatchNorm) for layer in self.discriminator.modules())
 
     def log(self, **values: Tensor) -> None:
         """Numbers to be logged and not minimised."""

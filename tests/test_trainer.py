@@ -19,7 +19,7 @@ from torch.nn.functional import softplus
 
 from gantool import sealed, settings, trainer, training, verbs
 from gantool.api import Data, DataSpec, Pictures, Recipe, Turn, Variant
-from gantool.averaging import REFRESH, Average
+from gantool.averaging import STATISTICS, Average
 from gantool.device import random_states, restore_random, seed_all
 from gantool.errors import UserError
 from gantool.measuring.monitor import Monitor
@@ -283,11 +283,11 @@ def test_the_average_follows_the_half_life_in_images() -> None:
 def test_a_change_is_half_forgotten_after_the_half_life() -> None:
     holder = nn.Module()
     holder.generator = nn.Linear(1, 1)
-    average = Average(holder, ("generator",), 1000)
+    average = Average(holder, ("generator",), 1040)
     nn.init.constant_(average.copies["generator"].weight, 1.0)
     nn.init.constant_(holder.generator.weight, 0.0)
-    for step in range(500, 600):  # 100 steps of 10 images, long after the first ones
-        average.update(10_000 + step, 10)
+    for step in range(10_001, 10_105):  # 104 steps of 10 images, long after the first ones
+        average.update(step, 10)
     assert average.copies["generator"].weight.item() == pytest.approx(0.5, abs=1e-4)
 
 
@@ -297,9 +297,9 @@ def test_with_batch_norm_the_average_keeps_statistics_of_its_own() -> None:
     norm, inner, expected = copy[1], copy[0], [torch.zeros(4), torch.ones(4)]
     noises: list[Tensor] = []
     trainer.variant.generator.register_forward_pre_hook(lambda module, args: noises.append(args[0].clone()))
-    for step in range(1, 2 * REFRESH + 1):
+    for step in range(1, 2 * STATISTICS[0] + 1):
         trainer.take_step()
-        if step % REFRESH == 0:  # what the live network was last shown, through the averaged weights
+        if step % STATISTICS[0] == 0:  # what the live network was last shown, through the averaged weights
             h = inner(noises[-1])
             expected[0] = 0.7 * expected[0] + 0.3 * h.mean(0)
             expected[1] = 0.7 * expected[1] + 0.3 * h.var(0)
