@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 from torch.optim import Adam
 
-from gantool.nn import UpsampledConv
+from gantool.nn import ThinConv, UpsampledConv
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 Move = Callable[[Tensor], None]  # one step down this loss
@@ -29,7 +29,7 @@ def stepper(net: Network, data_dir: Path | None, device: torch.device) -> Callab
     """One step of the whole game."""
     keep_pages()
     batches = gathered(*pixels(net, data_dir), net, device)
-    G = generator(net, lambda inputs, outputs: [UpsampledConv(inputs, outputs)]).to(device)
+    G = generator(net, lambda inputs, outputs: [UpsampledConv(inputs, outputs)], ThinConv).to(device)
     D = discriminator(net).to(device)
     game = critic if net.critic > 1 else minimax
     steps = game(net, G, D, batches, mover(G), mover(D))

@@ -8,7 +8,7 @@ from gantool_wgan_gp import WGANGP
 from torch import nn
 from typer import Option
 
-from gantool.api import DataSpec, UpsampledConv, Variant, layers, mlp
+from gantool.api import DataSpec, ThinConv, UpsampledConv, Variant, layers, mlp
 from gantool.variants.gan import Game
 
 
@@ -52,6 +52,6 @@ class UpsamplingDCGAN(Game):
             d += [nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU(o.leak), nn.Dropout2d(0.25)]
             d += [nn.BatchNorm2d(b)] if i else []
         last = nn.Linear(widths[-1] * (data.size // 16) ** 2, 1)
-        return nn.Sequential(*g, nn.Conv2d(c, data.channels, 3, 1, 1), nn.Tanh()), nn.Sequential(
+        return nn.Sequential(*g, ThinConv(c, data.channels), nn.Tanh()), nn.Sequential(
             *d, nn.Flatten(), last, nn.Flatten(0)
         )

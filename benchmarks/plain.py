@@ -13,23 +13,28 @@ from torch import Tensor, nn
 
 CLASSES = 10
 Up = Callable[[int, int], list[nn.Module]]
+Last = Callable[[int, int], nn.Module]
 
 
 def upsampled(inputs: int, outputs: int) -> list[nn.Module]:
     """As papers and tutorials write it."""
-    return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1)]
+    return [nn.Upsample(scale_factor=2), conv(inputs, outputs)]
 
 
-def generator(net: Network, up: Up = upsampled) -> nn.Sequential:
+def conv(inputs: int, outputs: int) -> nn.Module:
+    return nn.Conv2d(inputs, outputs, 3, 1, 1)
+
+
+def generator(net: Network, up: Up = upsampled, last: Last = conv) -> nn.Sequential:
     """Noise (n, z), with the one-hot class beside it where there is one, to images (n, 1, size, size)."""
     if net.convolutional:
-        return conv_generator(net, up)
+        return conv_generator(net, up, last)
     layers: list[nn.Module] = []
     sizes = [net.z + CLASSES * net.labelled, *net.g]
     for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b), nn.LeakyReLU(LEAK), *([nn.BatchNorm1d(b)] if net.normed else [])]
-    last = nn.Linear(sizes[-1], net.size**2)
-    return nn.Sequential(*layers, last, nn.Tanh(), nn.Unflatten(1, (1, net.size, net.size)))
+    flat = nn.Linear(sizes[-1], net.size**2)
+    return nn.Sequential(*layers, flat, nn.Tanh(), nn.Unflatten(1, (1, net.size, net.size)))
 
 
 def discriminator(net: Network) -> nn.Sequential:
@@ -43,13 +48,13 @@ def discriminator(net: Network) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
 
-def conv_generator(net: Network, up: Up) -> nn.Sequential:
+def conv_generator(net: Network, up: Up, last: Last) -> nn.Sequential:
     (first, *_), side = net.g, net.size // 4
     layers: list[nn.Module] = [nn.Linear(net.z, first * side**2), nn.Unflatten(1, (first, side, side))]
     layers.append(nn.BatchNorm2d(first))
     for a, b in pairwise(net.g):
         layers += [*up(a, b), nn.BatchNorm2d(b), nn.LeakyReLU(LEAK)]
-    return nn.Sequential(*layers, nn.Conv2d(net.g[-1], 1, 3, 1, 1), nn.Tanh())
+    return nn.Sequential(*layers, last(net.g[-1], 1), nn.Tanh())
 
 
 def conv_discriminator(net: Network) -> nn.Sequential:

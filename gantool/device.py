@@ -71,7 +71,8 @@ def swift_products(device: torch.device) -> None:
 
     torch asks it where bfloat16 would do. It has no use for that without AMX, and computes float32 as exactly as MKL.
     """
-    has = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    asked = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict
+    has: dict[str, Any] = asked()
     if has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
         torch.set_float32_matmul_precision("medium")
 

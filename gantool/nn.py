@@ -1,11 +1,12 @@
 """Small things several variants are built of."""
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose2d
+from torch.nn.functional import conv2d, conv_transpose2d, pad
 from typer import BadParameter
 
 from gantool.data.pictures import DataSpec
@@ -82,6 +83,24 @@ class UpsampledConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         kernel = (self.weight.flatten(2) @ self.fold).view(*self.weight.shape[:2], 4, 4).transpose(0, 1)
         return conv_transpose2d(x, kernel, self.bias, 2, 1)
+
+
+class ThinConv(nn.Conv2d):
+    """`nn.Conv2d(inputs, outputs, 3, padding=1)` to a picture's few maps, faster and equal.
+
+    Each of the nine taps is a product of all pixels by one column, and only the results are moved and added: the
+    larger input is read once. State dicts are Conv2d's.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (n, _, h, w), outputs = x.shape, self.out_channels
+        taps = conv2d(x, self.weight.permute(0, 2, 3, 1).reshape(9 * outputs, -1, 1, 1))
+        taps = pad(taps.view(n, outputs, 9, h, w), (1, 1, 1, 1))
+        moved = (taps[:, :, i, i // 3 : i // 3 + h, i % 3 : i % 3 + w] for i in range(9))
+        return reduce(torch.add, moved if self.bias is None else (self.bias.view(-1, 1, 1), *moved))
 
 
 def shifted(x: Tensor, most: int, drawn: Callable[..., Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.api import DataSpec, UpsampledConv, coded, shifted
+from gantool.api import DataSpec, ThinConv, UpsampledConv, coded, shifted
 from gantool.nn import mlp, moved
 from gantool.noise import truncated
 from gantool.variants.gan import GAN
@@ -16,24 +16,31 @@ Net = Callable[[Tensor], Tensor]
 SHAPES = [(1, 1, 1, 1), (3, 2, 4, 4), (2, 5, 7, 3), (8, 8, 1, 6), (4, 1, 5, 8)]  # inputs, outputs, height, width
 
 
-def pair(inputs: int, outputs: int, bias: bool = True) -> tuple[UpsampledConv, nn.Sequential]:
-    """The block, and the two layers with the same weights."""
-    block = UpsampledConv(inputs, outputs, bias).double()
+Block = type[UpsampledConv] | type[ThinConv]
+BLOCKS: list[Block] = [UpsampledConv, ThinConv]
+
+
+def pair(kind: Block, inputs: int, outputs: int, bias: bool = True) -> tuple[nn.Conv2d, nn.Sequential]:
+    """The block, and the layers it stands for with the same weights; the last is a convolution."""
+    block = kind(inputs, outputs, bias).double()
     conv = nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias).double()
     conv.load_state_dict(block.state_dict())
-    return block, nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv)
+    before = [nn.Upsample(scale_factor=2, mode="nearest")] if kind is UpsampledConv else []
+    return block, nn.Sequential(*before, conv)
 
 
+@pytest.mark.parametrize("kind", BLOCKS)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("inputs", "outputs", "height", "width"), SHAPES)
-def test_an_upsampled_convolution_is_upsampling_and_then_convolving(
-    inputs: int, outputs: int, height: int, width: int, bias: bool
+def test_a_block_is_the_layers_it_stands_for(
+    kind: Block, inputs: int, outputs: int, height: int, width: int, bias: bool
 ) -> None:
     torch.manual_seed(0)
-    block, layers = pair(inputs, outputs, bias)
+    block, layers = pair(kind, inputs, outputs, bias)
     x = torch.randn(2, inputs, height, width, dtype=torch.float64, requires_grad=True)
     y, same = block(x), layers(x)
-    assert y.shape == (2, outputs, 2 * height, 2 * width)
+    times = 2 if kind is UpsampledConv else 1
+    assert y.shape == (2, outputs, times * height, times * width)
     torch.testing.assert_close(y, same)  # borders included
     uneven = torch.randn_like(y)
     got = torch.autograd.grad((y * uneven).sum(), [x, *block.parameters()])
@@ -42,9 +49,10 @@ def test_an_upsampled_convolution_is_upsampling_and_then_convolving(
         torch.testing.assert_close(mine, its)
 
 
-def test_an_upsampled_convolution_can_be_differentiated_twice() -> None:
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_a_block_can_be_differentiated_twice(kind: Block) -> None:
     torch.manual_seed(0)
-    block, layers = pair(2, 3)
+    block, layers = pair(kind, 2, 3)
     x = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
 
     def penalty(net: Net, weight: Tensor) -> Tensor:
@@ -52,16 +60,17 @@ def test_an_upsampled_convolution_can_be_differentiated_twice() -> None:
         (twice,) = torch.autograd.grad(slope.square().sum(), weight)
         return twice
 
-    conv = layers[1]
+    conv = layers[-1]
     assert isinstance(conv, nn.Conv2d)
     torch.testing.assert_close(penalty(block, block.weight), penalty(layers, conv.weight))
     assert torch.autograd.gradcheck(block, x)
     assert torch.autograd.gradgradcheck(block, x)
 
 
-def test_an_upsampled_convolution_starts_and_is_saved_as_a_convolution() -> None:
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_a_block_starts_and_is_saved_as_a_convolution(kind: Block) -> None:
     torch.manual_seed(0)
-    block = UpsampledConv(4, 6)
+    block = kind(4, 6)
     torch.manual_seed(0)
     conv = nn.Conv2d(4, 6, 3, 1, 1)
     mine, its = block.state_dict(), conv.state_dict()
