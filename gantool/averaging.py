@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-EARLY = 256  # steps, in which weights change fast
+EARLY = 128  # steps, in which weights change fast
 WEIGHTS = (1, 8)  # steps between updates, early and later: each reads and writes all of them, past any cache
 STATISTICS = (8, 32)  # of batch norm: each takes a pass of the networks
 
