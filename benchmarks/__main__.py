@@ -1,4 +1,4 @@
-"""How fast gantool is, here: python benchmarks [SECTION...] (training kernels growth sampling startup monitor).
+"""How fast gantool is, here: python benchmarks [SECTION...].
 
 Each section prints a table. Nothing else should be running on the machine.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from networks import NETWORKS
 
-SECTIONS = ("training", "kernels", "growth", "sampling", "startup", "monitor")
+SECTIONS = ("training", "beside", "kernels", "growth", "sampling", "startup", "monitor")
 SECONDS = """of each timing (default 12); in shorter ones previews and checkpoints come more often
 than in a default run, which makes gantool slower than it is"""
 

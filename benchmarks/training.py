@@ -98,6 +98,7 @@ def offered() -> Iterator[Path]:
         (info / "entry_points.txt").write_text(
             "[gantool.variants]\nbench-wgan-gp = bench_variants:MLPWGANGP\n"
             "bench-dcgan = bench_variants:UpsamplingDCGAN\n"
+            + ("[gantool]\nbeside = beside:Beside\n" if "GANTOOL_BESIDE" in os.environ else "")
         )
         yield Path(site)
 

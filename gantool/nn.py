@@ -21,17 +21,9 @@ def layers(text: str) -> list[int]:
 
 
 def mlp(sizes: list[int], leak: float, more: Callable[[int], nn.Module]) -> nn.Sequential:
-    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units, unless idle.
-
-    Of a small network's step, calling layers that do nothing takes a fiftieth.
-    """
+    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units."""
     *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
-    made = (m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features)))
-    return nn.Sequential(*(m for m in made if not idle(m)), last)
-
-
-def idle(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Identity) or (isinstance(layer, nn.Dropout) and layer.p == 0)
+    return nn.Sequential(*(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last)
 
 
 def sides(size: int, coarsest: int) -> list[int]:

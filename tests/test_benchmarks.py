@@ -45,6 +45,16 @@ def test_one_command_prints_the_script_the_bare_loop_and_gantool_side_by_side(pr
     assert kept["b"] == found["b"]
 
 
+@pytest.mark.long
+def test_the_bare_loop_takes_turns_with_gantools_command_line(process: Gantool, tmp_path: Path) -> None:
+    least = ("beside", "--only", "tutorial", "--seconds", "0.4", "--rounds", "1", "--json", tmp_path / "found")
+    done = process(BENCHMARKS, *least, OMP_NUM_THREADS="1")
+    assert done.code == 0, done.out + done.err
+    (row,) = json.loads((tmp_path / "found").read_text())["beside"]
+    assert row["turns"] > 0
+    assert row["c/b"] == pytest.approx(row["b ms"] / row["c ms"], abs=0.02)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_gantool_and_plain_torch_have_the_same_networks(kernels: ModuleType, name: str) -> None:
     plain, net = importlib.import_module("plain"), importlib.import_module("networks").NETWORKS[name]

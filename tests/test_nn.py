@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gantool.api import DataSpec, ThinConv, UpsampledConv, coded, shifted
-from gantool.nn import mlp, moved
+from gantool.nn import moved
 from gantool.noise import truncated
 from gantool.variants.gan import GAN
 
@@ -126,12 +126,3 @@ def test_a_generator_with_a_code_draws_as_many_pictures_as_it_has_values_where_n
     torch.manual_seed(2)
     walked = game.sample(5, GAN.SampleOptions(interpolate=True))
     assert isinstance(walked, Tensor) and len(walked.unique(dim=0)) == 5  # the code is walked, not jumped
-
-
-def test_an_mlp_leaves_out_layers_that_do_nothing() -> None:
-    plain = mlp([4, 8, 8, 1], 0.2, lambda n: nn.Dropout(0.0))
-    assert [type(m).__name__ for m in plain] == ["Linear", "LeakyReLU", "Linear", "LeakyReLU", "Linear"]
-    assert [type(m).__name__ for m in mlp([4, 8, 1], 0.2, lambda n: nn.Identity())] == ["Linear", "LeakyReLU", "Linear"]
-    normed = mlp([4, 8, 1], 0.2, nn.BatchNorm1d)
-    assert [type(m).__name__ for m in normed] == ["Linear", "LeakyReLU", "BatchNorm1d", "Linear"]
-    assert any(isinstance(m, nn.Dropout) for m in mlp([4, 8, 1], 0.2, lambda n: nn.Dropout(0.3)))
