@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-EARLY = 128  # steps, in which weights change fast
-WEIGHTS = (1, 8)  # steps between updates, early and later: each reads and writes all of them, past any cache
-STATISTICS = (8, 32)  # of batch norm: each takes a pass of the networks
+EARLY, LATE = 64, 3_000  # steps; until late the average forgets fast, and statistics gathered rarely lag behind it
+WEIGHTS = (1, 4, 8)  # steps between updates, early to late: each reads and writes all of them, past any cache
+STATISTICS = (8, 8, 32)  # of batch norm: each takes a pass of the networks
 
 
 class Average:
@@ -43,7 +43,8 @@ class Average:
     @torch.no_grad()
     def update(self, step: int, images: int) -> None:
         """After step number `step`, each of which is `images` images. The first steps are forgotten faster."""
-        steps, refresh = WEIGHTS[step > EARLY], STATISTICS[step > EARLY]
+        age = (step > EARLY) + (step > LATE)
+        steps, refresh = WEIGHTS[age], STATISTICS[age]
         if not self.weights or step % steps:
             return
         keep = min(0.5 ** (images / self.half_life), (1 + step) / (10 + step)) ** steps
