@@ -3,6 +3,7 @@
 All of them hold the same networks and the same random states, and take the same steps. A process alone pays nothing.
 """
 
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import MethodType
@@ -53,10 +54,15 @@ def joined(device: torch.device) -> Iterator[None]:
         return
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"Processes cannot share a training on {device.type}.", "Try --device cpu.", USAGE)
+    # Imported later, as by an optimizer, its functions hold the group as a default and its threads outlive it; one of
+    # them that frees a tensor while Python ends aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    yield
-    wait()
-    dist.destroy_process_group()
+    try:
+        yield
+        wait()
+    finally:
+        dist.destroy_process_group()
 
 
 @contextmanager

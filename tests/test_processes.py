@@ -144,3 +144,21 @@ def test_torchrun_starts_it(tmp_path: Path, process: Callable[..., Any]) -> None
     assert (done.code, done.err.count("rror")) == (0, 0), done.err
     assert "2 processes" in done.out
     assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.long
+def test_nothing_holds_the_group_once_it_is_left(tmp_path: Path, process: Callable[..., Any]) -> None:
+    """Else its threads live on, and one that is late as Python ends aborts a training that is through."""
+    (tmp_path / "leave.py").write_text(
+        "import weakref, torch\n"
+        "from gantool import processes\n"
+        "with processes.joined(torch.device('cpu')):\n"
+        "    group = weakref.ref(torch.distributed.group.WORLD)\n"
+        "    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])\n"
+        "    processes.wait()\n"
+        "assert group() is None\n"
+    )
+    done = process(
+        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "leave.py", OMP_NUM_THREADS="1"
+    )
+    assert (done.code, done.err.count("rror")) == (0, 0), done.err
