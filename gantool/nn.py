@@ -95,8 +95,8 @@ class ThinConv(nn.Conv2d):
         return reduce(torch.add, moved if self.bias is None else (self.bias.view(-1, 1, 1), *moved))
 
 
-def shifted(x: Tensor, most: int, drawn: Callable[..., Tensor]) -> Tensor:
-    """Pictures moved at random, by up to `most` pixels each way; `drawn` is the variant's.
+def shifted(x: Tensor, most: int | None, drawn: Callable[..., Tensor]) -> Tensor:
+    """Pictures moved at random, by up to `most` pixels each way, if any; `drawn` is the variant's.
 
     A D that sees real and generated ones so cannot learn a small data set by heart (Zhao et al., 2020).
     """

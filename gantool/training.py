@@ -57,6 +57,7 @@ class Session:
         for note in self.data.notes:
             if torchrun.first() and not self.command.quiet:
                 print(f"note: {note}", file=sys.stderr)
+        self.options = self.cls.suited(self.options, self.data)
         variant = self.cls(self.options, self.data.spec).to(self.device)
         self.trainer = Trainer(variant, self.recipe, self.data, self.device)
 

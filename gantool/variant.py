@@ -71,6 +71,11 @@ class Variant(nn.Module, ABC):
         """What to train on, or what is held out: (image, class) pairs unless overridden."""
         return open_data(recipe, train)
 
+    @classmethod
+    def suited(cls, options: Any, data: Data) -> Any:
+        """The options of a new training, those left open (None) filled in to suit its data; the run keeps them."""
+        return options
+
     def players(self) -> dict[str, Optimizer]:
         """Who moves: each optimiser holds the parameters its player may change."""
         o = self.options

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from gantool import sealed
+from gantool import sealed, settings
 from gantool.run import Run
 from gantool.trainer import Trainer
 
@@ -290,3 +290,21 @@ def test_a_run_older_than_a_setting_goes_on_without_it(gantool: Gantool) -> None
     assert gantool("sample", "gan", "--run", run("old").folder, "-q", "--out", "old.png").code == 0
     assert gantool("resume", "old", "--steps", 10, "-q").code == 0
     assert whole("old")["step-000010.safetensors"] == whole("whole")["step-000010.safetensors"]
+
+
+def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D sees few pictures moved, many as they are; a run goes on as it began, whatever is thought best by then."""
+
+    def settled(name: str) -> Any:
+        return settings.read(run(name).config)["shift"]
+
+    for name, many, said, shift in (
+        ("few", 5_001, (), 1), ("many", 5_000, (), 0), ("told", 5_001, ("--shift", 0), 0),
+        ("too", 5_000, ("--shift", 2), 2),
+    ):  # fmt: skip
+        monkeypatch.setattr("gantool.variants.gan.MANY", many)
+        assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
+        assert settled(name) == shift
+    monkeypatch.setattr("gantool.variants.gan.MANY", 5_000)
+    assert gantool("resume", Path("runs", "few"), "--steps", 4, "-q").code == 0
+    assert settled("few") == 1

@@ -5,7 +5,7 @@ Task: pictures from noise
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Penalised, Recipe, coded, layers, mlp, shifted
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, coded, layers, mlp, shifted
+
+MANY = 20_000  # pictures, more than D soon knows by heart
+FEW = f"1 below {MANY:,} pictures, else 0"
 
 
 class Game(Penalised):
@@ -35,7 +38,9 @@ class Game(Penalised):
         codes: Annotated[int, Option(min=0, max=10_000, help="Values of a code beside the noise; 0: no code.")] = 0
         loud: Annotated[float, Option(min=0, max=1_000, help="How large the code is; noise is 1.")] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
-        shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 0
+        shift: Annotated[
+            int | None, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.", show_default=FEW)
+        ] = 0
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -44,6 +49,11 @@ class Game(Penalised):
         super().__init__(options, data)
         self.numbers = options.codes + options.z  # of noise
         self.generator, self.discriminator = self.networks()
+
+    @classmethod
+    def suited(cls, options: Options, data: Data) -> Options:
+        """Few pictures D would learn by heart, were they not moved; of many, it sees less when they are."""
+        return options if options.shift is not None else replace(options, shift=int(len(data) < MANY))
 
     @abstractmethod
     def networks(self) -> tuple[nn.Module, nn.Module]: ...
@@ -82,7 +92,7 @@ class GAN(Game):
     @dataclass(kw_only=True)
     class Options(Game.Options):
         r1: float = 0.1
-        shift: int = 1
+        shift: int | None = None
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
         dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.0
