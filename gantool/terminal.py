@@ -35,16 +35,37 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person; in a pipe, whole lines for grep."""
     cells = [[plain(str(cell)).replace("\n", " ") for cell in row] for row in rows]
     if console().is_terminal:
+        screen = Console(highlight=False, markup=False, emoji=False)
+        columns = zip(header, *cells, strict=True)
+        words = (max(len(word) for cell in column for word in cell.split(" ")) for column in columns)
+        if sum(words) + 2 * (len(header) - 1) > screen.width:
+            stacked(screen, header, cells)
+            return
         from rich.table import Table
 
         drawn = Table(*header, box=None, header_style="dim", pad_edge=False)
         for row in cells:
             drawn.add_row(*row)
-        Console(highlight=False, markup=False, emoji=False).print(drawn)
+        screen.print(drawn)
         return
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     for row in [list(header), *cells]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def stacked(screen: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a screen too narrow for its columns: below each row's first cell, the others and what they are."""
+    from rich.padding import Padding
+
+    for first, *others in rows:
+        screen.print(first, style="bold")
+        lines: list[str] = []
+        for named in (f"{name} {cell}" for name, cell in zip(header[1:], others, strict=True) if cell):
+            if lines and len(f"  {lines[-1]}  {named}") <= screen.width:
+                lines[-1] += f"  {named}"
+            else:
+                lines.append(named)
+        screen.print(Padding("\n".join(lines), (0, 0, 0, 2)))
 
 
 def as_json(value: Any) -> None:

@@ -18,6 +18,7 @@ from gantool.api import Pictures, Recipe
 from gantool.display import Dashboard, Plain, clock, display, shown
 from gantool.errors import UserError
 from gantool.options import device_name
+from gantool.terminal import table
 from gantool.trainer import Trainer
 from gantool.variants.gan import GAN
 
@@ -169,6 +170,25 @@ def test_a_whole_training_in_a_narrow_pipe_is_readable(
     assert lines[-1] == "  next: gantool sample gan --run runs/gan-001"
     assert "\x1b" not in done.out
     assert done.err == ""
+
+
+@pytest.mark.parametrize("width", [29, 40, 80])
+def test_a_table_keeps_every_word_on_any_screen(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [("class_balance_kl", "0.002187", "1360", "pass <= 0.10"), ("coverage", "0.7453", "0", "")]
+    table(("measure", "value", "ceiling", "verdict"), rows)
+    lines = [line.rstrip() for line in ANSI.sub("", capsys.readouterr().out).splitlines()]
+    assert all(0 < len(line) <= width for line in lines)
+    if width == 80:
+        assert lines[0].split() == ["measure", "value", "ceiling", "verdict"]
+        assert lines[2].split() == ["coverage", "0.7453", "0"]
+    else:
+        first = ["  value 0.002187  ceiling 1360"] if width == 40 else ["  value 0.002187", "  ceiling 1360"]
+        both = ["class_balance_kl", *first, "  verdict pass <= 0.10", "coverage", "  value 0.7453  ceiling 0"]
+        assert lines == both
 
 
 # Devices.
