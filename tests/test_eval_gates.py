@@ -81,6 +81,11 @@ def copies(pixels: Tensor, labels: Tensor) -> Set:
     return (same + noise).clamp(0, 255).to(torch.uint8), labels
 
 
+def between(pixels: Tensor, labels: Tensor) -> Set:
+    """Half one picture and half another, as on the way from class to class."""
+    return ((pixels.int() + pixels.roll(1, 0)) // 2).to(torch.uint8), labels
+
+
 def without_nines(pixels: Tensor, labels: Tensor) -> Set:
     spare = pixels[labels == 8][:50]
     x = pixels.clone()
@@ -128,10 +133,12 @@ MILD: dict[tuple[str, str], nulls.Null] = {
     ("class_balance_kl", "<= 0.3"): of_share(one_picture, 0.4),
     ("sure", ">= 0.85"): of_share(blurred_means, 0.7),
     ("sure", ">= 0.92"): of_share(blurred_means, 0.4),
+    ("sure", ">= 0.75 x real"): of_share(between, 0.8),
     ("coverage", ">= 0.15 x real"): of_share(one_picture, 0.98),
     ("coverage", ">= 0.5 x real"): of_share(one_picture, 0.9),
     ("coverage", ">= 0.7 x real"): of_share(one_picture, 0.8),
     ("FD", "<= 0.8"): of_share(blurred_means, 0.2),
+    ("FD", "<= 2.7"): of_share(blurred_means, 0.35),
     ("FD", "<= 3 x real"): of_share(one_a_class, 0.5),
     ("FD", "<= 6 x real"): of_share(one_a_class, 0.7),
     ("nearest_ratio", ">= 0.8"): copies,
