@@ -41,7 +41,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
 def start(cls: type[Variant], options: Any, recipe: Any) -> Trainer:
     devices.seed_all(recipe.seed)
     data = cls.dataset(recipe)
-    return Trainer(cls(options, data.spec), recipe, data, CPU)
+    return Trainer(cls(cls.suited(options, data), data.spec), recipe, data, CPU)
 
 
 def check_data(name: str, **recipe: Any) -> None:

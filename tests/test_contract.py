@@ -1,15 +1,16 @@
 """Tests of gantool.testing: the built-in variants keep the contract, and each way to break it is named."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from typer import Option
 
-from gantool.api import Recipe, Turn, Variant
+from gantool.api import Data, Recipe, Turn, Variant
 from gantool.testing import check_variant
 from gantool.variants.cgan import CGAN
 from gantool.variants.dcgan import DCGAN
@@ -170,6 +171,25 @@ def test_a_broken_contract_is_named(cls: type[Variant], says: str) -> None:
 
 def test_state_in_a_buffer_survives() -> None:
     check_variant(Remembering, NETS, size=8)
+
+
+class Fitted(GAN):
+    """An option is left open until the data is there."""
+
+    @dataclass(kw_only=True)
+    class Options(GAN.Options):
+        weight: Annotated[float | None, Option(help="Of G's loss.")] = None
+
+    @classmethod
+    def suited(cls, options: Any, data: Data) -> Any:
+        return replace(super().suited(options, data), weight=1 / len(data))
+
+    def g_loss(self, batch: Any) -> Any:
+        return super().g_loss(batch) * self.options.weight * 5_000
+
+
+def test_an_option_left_open_is_filled_in() -> None:
+    check_variant(Fitted, NETS, size=8)
 
 
 @pytest.mark.parametrize("cls", [Misnamed, Bare])
