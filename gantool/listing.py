@@ -41,11 +41,9 @@ def info(registry: Registry, name: str) -> None:
     networks(cls)
     for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
         print(f"\n{title}:")
-        known = hints(section)
-        table(
-            ("name", "default", "what"),
-            [(f.name, shown(default(section, f)), get_args(known[f.name])[1].help or "") for f in fields(section)],
-        )
+        known = {name: get_args(hint)[1] for name, hint in hints(section).items()}
+        rows = [(f.name, shown(default(section, f), known[f.name]), known[f.name].help or "") for f in fields(section)]
+        table(("name", "default", "what"), rows)
     if presets := offer.presets():
         print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
     card = offer.source.parent / "cards" / f"{name}.md" if offer.source else None
@@ -71,8 +69,11 @@ def networks(cls: Any) -> None:
     table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
 
 
-def shown(value: Any) -> str:
-    return "" if value is None else "required" if isinstance(value, type) else str(value)
+def shown(value: Any, option: Any) -> str:
+    """A default: of an option that is left open, the words for it."""
+    if value is None:
+        return option.show_default if isinstance(option.show_default, str) else ""
+    return "required" if isinstance(value, type) else str(value)
 
 
 def runs(folder: Path, json: bool) -> None:
