@@ -41,8 +41,9 @@ def info(registry: Registry, name: str) -> None:
     networks(cls)
     for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
         print(f"\n{title}:")
-        known = {name: get_args(hint)[1] for name, hint in hints(section).items()}
-        rows = [(f.name, shown(default(section, f), known[f.name]), known[f.name].help or "") for f in fields(section)]
+        known = hints(section)
+        options = {f: get_args(known[f.name])[1] for f in fields(section)}
+        rows = [(f.name, shown(default(section, f), option), option.help or "") for f, option in options.items()]
         table(("name", "default", "what"), rows)
     if presets := offer.presets():
         print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
