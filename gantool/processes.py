@@ -58,11 +58,9 @@ def joined(device: torch.device) -> Iterator[None]:
     # them that frees a tensor while Python ends aborts the process.
     importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield
-        wait()
-    finally:
-        dist.destroy_process_group()
+    yield
+    wait()
+    dist.destroy_process_group()
 
 
 @contextmanager
