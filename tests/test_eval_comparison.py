@@ -73,6 +73,7 @@ def test_too_few_are_refused_with_the_reason(gantool: Gantool, some: tuple[Any, 
     done = gantool("eval", "--images", few, "--against", "digits")
     assert done.code == 2
     assert "128 pictures are too few: the covariance of 64 features needs more than 128." in done.err
+    assert "--images and --against both need as many" in done.err
     assert gantool("eval", "--images", more, "--against", "digits", "--metrics", "FD").code == 0
 
 

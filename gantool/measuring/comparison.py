@@ -22,6 +22,7 @@ from gantool.registry import Registry
 from gantool.run import model_path
 
 EXAMPLES = "For example: gantool eval --run runs/gan-001, or: gantool eval --images FOLDER --against mnist"
+BOTH = "--images and --against both need as many"
 
 
 def without_variant(registry: Registry, command: MeasureCommand) -> None:
@@ -41,7 +42,7 @@ def compare(command: MeasureCommand) -> dict[str, Any]:
     real = real_set(against, command.data_dir, 2 * features)
     spec = real.reference.spec
     images = mixed(picture_set(Path(str(command.images)), spec), command.seed)
-    n = evaluation.enough(command.n, len(images), len(real.reference), features=features)
+    n = evaluation.enough(command.n, len(images), len(real.reference), features=features, way_out=BOTH)
     extractor = find_extractor(command)
     judge, who = find_judge(spec, against, real[:2])
     on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against))

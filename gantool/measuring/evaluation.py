@@ -145,10 +145,10 @@ def real_pictures(data: Held | None, facts: dict[str, Any], command: EvalCommand
         return None
 
 
-def enough(*counts: int, features: int = FEATURES) -> int:
+def enough(*counts: int, features: int = FEATURES, way_out: str = "measure against others with --data") -> int:
     """The least of them, if covariances can be made of so many pictures. The first is what was asked for."""
     if (n := min(counts)) <= 2 * features:
-        more = "Give more with -n." if n == counts[0] else "There are no more; measure against others with --data."
+        more = "Give more with -n." if n == counts[0] else f"There are no more; {way_out}."
         why = f"the covariance of {features} features needs more than {2 * features}."
         raise UserError(f"{n} pictures are too few: {why}", more, USAGE)
     return n
