@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from gantool import listening
 from gantool.data.pictures import Pictures, open_data
 from gantool.device import seed_all
-from gantool.measuring.monitor import Monitor, label_effect
+from gantool.measuring.monitor import SETTLED, Monitor, label_effect, settled_at
 from gantool.measuring.signs import EARLY, ERROR, WARNING, advice, command, signs
 from gantool.options import Recipe
 from gantool.run import Run
@@ -73,6 +74,13 @@ def test_the_first_probes_are_not_judged_by_their_samples() -> None:
     assert list(signs(line(9, **BAD), PAST[: EARLY - 1])) == []
     assert list(signs(line(9, **BAD), PAST, settled=10)) == []
     assert list(signs(line(10, **BAD), PAST, settled=10)) != []
+
+
+def test_a_slow_average_is_judged_once_it_has_forgotten_the_start() -> None:
+    usual, small = Recipe(batch_size=64, average_images=10_000), Recipe(batch_size=4, average_images=10_000)
+    assert settled_at(usual) == 312  # two half-lives
+    assert settled_at(replace(usual, average_images=100_000)) == settled_at(small) == SETTLED == 500
+    assert settled_at(replace(usual, average_images=0)) == 0
 
 
 def test_while_samples_get_better_only_what_is_known_by_heart_is_told() -> None:

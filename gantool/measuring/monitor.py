@@ -21,7 +21,7 @@ from gantool.measuring import measures
 from gantool.measuring.judge import Judge, look
 from gantool.measuring.judges import ready_judge
 from gantool.measuring.signs import EARLY, Line, advice, best_of, command, signs
-from gantool.options import InputOptions
+from gantool.options import InputOptions, Recipe
 from gantool.run import Run
 from gantool.trainer import Trainer
 from gantool.variant import Variant
@@ -30,6 +30,7 @@ SAMPLES = 256  # a probe
 COMPARED = 1_250  # training pictures that samples are held against, a quarter of them at least
 SHOWN = 10  # times that each is trained on, at the least, before it can be known by heart
 AT_ONCE = 128  # pictures, that the judge looks at: a quarter faster than a thousand
+SETTLED = 500  # steps; at first every average forgets fast, however slow it is later
 VISIBLE = 0.15  # share of the variance between real pictures that their classes decide, if the judge can see classes
 
 
@@ -67,7 +68,7 @@ class Monitor:
         told = {line["sign"] for line in lines if "sign" in line}
         now: Line = {"step": trainer.step, "probe": self.probe(trainer, early=len(before) < EARLY)}
         self.run.append(now)
-        settled = 2 * trainer.recipe.average_images // trainer.recipe.batch_size  # an average forgets the start slowly
+        settled = settled_at(trainer.recipe)
         last = {sign.name for sign in signs(before[-1], before[:-1], settled)} if before else set()
         for name, grade, words in signs(now, before, settled):
             if name in last and name not in told:
@@ -131,6 +132,11 @@ class Monitor:
             usual = measures.nearest(self.real, training, 2).quantile(part)  # the nearest is itself
             self.known = training, part, float(usual)
         return self.known
+
+
+def settled_at(recipe: Recipe) -> int:
+    """The step from which its average is judged by its samples: two half-lives, or when it has forgotten the start."""
+    return min(2 * recipe.average_images // recipe.batch_size, SETTLED)
 
 
 def spread(features: Tensor) -> float:
