@@ -29,6 +29,8 @@ class CGAN(GAN):
     class Options(GAN.Options):
         lr: float = 2e-3
         decay: float = 5e-4
+        r1: float = 0.1
+        z: int = 16
         shift: int | None = 1
         networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map in G.")] = 24

@@ -86,12 +86,13 @@ class Game(Penalised):
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
 
-    recipe = Recipe(steps=6_500)
+    recipe = Recipe(steps=6_500, average_images=100_000)
     inputs = 0
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
-        r1: float = 0.1
+        r1: float = 0.25
+        z: int = 12
         shift: int | None = None
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
