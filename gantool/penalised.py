@@ -17,12 +17,12 @@ class Penalised(Variant):
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
-        r1: Annotated[float, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
+        r1: Annotated[float | None, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
 
     def watched(self, x: Tensor) -> Tensor:
         """Real data, asking for gradients in the steps that have a penalty."""
-        return x.requires_grad_(self.options.r1 > 0 and self.step % self.options.r1_every == 0)
+        return x.requires_grad_(bool(self.options.r1) and self.step % self.options.r1_every == 0)
 
     def penalty(self, x: Tensor, score: Tensor) -> dict[str, Tensor]:
         """In those steps, for all steps to the next."""

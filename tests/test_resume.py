@@ -293,18 +293,19 @@ def test_a_run_older_than_a_setting_goes_on_without_it(gantool: Gantool) -> None
 
 
 def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D sees few pictures moved, many as they are; a run goes on as it began, whatever is thought best by then."""
+    """D sees few pictures moved, and pays less; a run goes on as it began, whatever is thought best by then."""
 
     def settled(name: str) -> Any:
-        return settings.read(run(name).config)["shift"]
+        found = settings.read(run(name).config)
+        return found["shift"], found["r1"]
 
-    for name, many, said, shift in (
-        ("few", 5_001, (), 1), ("many", 5_000, (), 0), ("told", 5_001, ("--shift", 0), 0),
-        ("too", 5_000, ("--shift", 2), 2),
+    for name, many, said, suits in (
+        ("few", 5_001, (), (1, 0.25)), ("many", 5_000, (), (0, 0.5)), ("told", 5_001, ("--shift", 0), (0, 0.25)),
+        ("too", 5_000, ("--shift", 2, "--r1", 0), (2, 0)),
     ):  # fmt: skip
         monkeypatch.setattr("gantool.variants.gan.MANY", many)
         assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
-        assert settled(name) == shift
+        assert settled(name) == suits
     monkeypatch.setattr("gantool.variants.gan.MANY", 5_000)
     assert gantool("resume", Path("runs", "few"), "--steps", 4, "-q").code == 0
-    assert settled("few") == 1
+    assert settled("few") == (1, 0.25)

@@ -93,7 +93,7 @@ def advice(sign: str, options: Any, best: int) -> tuple[str, str]:
     if sign in ("D wins", "G vanishes") and hasattr(o, "d_lr"):
         return "Try a slower D", f"--d-lr {d_lr / 2:g}"
     if sign in ("collapse", "narrow", "missing class", "copies", "D memorises") and hasattr(o, "r1"):
-        return "Try a stronger R1 penalty", f"--r1 {max(2 * o.r1, 0.1):g}"
+        return "Try a stronger R1 penalty", f"--r1 {max(2 * (o.r1 or 0), 0.1):g}"
     return "Try smaller steps", f"--lr {o.lr / 2:g}"
 
 

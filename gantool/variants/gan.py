@@ -6,7 +6,7 @@ Task: pictures from noise
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,12 @@ from typer import Option
 from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, coded, layers, mlp, shifted
 
 MANY = 20_000  # pictures, more than D soon knows by heart
-FEW = f"1 below {MANY:,} pictures, else 0"
+OPEN = {"shift": (1, 0), "r1": (0.25, 0.5)}  # what options left open become: of fewer pictures, and of so many
+
+
+def suit(name: str) -> str:
+    few, many = OPEN[name]
+    return f"{few} below {MANY:,} pictures, else {many}"
 
 
 class Game(Penalised):
@@ -39,7 +44,8 @@ class Game(Penalised):
         loud: Annotated[float, Option(min=0, max=1_000, help="How large the code is; noise is 1.")] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
         shift: Annotated[
-            int | None, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.", show_default=FEW)
+            int | None,
+            Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.", show_default=suit("shift")),
         ] = 0
 
     @dataclass(kw_only=True)
@@ -53,7 +59,9 @@ class Game(Penalised):
     @classmethod
     def suited(cls, options: Options, data: Data) -> Options:
         """Few pictures D would learn by heart, were they not moved; of many, it sees less when they are."""
-        return options if options.shift is not None else replace(options, shift=int(len(data) < MANY))
+        many = len(data) >= MANY
+        left: dict[str, Any] = {name: ends[many] for name, ends in OPEN.items() if getattr(options, name) is None}
+        return replace(options, **left)
 
     @abstractmethod
     def networks(self) -> tuple[nn.Module, nn.Module]: ...
@@ -91,7 +99,10 @@ class GAN(Game):
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
-        r1: float = 0.25
+        r1: Annotated[
+            float | None,
+            Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.", show_default=suit("r1")),
+        ] = None
         z: int = 12
         shift: int | None = None
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
