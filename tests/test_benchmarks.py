@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -53,6 +54,18 @@ def test_the_bare_loop_takes_turns_with_gantools_command_line(process: Gantool, 
     (row,) = json.loads((tmp_path / "found").read_text())["beside"]
     assert row["turns"] > 0
     assert row["c/b"] == pytest.approx(row["b ms"] / row["c ms"], abs=0.02)
+
+
+@pytest.mark.long
+def test_a_folder_is_read_and_trained_from_both_ways(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = importlib.import_module("files")
+    monkeypatch.setattr(files, "FILES", 200)
+    monkeypatch.setattr(files, "STEPS", {"gan": 100})
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    read, row = files.files(Namespace(rounds=1, seconds=0.5, device="cpu"))
+    assert read.keys() == {"found and headers", "decoded"}
+    assert row["variant"] == "gan"
+    assert row["ratio"] == pytest.approx(row["streamed"] / row["memory"], abs=0.02)
 
 
 @pytest.mark.parametrize("name", NAMES)
