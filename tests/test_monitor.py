@@ -417,5 +417,5 @@ def test_a_default_training_raises_no_error(gantool: Any, variant: str, seed: in
 def test_a_default_with_a_discriminator_twenty_times_as_fast_is_told(gantool: Any) -> None:
     assert gantool("train", "gan", "--d-lr", 0.02, "--steps", 1000, "--name", "run", "-q").code == 0
     told = [entry for entry in Run(Path("runs/run")).lines() if "sign" in entry]
-    assert "D wins" in [entry["sign"] for entry in told]
+    assert {"D wins", "D explodes"} & {entry["sign"] for entry in told}  # its own seeds and penalty decide which
     assert all(entry["try"] == "--d-lr 0.005" for entry in told)
