@@ -20,6 +20,7 @@ OPEN = {"shift": (1, 0), "r1": (0.25, 0.5)}  # what options left open become: of
 
 
 def suit(name: str) -> str:
+    """What help says of an option left open."""
     few, many = OPEN[name]
     return f"{few} below {MANY:,} pictures, else {many}"
 
@@ -58,7 +59,7 @@ class Game(Penalised):
 
     @classmethod
     def suited(cls, options: Options, data: Data) -> Options:
-        """Few pictures D would learn by heart, were they not moved; of many, it sees less when they are."""
+        """D would learn few pictures by heart, were they not moved; where they are many, a steeper penalty does it."""
         many = len(data) >= MANY
         left: dict[str, Any] = {name: ends[many] for name, ends in OPEN.items() if getattr(options, name) is None}
         return replace(options, **left)
