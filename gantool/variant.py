@@ -127,9 +127,15 @@ class Variant(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} needs translate")
 
     def preview(self, batch: Batch) -> Tensor:
-        """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W)."""
-        images = self.sample(len(batch[0]), self.SampleOptions())
-        return images[0] if isinstance(images, tuple) else images
+        """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W).
+
+        Where classes are drawn in turn and are few enough to be columns, each has one.
+        """
+        samples, classes = self.sample(len(batch[0]), self.SampleOptions()), len(self.data.classes)
+        images = samples[0] if isinstance(samples, tuple) else samples
+        if not issubclass(self.SampleOptions, settings.LabelOptions) or not 0 < classes <= min(20, len(images)):
+            return images
+        return images[: len(images) // classes * classes].view(-1, classes, *images.shape[1:])
 
     def measure(self, held: Data) -> dict[str, float]:
         """Scores of its own, by name, on data held out: those of `dataset(recipe, train=False)`."""

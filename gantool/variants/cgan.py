@@ -60,13 +60,6 @@ class CGAN(GAN):
     def opinion(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y)  # type: ignore[no-any-return]
 
-    def preview(self, batch: Batch) -> Tensor:
-        """A column for each class, where they are few enough to be columns."""
-        x, classes = super().preview(batch), len(self.data.classes)
-        if classes > min(20, len(x)):
-            return x
-        return x[: len(x) // classes * classes].reshape(-1, classes, *x.shape[1:])
-
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
         y = self.asked(n, options)
         return self.generator(self.latents(n, options), y), y

@@ -5,34 +5,25 @@ Task: pictures from noise
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, coded, layers, mlp, shifted
-
-MANY = 20_000  # pictures, more than D soon knows by heart
-OPEN = {"shift": (1, 0), "r1": (0.25, 0.5)}  # what options left open become: of fewer pictures, and of so many
+from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Recipe, coded, layers, mlp
 
 
-def suit(name: str) -> str:
-    """What help says of an option left open."""
-    few, many = OPEN[name]
-    return f"{few} below {MANY:,} pictures, else {many}"
-
-
-class Game(Penalised):
+class Game(Augmented):
     """The paper's game, whatever the networks: Algorithm 1 is Variant's own `turns`.
 
     D returns logits, so log D(x) is -softplus(-logit) and log(1 - D(x)) is -softplus(logit).
     """
 
     @dataclass(kw_only=True)
-    class Options(Penalised.Options):
+    class Options(Augmented.Options):
         lr: float = 1e-3
         decay: float = 2e-4
         beta2: float = 0.99
@@ -44,10 +35,6 @@ class Game(Penalised):
         codes: Annotated[int, Option(min=0, max=10_000, help="Values of a code beside the noise; 0: no code.")] = 0
         loud: Annotated[float, Option(min=0, max=1_000, help="How large the code is; noise is 1.")] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
-        shift: Annotated[
-            int | None,
-            Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.", show_default=suit("shift")),
-        ] = 0
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -57,13 +44,6 @@ class Game(Penalised):
         self.numbers = options.codes + options.z  # of noise
         self.generator, self.discriminator = self.networks()
 
-    @classmethod
-    def suited(cls, options: Options, data: Data) -> Options:
-        """D would learn few pictures by heart, were they not moved; where they are many, a steeper penalty does it."""
-        many = len(data) >= MANY
-        left: dict[str, Any] = {name: ends[many] for name, ends in OPEN.items() if getattr(options, name) is None}
-        return replace(options, **left)
-
     @abstractmethod
     def networks(self) -> tuple[nn.Module, nn.Module]: ...
 
@@ -72,17 +52,17 @@ class Game(Penalised):
         return self.discriminator(x)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
-        (x, y, fake), o = batch, self.options
-        x, fake = self.watched(shifted(x, o.shift, self.drawn)), shifted(fake, o.shift, self.drawn)
+        x, y, fake = batch
+        x, fake = self.watched(self.seen(x)), self.seen(fake)
         on_x, on_fake = self.compare(self.opinion, (x, y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
         self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
         return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.penalty(x, on_x)}
 
     def g_loss(self, batch: Batch) -> Loss:
-        (_, y, fake), o = batch, self.options
-        on_fake = self.opinion(shifted(fake, o.shift, self.drawn), y)
-        return softplus(-on_fake).mean() if o.loss == "non-saturating" else -softplus(on_fake).mean()
+        _, y, fake = batch
+        on_fake = self.opinion(self.seen(fake), y)
+        return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
         uniform = self.options.noise == "uniform"
@@ -100,10 +80,7 @@ class GAN(Game):
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
-        r1: Annotated[
-            float | None,
-            Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.", show_default=suit("r1")),
-        ] = None
+        r1: float | None = None
         z: int = 12
         shift: int | None = None
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"

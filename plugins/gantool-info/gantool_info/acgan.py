@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, LabelOptions, Loss, Penalised, Recipe, UserError
+from gantool.api import USAGE, Augmented, Batch, Data, DataSpec, LabelOptions, Loss, Recipe, UserError
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
@@ -18,7 +18,7 @@ from typer import Option
 MEASURED = 10_000  # pictures
 
 
-class ACGAN(Penalised):
+class ACGAN(Augmented):
     """D raises L_S + L_C and G raises L_C - L_S (section 3): L_S is the log-likelihood of the right source, real or
     generated, and L_C that of the right class, of both kinds of pictures. G raises log P(real) in place of -L_S.
     """
@@ -28,14 +28,14 @@ class ACGAN(Penalised):
     eager = ("discriminator", "head")  # R1 differentiates them twice
 
     @dataclass(kw_only=True)
-    class Options(Penalised.Options):
+    class Options(Augmented.Options):
         lr: float = 2e-3
         decay: float = 5e-4
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         naming: Annotated[float, Option(min=0, help="Weight of the class's likelihood, L_C.")] = 1.0
         r1: float = 0.1
-        shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 1
+        shift: int | None = 1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
@@ -66,7 +66,7 @@ class ACGAN(Penalised):
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
-        x, fake = self.watched(api.shifted(x, o.shift, self.drawn)), api.shifted(fake, o.shift, self.drawn)
+        x, fake = self.watched(self.seen(x)), self.seen(fake)
         seen, seen_fake = self.compare(self.discriminator, (x,), (fake,))
         on_x, on_fake = self.head(seen), self.head(seen_fake)
         self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
@@ -79,7 +79,7 @@ class ACGAN(Penalised):
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, y, fake), o = batch, self.options
-        seen = self.discriminator(api.shifted(fake, o.shift, self.drawn))
+        seen = self.discriminator(self.seen(fake))
         return {"fool": softplus(-self.head(seen)).mean(), "class": o.naming * self.misnamed(seen, y)}
 
     def misnamed(self, seen: Tensor, y: Tensor) -> Tensor:
@@ -89,11 +89,6 @@ class ACGAN(Penalised):
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
         y = self.asked(n, options)
         return self.draw(self.latents(n, options), y), y
-
-    def preview(self, batch: Batch) -> Tensor:
-        """A column for each class, where they are few enough to be columns."""
-        x, k = super().preview(batch), len(self.data.classes)
-        return x if k > min(20, len(x)) else x[: len(x) // k * k].view(-1, k, *x.shape[1:])
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
