@@ -303,9 +303,9 @@ def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pyte
         ("few", 5_001, (), (1, 0.25)), ("many", 5_000, (), (0, 0.5)), ("told", 5_001, ("--shift", 0), (0, 0.25)),
         ("too", 5_000, ("--shift", 2, "--r1", 0), (2, 0)),
     ):  # fmt: skip
-        monkeypatch.setattr("gantool.variants.gan.MANY", many)
+        monkeypatch.setattr("gantool.penalised.MANY", many)
         assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
         assert settled(name) == suits
-    monkeypatch.setattr("gantool.variants.gan.MANY", 5_000)
+    monkeypatch.setattr("gantool.penalised.MANY", 5_000)
     assert gantool("resume", Path("runs", "few"), "--steps", 4, "-q").code == 0
     assert settled("few") == (1, 0.25)
