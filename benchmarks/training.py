@@ -19,7 +19,7 @@ from table import show
 HERE = Path(__file__).parent
 PERIOD = 12.0  # seconds from one checkpoint to the next, a preview halfway: as in two minutes at gantool's defaults
 LOG = 25  # gantool's own --log-every
-MOST = 1_000  # steps between checkpoints at most, by default
+FEWEST, MOST = 50, 1_000  # steps between previews at the least, and between checkpoints at most, by default
 
 
 class Ran(NamedTuple):
@@ -71,7 +71,7 @@ def timed(program: str, net: Network, args: Namespace) -> Ran:
 
 def gantool(net: Network, args: Namespace, folder: Path, steps: float, *more: str) -> Ran:
     """`gantool train` on a terminal of its own, from log line to log line; with whole periods of previews and saves."""
-    period = max(2 * LOG, round(steps * min(PERIOD, args.seconds) / (2 * LOG)) * 2 * LOG)
+    period = max(2 * FEWEST, round(steps * min(PERIOD, args.seconds) / (2 * FEWEST)) * 2 * FEWEST)
     periods = max(1, round(args.seconds / PERIOD))
     with tempfile.TemporaryDirectory(dir=folder) as out:
         run = Path(out) / "run"

@@ -1,7 +1,8 @@
 """All that a variant needs: the one module a plugin imports."""
 
 from gantool.data.catalog import known
-from gantool.data.pictures import Data, DataSpec, Pictures, as_floats, open_data, open_folder
+from gantool.data.opening import open_data, open_folder
+from gantool.data.pictures import Data, DataSpec, Pictures, as_floats
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.measuring.digits import judged_digits

@@ -13,7 +13,7 @@ from gantool import __version__, listing, terminal
 from gantool.errors import USAGE, UserError
 from gantool.flags import QuickCommand, QuickGroup, UsageError
 from gantool.options import Compile, TrainCommand, device_name
-from gantool.registry import ALLOW
+from gantool.packages import ALLOW
 from gantool.run import find, newest, unfinished
 from gantool.signals import Interrupted
 from gantool.verbs import go_on, groups, registry

@@ -9,7 +9,8 @@ from typing import Any, get_args
 from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.flags import default, hints
-from gantool.registry import DATASETS, LISTENERS, Registry, in_a_line, listeners, metadata, offers
+from gantool.packages import DATASETS, LISTENERS, in_a_line, listeners, metadata, offers
+from gantool.registry import Registry
 from gantool.run import Run, all_runs
 from gantool.signals import Signals
 from gantool.terminal import as_json, console, debugging, table

@@ -13,7 +13,8 @@ from gantool import __version__, device, flags, sealed
 from gantool.data.pictures import DataSpec
 from gantool.errors import USAGE, UserError, printable
 from gantool.options import first_defaults
-from gantool.registry import Offer, Registry
+from gantool.packages import Offer
+from gantool.registry import Registry
 from gantool.run import model_path
 from gantool.terminal import out_of_memory
 from gantool.variant import Variant

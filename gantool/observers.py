@@ -15,7 +15,7 @@ from gantool.charts import curves
 from gantool.data.pictures import as_bytes, as_pictures
 from gantool.hookspecs import hookimpl
 from gantool.options import grid_shape
-from gantool.registry import Offer
+from gantool.packages import Offer
 from gantool.run import Run
 from gantool.trainer import Spared, Trainer
 

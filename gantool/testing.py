@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gantool import device as devices
 from gantool import flags, modelfile, sealed
-from gantool.data.pictures import Data, DataSpec, as_floats, open_data
+from gantool.data.opening import open_data
+from gantool.data.pictures import Data, DataSpec, as_floats
 from gantool.errors import UserError
 from gantool.options import InputOptions, Recipe, SampleCommand, TrainCommand
 from gantool.trainer import Trainer

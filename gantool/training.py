@@ -21,7 +21,8 @@ from gantool.listening import Fenced, told
 from gantool.measuring.monitor import Monitor
 from gantool.observers import Checkpoints, Gallery, MetricsLog
 from gantool.options import LENGTHS, Recipe, TrainCommand, first_defaults, plain
-from gantool.registry import Registry, listeners
+from gantool.packages import listeners
+from gantool.registry import Registry
 from gantool.run import Run
 from gantool.signals import Signals
 from gantool.terminal import console

@@ -15,7 +15,8 @@ from typer import Option
 
 from gantool import options as settings
 from gantool.adam import FusedAdam
-from gantool.data.pictures import Data, DataSpec, open_data
+from gantool.data.opening import open_data
+from gantool.data.pictures import Data, DataSpec
 from gantool.noise import gaussian
 from gantool.processes import share
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gantool.data import pictures as data_module
 from gantool.data.batches import AHEAD, Batches, mix
-from gantool.data.pictures import Data, DataSpec, Pictures, open_folder
+from gantool.data.opening import open_folder
+from gantool.data.pictures import Data, DataSpec, Pictures
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from gantool.data import pictures as data_module
 from gantool.data.batches import AHEAD, Batches
 from gantool.data.crops import Crops
-from gantool.data.pictures import DataSpec, Pictures, open_folder
+from gantool.data.opening import open_folder
+from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import UserError
 
 CPU = torch.device("cpu")

@@ -16,7 +16,8 @@ from PIL import Image
 
 from gantool.data import catalog, named
 from gantool.data import pictures as data_module
-from gantool.data.pictures import DataSpec, Pictures, as_bytes, as_floats, open_data, open_folder, shaped
+from gantool.data.opening import open_data, open_folder
+from gantool.data.pictures import DataSpec, Pictures, as_bytes, as_floats, shaped
 from gantool.errors import UserError
 from gantool.modelfile import spec_of
 from gantool.options import Recipe

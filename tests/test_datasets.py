@@ -12,7 +12,8 @@ from conftest import TINY, Gantool, Install
 
 from gantool import listing
 from gantool.api import Data, Recipe, known
-from gantool.data.pictures import Pictures, open_data
+from gantool.data.opening import open_data
+from gantool.data.pictures import Pictures
 from gantool.errors import UserError
 from gantool.testing import check_data
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantool.data.pictures import DataSpec, Pictures, open_data
+from gantool.data.opening import open_data
+from gantool.data.pictures import DataSpec, Pictures
 from gantool.measuring.evaluation import seen_drawn
 from gantool.measuring.held import Real
 from gantool.measuring.judge import digits_judge

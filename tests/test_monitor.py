@@ -15,7 +15,8 @@ from conftest import TINY
 from torch import Tensor
 
 from gantool import listening
-from gantool.data.pictures import Pictures, open_data
+from gantool.data.opening import open_data
+from gantool.data.pictures import Pictures
 from gantool.device import seed_all
 from gantool.measuring.monitor import SETTLED, Monitor, label_effect, settled_at
 from gantool.measuring.signs import EARLY, ERROR, WARNING, advice, command, signs

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gantool.errors import USAGE, UserError, did_you_mean
-from gantool.registry import DATASETS, Offer, clash, offers
+from gantool.packages import DATASETS, Offer, clash, offers
 
 
 class Entry(NamedTuple):

@@ -19,7 +19,8 @@ from gantool.measuring.evaluation import Measured, measure
 from gantool.measuring.gates import Budget, Gate, Gates
 from gantool.measuring.scores import scores, see
 from gantool.options import LENGTHS, AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
-from gantool.registry import Offer, Registry
+from gantool.packages import Offer
+from gantool.registry import Registry
 from gantool.run import runs_of
 from gantool.signals import Interrupted, Signals
 from gantool.trainer import Diverged

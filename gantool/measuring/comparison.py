@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gantool import sealed
 from gantool.data.images import EXTENSIONS
-from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, open_folder, shaped
+from gantool.data.opening import open_folder
+from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, shaped
 from gantool.errors import USAGE, UserError
 from gantool.measuring import evaluation, gates, nulls, report
 from gantool.measuring.held import Real, halves, mixed, open_real

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantool.errors import USAGE, UserError, did_you_mean
-from gantool.registry import Offer
+from gantool.packages import Offer
 
 SCORES = {
     "label_accuracy": "the class asked for is the class seen",

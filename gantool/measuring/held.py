@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 import torch
 
-from gantool.data.pictures import Data, DataSpec, Pictures, open_data
+from gantool.data.opening import open_data
+from gantool.data.pictures import Data, DataSpec, Pictures
 from gantool.errors import UserError
 from gantool.options import EvalCommand, Recipe
 from gantool.run import Run
