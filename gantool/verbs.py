@@ -1,5 +1,6 @@
 """`train`, `sample`, `eval` and `accept`: each holds a command for every installed variant."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -41,10 +42,20 @@ def variant_group(verb: str, build: Build) -> type[QuickGroup]:
             return QuickCommand(name, help=registry().offers[name][0].summary)
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            if not args and not ctx.resilient_parsing:
-                names = ", ".join(registry().names())
-                raise UserError(f"{verb} what?", f"Variants: {names}. For example: gantool {verb} gan", USAGE)
+            if not ctx.resilient_parsing:  # there is nothing to complete
+                self.check_order(ctx, args)
             return super().parse_args(ctx, args)
+
+        def check_order(self, ctx: Any, args: list[str]) -> None:
+            names = registry().names()
+            which = f"Variants: {', '.join(names)}."
+            if not args:
+                raise UserError(f"{verb} what?", f"{which} For example: gantool {verb} gan", USAGE)
+            if verb != "eval" and args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx):
+                named = next((word for word in args if word in names), None)
+                rest = shlex.join(word for word in args if word != named)
+                hint = f"gantool {verb} {named} {rest}" if named else f"gantool {verb} VARIANT {rest}\n  {which}"
+                raise UserError(f"The variant comes before {args[0]}.", hint, USAGE)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
             if verb != "train" and args[0] not in registry().names() and (gone := owner_gone(args)):

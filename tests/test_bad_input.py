@@ -24,6 +24,8 @@ def row(line: str, *words: str, code: int = USAGE) -> object:
 MISTAKES = [
     # Names.
     row("train", "train what?", "cgan, dcgan, gan", "gantool train gan"),
+    row("train --config my.yaml gan", "The variant comes before --config.", "gantool train gan --config my.yaml"),
+    row("sample --digit 7", "The variant comes before --digit.", "sample VARIANT --digit 7", "cgan, dcgan, gan"),
     row("sample", "sample what?", "gantool sample gan"),
     row("eval", "eval what?"),
     row("train gna", "No variant named 'gna'", "Did you mean gan?", "gantool list"),
