@@ -27,10 +27,9 @@ class MLPWGANGP(WGANGP):
         Variant.__init__(self, options, data)
         shape = (data.channels, data.size, data.size)
         pixels = data.channels * data.size**2
-        g = mlp([options.z, *layers(options.g_layers), pixels], 0.2, nn.BatchNorm1d)
-        d = mlp([pixels, *layers(options.d_layers), 1], 0.2, lambda n: nn.Identity())
-        self.generator = nn.Sequential(*g, nn.Tanh(), nn.Unflatten(1, shape))
-        self.discriminator = nn.Sequential(nn.Flatten(), *d, nn.Flatten(0))
+        g, d = [options.z, *layers(options.g_layers), pixels], [pixels, *layers(options.d_layers), 1]
+        self.generator = mlp(g, 0.2, nn.BatchNorm1d, after=[nn.Tanh(), nn.Unflatten(1, shape)])
+        self.discriminator = mlp(d, 0.2, lambda n: None, [nn.Flatten()], [nn.Flatten(0)])
 
 
 class UpsamplingDCGAN(Game):

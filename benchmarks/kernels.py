@@ -82,7 +82,7 @@ def variant(net: Network) -> Any:
 
 def trainer(net: Network, data_dir: Path | None, device: torch.device, **settings: Any) -> Any:
     """gantool's, as its command line would make it."""
-    from gantool.device import swift_products
+    from gantool.device import keep_pages, swift_products
     from gantool.flags import filled
     from gantool.trainer import Trainer
 
@@ -91,6 +91,7 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
     recipe, options = filled(
         net.variant, {"Training": cls.recipe, net.variant: cls.Options}, net.settings() | where | settings
     )
+    keep_pages()
     swift_products(device)
     data = cls.dataset(recipe)
     return Trainer(cls(cls.Options(**vars(options)), data.spec).to(device), recipe, data, device)

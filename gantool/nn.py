@@ -1,6 +1,7 @@
 """Small things several variants are built of."""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -20,10 +21,20 @@ def layers(text: str) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def mlp(sizes: list[int], leak: float, more: Callable[[int], nn.Module]) -> nn.Sequential:
-    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units."""
+def mlp(
+    sizes: list[int],
+    leak: float,
+    more: Callable[[int], nn.Module | None],
+    before: Sequence[nn.Module] = (),
+    after: Sequence[nn.Module] = (),
+) -> nn.Sequential:
+    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units, if anything.
+
+    Where it makes nothing a number is left out, so weights are called the same with and without.
+    """
     *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
-    return nn.Sequential(*(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last)
+    every = [*before, *(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last, *after]
+    return nn.Sequential(OrderedDict((str(i), m) for i, m in enumerate(every) if m is not None))
 
 
 def sides(size: int, coarsest: int) -> list[int]:

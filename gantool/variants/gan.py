@@ -93,8 +93,8 @@ class GAN(Game):
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         o, shape = self.options, (self.data.channels, self.data.size, self.data.size)
-        pixels, plain = torch.Size(shape).numel(), o.batch_norm == 0
+        pixels = torch.Size(shape).numel()
         g, d = [self.numbers + self.inputs, *layers(o.g_layers), pixels], [pixels + self.inputs, *layers(o.d_layers), 1]
-        normed = mlp(g, o.leak, lambda n: nn.Identity() if plain else nn.BatchNorm1d(n, momentum=o.batch_norm))
-        generator = nn.Sequential(*normed, nn.Tanh(), nn.Unflatten(1, shape))
-        return generator, nn.Sequential(nn.Flatten(), *mlp(d, o.leak, lambda n: nn.Dropout(o.dropout)), nn.Flatten(0))
+        m, p, ends = o.batch_norm, o.dropout, [nn.Tanh(), nn.Unflatten(1, shape)]
+        generator = mlp(g, o.leak, lambda n: nn.BatchNorm1d(n, momentum=m) if m else None, after=ends)
+        return generator, mlp(d, o.leak, lambda n: nn.Dropout(p) if p else None, [nn.Flatten()], [nn.Flatten(0)])
