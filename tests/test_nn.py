@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.api import DataSpec, ThinConv, UpsampledConv, coded, shifted
+from gantool.api import DataSpec, ThinConv, UpsampledConv, coded, mlp, shifted
 from gantool.nn import moved
 from gantool.noise import truncated
 from gantool.variants.gan import GAN
@@ -77,6 +77,17 @@ def test_a_block_starts_and_is_saved_as_a_convolution(kind: Block) -> None:
     assert mine.keys() == its.keys() == {"weight", "bias"}
     for name, tensor in its.items():
         assert torch.equal(mine[name], tensor)
+
+
+def test_weights_are_called_the_same_where_layers_that_do_nothing_are_left_out() -> None:
+    def network(more: Callable[[int], nn.Module | None]) -> nn.Sequential:
+        return mlp([3, 5, 4, 2], 0.2, more, [nn.Flatten()], [nn.Tanh()])
+
+    whole, lean, x = network(lambda n: nn.Identity()), network(lambda n: None), torch.randn(7, 3)
+    lean.load_state_dict(whole.state_dict())
+    assert (len(whole), len(lean)) == (9, 7)
+    assert list(lean.state_dict()) == ["1.weight", "1.bias", "4.weight", "4.bias", "7.weight", "7.bias"]
+    assert torch.equal(lean(x), whole(x))
 
 
 def test_pictures_are_moved_each_its_own_way_and_their_borders_fill_the_gap() -> None:
