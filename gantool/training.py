@@ -72,7 +72,8 @@ class Session:
             each = trainer.seconds_a_step()
             budget = recipe.minutes * 60 - (time.monotonic() - started)
             steps = max(1, int(processes.of_first((budget - CLOSING) * MARGIN / each)))
-            trainer.deadline = started + recipe.minutes * 60 - CLOSING
+            if torchrun.first():  # whose clock is all processes'
+                trainer.deadline = started + recipe.minutes * 60 - CLOSING
         self.recipe = trainer.recipe = replace(
             recipe, steps=steps, epochs=None, minutes=None,
             sample_every=recipe.sample_every or max(50, steps // 20),
