@@ -42,18 +42,20 @@ def variant_group(verb: str, build: Build) -> type[QuickGroup]:
             return QuickCommand(name, help=registry().offers[name][0].summary)
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            if not ctx.resilient_parsing:  # there is nothing to complete
+            if not ctx.resilient_parsing:  # a line that is being completed is not wrong yet
                 self.check_order(ctx, args)
             return super().parse_args(ctx, args)
 
         def check_order(self, ctx: Any, args: list[str]) -> None:
+            """The variant first; only `eval` has options that go before it."""
             names = registry().names()
             which = f"Variants: {', '.join(names)}."
             if not args:
                 raise UserError(f"{verb} what?", f"{which} For example: gantool {verb} gan", USAGE)
             if verb != "eval" and args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx):
                 named = next((word for word in args if word in names), None)
-                rest = shlex.join(word for word in args if word != named)
+                at = args.index(named) if named else len(args)
+                rest = shlex.join(args[:at] + args[at + 1 :])
                 hint = f"gantool {verb} {named} {rest}" if named else f"gantool {verb} VARIANT {rest}\n  {which}"
                 raise UserError(f"The variant comes before {args[0]}.", hint, USAGE)
 
