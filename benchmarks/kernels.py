@@ -92,7 +92,7 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
         net.variant, {"Training": cls.recipe, net.variant: cls.Options}, net.settings() | where | settings
     )
     keep_pages()
-    swift_products(device)
+    swift_products(device).__enter__()  # this process does nothing else
     data = cls.dataset(recipe)
     return Trainer(cls(cls.Options(**vars(options)), data.spec).to(device), recipe, data, device)
 

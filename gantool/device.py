@@ -3,8 +3,8 @@
 import ctypes
 import random
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -66,15 +66,22 @@ def keep_pages() -> None:
             pass
 
 
-def swift_products(device: torch.device) -> None:
-    """Let oneDNN multiply matrices in place of MKL, which at some sizes leaves AMD's cores idle: a tenth on MLPs.
+@contextmanager
+def swift_products(device: torch.device) -> Iterator[None]:
+    """While this lasts, oneDNN multiplies matrices in place of MKL, which at some sizes leaves AMD's cores idle.
 
-    torch asks it where bfloat16 would do. It has no use for that without AMX, and computes float32 as exactly as MKL.
+    That is a tenth on MLPs. torch asks oneDNN where bfloat16 would do; it has no use for that without AMX, and computes
+    float32 as exactly as MKL.
     """
     asked = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict
     has: dict[str, Any] = asked()
+    before = torch.get_float32_matmul_precision()
     if has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
         torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

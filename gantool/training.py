@@ -51,7 +51,6 @@ class Session:
             near = f"Try --batch-size {batch // count * count or count}."
             raise UserError(f"{count} processes cannot share a batch of {batch} equally.", near, USAGE)
         devices.keep_pages()
-        devices.swift_products(self.device)
         devices.seed_all(self.recipe.seed)
         with processes.in_turn():
             self.data: Data = self.cls.dataset(self.recipe)
@@ -137,7 +136,7 @@ class Session:
 
 
 def train(session: Session, signals: Signals, started: float) -> None:
-    with processes.joined(session.device):
+    with devices.swift_products(session.device), processes.joined(session.device):
         session.prepare()
         session.settle(started)
         if session.command.dry_run:
@@ -158,7 +157,7 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
     made_with = flat(*settings)
     recipe, options = (replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in settings)
     session = Session(registry, name, recipe, options, command)
-    with processes.joined(session.device), taken(run):
+    with devices.swift_products(session.device), processes.joined(session.device), taken(run):
         with processes.in_turn():
             facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
         if state:
