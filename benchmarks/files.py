@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 from table import show
 
-from gantool.data import images
+from gantool.data import albums
 from gantool.data.named import digits
 
 FILES, SIDE, CHANNELS = 60_000, 32, 3
@@ -50,9 +50,9 @@ def written(folder: Path) -> None:
 
 def reading(folder: Path) -> dict[str, Any]:
     start = time.perf_counter()
-    album = images.open_album(folder)
+    album = albums.open_album(folder)
     found = time.perf_counter()
-    images.load(album, SIDE, CHANNELS)
+    albums.load(album, SIDE, CHANNELS)
     return {"found and headers": round(found - start, 1), "decoded": round(time.perf_counter() - found, 1)}
 
 

@@ -82,9 +82,9 @@ def variant(net: Network) -> Any:
 
 def trainer(net: Network, data_dir: Path | None, device: torch.device, **settings: Any) -> Any:
     """gantool's, as its command line would make it."""
-    from gantool.device import keep_pages, swift_products
-    from gantool.flags import filled
-    from gantool.trainer import Trainer
+    from gantool.commands.typer_flags import filled
+    from gantool.runtime.device import keep_pages, swift_products
+    from gantool.training.trainer import Trainer
 
     cls = variant(net)
     where = {"data": "mnist", "data_dir": data_dir} if data_dir else {"data": "digits"}

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from table import show
 
-from gantool.device import seed_all
-from gantool.measuring.monitor import Monitor
-from gantool.measuring.signs import EARLY
 from gantool.registry import Registry
-from gantool.run import Run
-from gantool.trainer import Trainer
+from gantool.runs.run import Run
+from gantool.runtime.device import seed_all
+from gantool.training.monitor import Monitor
+from gantool.training.signs import EARLY
+from gantool.training.trainer import Trainer
 
 PROBES, TIMED = 20, 64
 

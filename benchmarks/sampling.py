@@ -52,8 +52,8 @@ def call(*arguments: str) -> None:
 
 
 def forward(name: str, run: Path, seconds: float, device: torch.device) -> float:
-    from gantool.modelfile import open_model
     from gantool.registry import Registry
+    from gantool.runs.model import open_model
 
     _, variant, _ = open_model(Registry(), name, run, str(device))
     options = type(variant).SampleOptions()

@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 
-from gantool.signals import EXIT, leave_at_once
+from gantool.runtime.signals import EXIT, leave_at_once
 
 
 def main() -> None:

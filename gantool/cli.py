@@ -9,14 +9,16 @@ import typer
 from typer import Argument, Option
 from typer.main import get_command
 
-from gantool import __version__, listing, terminal
+from gantool import __version__
+from gantool.commands import listing, terminal
+from gantool.commands.typer_flags import QuickCommand, QuickGroup, UsageError
+from gantool.commands.verbs import go_on, groups, registry
+from gantool.config.options import Compile, TrainCommand, device_name
+from gantool.config.packages import ALLOW
 from gantool.errors import USAGE, UserError
-from gantool.flags import QuickCommand, QuickGroup, UsageError
-from gantool.options import Compile, TrainCommand, device_name
-from gantool.packages import ALLOW
-from gantool.run import find, newest, unfinished
-from gantool.signals import Interrupted
-from gantool.verbs import go_on, groups, registry
+from gantool.runs.run import find, newest, unfinished
+from gantool.runtime import faults
+from gantool.runtime.signals import Interrupted
 
 app = typer.Typer(
     name="gantool", cls=QuickGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
@@ -101,7 +103,7 @@ def new(
     out: Annotated[Path | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
 ) -> None:
     """Start a package of your own with a working variant, its test and its README."""
-    from gantool.scaffold import scaffold
+    from gantool.commands.scaffold import scaffold
 
     scaffold(registry(), name, out)
 
@@ -138,9 +140,9 @@ def run(args: list[str]) -> int:
         terminal.silence_broken_pipe()
         return 1
     except Exception as error:
-        if terminal.debugging():
+        if faults.debugging():
             raise
-        seen = error if isinstance(error, UserError) else terminal.explain(error)
+        seen = error if isinstance(error, UserError) else faults.explain(error)
         terminal.complain(seen)
         return seen.code
 

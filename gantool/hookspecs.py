@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from gantool.trainer import Trainer
+    from gantool.training.trainer import Trainer
 
 hookspec = pluggy.HookspecMarker("gantool")
 hookimpl = pluggy.HookimplMarker("gantool")

@@ -7,7 +7,8 @@ from torch import Tensor
 from typer import Option
 
 from gantool.data.pictures import Data
-from gantool.nn import r1, shifted
+from gantool.nn.augment import shifted
+from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
 MANY = 20_000  # pictures, more than D soon knows by heart

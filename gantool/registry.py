@@ -4,8 +4,8 @@ from typing import Any
 
 import pluggy
 
+from gantool.config.packages import VARIANTS, Offer, broken, clash, imported, offers
 from gantool.errors import USAGE, UserError, did_you_mean
-from gantool.packages import VARIANTS, Offer, broken, clash, imported, offers
 
 
 class Registry:

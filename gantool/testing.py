@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool import device as devices
-from gantool import flags, modelfile, sealed
+from gantool.commands import typer_flags
+from gantool.config.options import InputOptions, Recipe, SampleCommand, TrainCommand
 from gantool.data.opening import open_data
 from gantool.data.pictures import Data, DataSpec, as_floats
 from gantool.errors import UserError
-from gantool.options import InputOptions, Recipe, SampleCommand, TrainCommand
-from gantool.trainer import Trainer
+from gantool.runs import model, sealed
+from gantool.runtime import device as devices
+from gantool.training.trainer import Trainer
 from gantool.variant import Variant
 
 CPU = torch.device("cpu")
@@ -66,7 +67,7 @@ def check_flags(cls: type[Variant]) -> None:
         ("train", {"Training": cls.recipe, "Variant": cls.Options, "This run": TrainCommand}),
         ("sample", {"Sampling": SampleCommand, "Variant": cls.SampleOptions}),
     ):
-        built = flags.command(command, "", sections, lambda given: None)
+        built = typer_flags.command(command, "", sections, lambda given: None)
         for parameter in built.params:
             assert parameter.help or parameter.name in ("help", "ctx"), f"--{parameter.name} has no help"
     for field in dataclasses.fields(cls.Options):
@@ -147,7 +148,7 @@ def check_model(trainer: Trainer, name: str) -> None:
     """The model file brings back what is sampled from."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.safetensors")
-        modelfile.export(path, {"variant": name, "settings": {}, "data": ""}, trainer)
+        model.export(path, {"variant": name, "settings": {}, "data": ""}, trainer)
         _, state = sealed.load(path)
     fresh = type(trainer.variant)(trainer.variant.options, DataSpec(*trainer.data.spec))
     for part, weights in state["networks"].items():
@@ -156,8 +157,8 @@ def check_model(trainer: Trainer, name: str) -> None:
 
 def check_measure(trainer: Trainer) -> None:
     """Scores of its own are numbers, by names that gates can use and gantool does not."""
-    from gantool.measuring.evaluation import own_scores
-    from gantool.measuring.held import opened
+    from gantool.evaluation.evaluation import own_scores
+    from gantool.evaluation.held import opened
 
     if type(trainer.variant).measure is not Variant.measure:
         with trainer.average.swapped():

@@ -13,12 +13,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Adam, Optimizer, RMSprop
 from typer import Option
 
-from gantool import options as settings
-from gantool.adam import FusedAdam
+from gantool.config import options as settings
 from gantool.data.opening import open_data
 from gantool.data.pictures import Data, DataSpec
-from gantool.noise import gaussian
-from gantool.processes import share
+from gantool.nn.adam import FusedAdam
+from gantool.nn.latents import gaussian
+from gantool.runtime.distributed import share
 
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
 Loss = Tensor | dict[str, Tensor]  # named terms are summed to be minimised, and logged one by one

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from gantool import sealed
+from gantool.runs import sealed
 
 
 def make_scene(here: Path, trained: Path) -> Path:

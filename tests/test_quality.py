@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from gantool import device
 from gantool.cli import run
-from gantool.measuring.judge import digits_judge
-from gantool.modelfile import open_model
+from gantool.metrics.judge import digits_judge
 from gantool.registry import Registry
-from gantool.run import Run, find
+from gantool.runs.model import open_model
+from gantool.runs.run import Run, find
+from gantool.runtime import device
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Trains the digits judge, or with --second the other one, on MNIST, and writes it among the package's assets.
 
-Afterwards put the digest this prints into `DIGITS_SHA256`, or `SECOND_SHA256`, in gantool/measuring/judge.py.
+Afterwards put the digest this prints into `DIGITS_SHA256`, or `SECOND_SHA256`, in gantool/metrics/judge.py.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.measuring.judge import DIGITS_PATH, SECOND_PATH, Judge, LeNet, judge_bytes, judge_classes, train_judge
+from gantool.metrics.judge import DIGITS_PATH, SECOND_PATH, Judge, LeNet, judge_bytes, judge_classes, train_judge
 
 
 def read_idx(path: Path) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gantool.data.pictures import Data, as_floats
-from gantool.processes import WHOLE, Share
+from gantool.runtime.distributed import WHOLE, Share
 
 AHEAD = 8  # batches a streamed data set decodes in advance
 

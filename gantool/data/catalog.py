@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from gantool.config.packages import DATASETS, Offer, clash, offers
 from gantool.errors import USAGE, UserError, did_you_mean
-from gantool.packages import DATASETS, Offer, clash, offers
 
 
 class Entry(NamedTuple):

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from gantool.data import images, pictures
+from gantool.data import albums, pictures
 from gantool.errors import USAGE, UserError
 
 
 class Crops(pictures.Streamed):
     """One square of each picture, cut at random. Pictures are kept, once decoded, if all of them would fit."""
 
-    def __init__(self, album: images.Album, size: int, channels: int, flip: bool) -> None:
+    def __init__(self, album: albums.Album, size: int, channels: int, flip: bool) -> None:
         small = sum(count for sides, count in album.sizes.items() if min(sides) < size)
         if small == len(album):
             most = max(map(min, album.sizes))
@@ -57,6 +57,6 @@ class Crops(pictures.Streamed):
     def read(self, i: int) -> Tensor | None:
         try:
             x = torch.from_numpy(self.album.decode(i, None, self.spec.channels))
-        except images.BadPicture:
+        except albums.BadPicture:
             return None
         return x if min(x.shape[1:]) >= self.spec.size else None

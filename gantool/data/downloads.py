@@ -16,8 +16,10 @@ from typing import IO, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from gantool import __version__, files, terminal
+from gantool import __version__
 from gantool.errors import UserError
+from gantool.progress.console import console
+from gantool.runtime import files
 
 SILENCE = 30.0  # seconds a server may say nothing
 CHUNK = 2**16
@@ -156,10 +158,10 @@ def copy(answer: IO[bytes], file: IO[bytes], known: Known, name: str) -> None:
     """Write what comes, and stop as soon as it cannot be right."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    console, found, done = terminal.console(stderr=True), hashlib.sha256(), 0
+    screen, found, done = console(stderr=True), hashlib.sha256(), 0
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    hidden = known.size < LARGE or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    hidden = known.size < LARGE or not screen.is_terminal
+    with Progress(*columns, console=screen, transient=True, disable=hidden) as bar:
         task = bar.add_task(name, total=known.size)
         while chunk := answer.read(CHUNK):
             done += len(chunk)

@@ -6,13 +6,13 @@ from typing import TypeVar, overload
 
 import torch
 
-from gantool.data import catalog, images, named, pictures
+from gantool.config.options import Recipe
+from gantool.config.packages import Offer, broken, imported, in_a_line
+from gantool.data import albums, catalog, named, pictures
 from gantool.data.crops import Crops
 from gantool.data.pictures import Data, Pictures, Streamed, places, shaped
 from gantool.errors import USAGE, UserError
-from gantool.options import Recipe
-from gantool.packages import Offer, broken, imported, in_a_line
-from gantool.terminal import debugging, out_of_memory
+from gantool.runtime.faults import debugging, out_of_memory
 
 USUAL_SIZE = 32  # for a folder of pictures of many sizes
 
@@ -72,7 +72,7 @@ def open_folder(
     path: Path, size: int | None = None, channels: int | None = None, flip: bool = False, crop: bool = False
 ) -> Pictures:
     """The pictures of a folder or zip; class sub-folders are the labels. `crop`: not scaled to size, but cut to it."""
-    album = images.open_album(path)
+    album = albums.open_album(path)
     size = size or natural_size(album)
     channels = channels or (1 if album.grey else 3)
     notes = [skipped(album.bad)] if album.bad else []
@@ -85,7 +85,7 @@ def open_folder(
     elif len(album) * channels * size**2 > pictures.IN_MEMORY:
         data = Streamed(album, size, channels, flip)
     else:
-        pixels, labels, bad = images.load(album, size, channels)
+        pixels, labels, bad = albums.load(album, size, channels)
         notes = [skipped(album.bad | bad), *notes[bool(album.bad) :]] if bad else notes
         known = None if labels is None else torch.from_numpy(labels)
         data = Pictures(torch.from_numpy(pixels), known, () if known is None else album.classes, flip)
@@ -94,7 +94,7 @@ def open_folder(
     return data
 
 
-def natural_size(album: images.Album) -> int:
+def natural_size(album: albums.Album) -> int:
     """The one size of square pictures that all share, if it is one to train at."""
     (width, height), *others = album.sizes
     return width if not others and width == height <= 128 else USUAL_SIZE

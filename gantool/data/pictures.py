@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gantool.data import images
+from gantool.data import albums
 from gantool.errors import USAGE, UserError, did_you_mean
 
 IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of pictures; more are streamed
@@ -103,7 +103,7 @@ class Streamed(Pictures):
 
     streamed = True
 
-    def __init__(self, album: images.Album, size: int, channels: int, flip: bool) -> None:
+    def __init__(self, album: albums.Album, size: int, channels: int, flip: bool) -> None:
         self.album, self.flip, self.names = album, flip, places(album)
         self.spec = DataSpec(channels, size, album.classes if album.labels else ())
         self.labels = torch.tensor(album.labels or [0] * len(album))
@@ -123,7 +123,7 @@ class Streamed(Pictures):
         """A picture and its class; None if only its header was good."""
         try:
             return torch.from_numpy(self.album.decode(i, self.spec.size, self.spec.channels)), self.labels[i]
-        except images.BadPicture:
+        except albums.BadPicture:
             return None
 
     def to(self, device: torch.device) -> Self:
@@ -133,7 +133,7 @@ class Streamed(Pictures):
         return f"{len(self)}-{zlib.crc32(chr(0).join(self.album.names).encode(errors='replace')):08x}"
 
 
-def places(album: images.Album, bad: Container[str] = ()) -> tuple[str, ...]:
+def places(album: albums.Album, bad: Container[str] = ()) -> tuple[str, ...]:
     return tuple(album.around + name for name in album.names if name not in bad)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from commands import Command
+from spawned import Command
 
 HANGS = 30  # seconds a command may take
 HOLDS = 1024  # MiB they may hold at once, beyond what the process began with

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Command
+from spawned import Command
 
 Start = Callable[..., Command]
 TRIED: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))  # promise -> what was tried -> how often

@@ -88,7 +88,7 @@ def at_line(phase: str, note: str, *signals: tuple[int, int]) -> None:
 
 def torn(name: str, lines: int | None, number: int) -> None:
     """Be killed while that file is being written: after so many lines of `files.write`, or with half of it written."""
-    from gantool import files
+    from gantool.runtime import files
 
     def half(handle: int, sync: Any = os.fsync) -> None:
         if name in os.path.basename(os.readlink(f"/proc/self/fd/{handle}")):
@@ -121,7 +121,7 @@ def spoilt(where: str, at: int, value: float, place: float, *numbers: int) -> No
     """At that step, put a number that is none among the losses or somewhere in the state; then get these signals."""
     import torch
 
-    from gantool.trainer import Trainer, tensors
+    from gantool.training.trainer import Trainer, tensors
 
     taken, played = Trainer.take_step, Trainer.play
 
@@ -155,7 +155,7 @@ def add(loss: Any, value: float) -> Any:
 
 def late(looked: str, go: str) -> None:
     """Between finding the name of the run free and taking it, tell so, and wait."""
-    from gantool.run import Run
+    from gantool.runs.run import Run
 
     create = Run.create
 
@@ -171,7 +171,7 @@ def late(looked: str, go: str) -> None:
 
 def long_film(number: int) -> None:
     """A film that takes a minute, and a signal meanwhile."""
-    from gantool import drawing
+    from gantool.viz import drawing
 
     whole = drawing.animate
 
@@ -198,8 +198,8 @@ def unhung() -> None:
 
 def unread(step: int, *numbers: int) -> None:
     """What is printed goes into a pipe that nobody reads from that step on, when these signals come, too."""
-    from gantool import display
-    from gantool.trainer import Trainer
+    from gantool.progress import display
+    from gantool.training.trainer import Trainer
 
     taken, (read, write) = Trainer.take_step, os.pipe()
     for file in (1, 2):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from attempts import outcomes
-from commands import VARIANTS, learned
+from spawned import VARIANTS, learned
 
-from gantool import sealed
 from gantool.errors import UserError
-from gantool.measuring import judge
+from gantool.metrics import judge
+from gantool.runs import sealed
 
 Damage = Callable[[bytes, random.Random], bytes]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import VARIANTS, until
+from spawned import VARIANTS, until
 
 from gantool.data import downloads, named
 from gantool.data.downloads import Known

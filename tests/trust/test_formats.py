@@ -10,7 +10,7 @@ from attempts import outcomes
 from PIL import Image
 from test_hostile_models import File, tree
 
-from gantool import sealed
+from gantool.runs import sealed
 
 FIXTURES = Path(__file__).parent / "fixtures"
 READ = [1]  # formats of runs; a new one comes with a run of its own in fixtures/

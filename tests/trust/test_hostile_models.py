@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from attempts import outcomes
-from commands import VARIANTS
+from spawned import VARIANTS
 
 Json = Any
 ESCAPE = "\x1b[2J\x1b]0;owned\x07\r\nall is well\n"

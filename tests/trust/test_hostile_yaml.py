@@ -112,7 +112,7 @@ def written(folder: Path, files: dict[str, str | bytes]) -> list[Path]:
 
 def presets_of(folder: Path) -> None:
     """A hook: gantool's variants have the presets in this folder."""
-    from gantool.packages import Offer
+    from gantool.config.packages import Offer
 
     Offer.presets = lambda self: {path.stem: path for path in folder.iterdir()}  # type: ignore[method-assign]
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import SHARED, VARIANTS, learned, streamed
 from hooks import LINES, at_line, each, torn
 from PIL import Image
+from spawned import SHARED, VARIANTS, learned, streamed
 
-from gantool import sealed
-from gantool.run import Run, step_of
+from gantool.runs import sealed
+from gantool.runs.run import Run, step_of
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
 STEPS, SAVE_EVERY = 20, 5
-PLUGINS = {  # as in commands.VARIANTS
+PLUGINS = {  # as in spawned.VARIANTS
     "wgan-gp": ("wgan-gp", "--size", "8", "--width", "1", "--d-steps", "2", *SHARED),
     "cyclegan": (
         "cyclegan", "--size", "8", "--width", "1", "--blocks", "0", "--d-layers", "1", "--pool", "6",

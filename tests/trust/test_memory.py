@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import shortage
-from commands import VARIANTS, Command, learned
 from faults import two_at_a_time
+from spawned import VARIANTS, Command, learned
 
-from gantool import sealed
-from gantool.run import Run
+from gantool.runs import sealed
+from gantool.runs.run import Run
 
 RUN = Path("runs/r")
 SHORT = ("train", *VARIANTS["gan"], "--name", "r", "--quiet", "--steps")
@@ -19,18 +19,18 @@ MB = 2**20
 # Where a device may find that it is full: (module, function, calls that go well).
 PLACES = {
     "building": ("gantool.variant", "Variant.to", 0),
-    "the first step": ("gantool.trainer", "Trainer.take_step", 0),
-    "a step": ("gantool.trainer", "Trainer.take_step", 7),
-    "the last step": ("gantool.trainer", "Trainer.take_step", 11),
-    "a player's turn": ("gantool.trainer", "Trainer.play", 15),
-    "averaging": ("gantool.averaging", "Average.update", 7),
-    "reading losses": ("gantool.trainer", "Trainer.read_window", 2),
-    "the first picture": ("gantool.trainer", "Trainer.preview", 0),
-    "a picture": ("gantool.trainer", "Trainer.preview", 1),
-    "looking at weights": ("gantool.trainer", "Trainer.check_weights", 1),
-    "the model": ("gantool.modelfile", "export", 1),
-    "a checkpoint": ("gantool.trainer", "Trainer.state", 1),
-    "the film": ("gantool.drawing", "animate", 0),
+    "the first step": ("gantool.training.trainer", "Trainer.take_step", 0),
+    "a step": ("gantool.training.trainer", "Trainer.take_step", 7),
+    "the last step": ("gantool.training.trainer", "Trainer.take_step", 11),
+    "a player's turn": ("gantool.training.trainer", "Trainer.play", 15),
+    "averaging": ("gantool.training.ema", "Average.update", 7),
+    "reading losses": ("gantool.training.trainer", "Trainer.read_window", 2),
+    "the first picture": ("gantool.training.trainer", "Trainer.preview", 0),
+    "a picture": ("gantool.training.trainer", "Trainer.preview", 1),
+    "looking at weights": ("gantool.training.trainer", "Trainer.check_weights", 1),
+    "the model": ("gantool.runs.model", "export", 1),
+    "a checkpoint": ("gantool.training.trainer", "Trainer.state", 1),
+    "the film": ("gantool.viz.drawing", "animate", 0),
 }
 
 
@@ -121,7 +121,7 @@ def test_a_resumed_run_that_no_longer_fits_keeps_its_checkpoint(start, tried, wh
     assert start(*SHORT, 12, hook=(shortage.device, *PLACES["a step"])).wait() == 1
     before = {path: path.read_bytes() for path in Run(tmp_path / RUN).saved()}
     assert before
-    for hook in ((shortage.device, "gantool.trainer", "Trainer.restore", 0), (shortage.address_space, 1 * MB)):
+    for hook in ((shortage.device, "gantool.training.trainer", "Trainer.restore", 0), (shortage.address_space, 1 * MB)):
         said = complains(start("resume", "r", hook=hook))
         assert "gantool resume runs/r\n" in said
         assert {path: path.read_bytes() for path in Run(tmp_path / RUN).saved()} == before

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import VARIANTS, learned
 from hooks import each, spoilt
+from spawned import VARIANTS, learned
 
-from gantool import sealed
-from gantool.run import Run, step_of
-from gantool.trainer import tensors
+from gantool.runs import sealed
+from gantool.runs.run import Run, step_of
+from gantool.training.trainer import tensors
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
 STEPS, SAVE_EVERY = 20, 5

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import VARIANTS, Command
+from spawned import VARIANTS, Command
 
-from gantool import listing
+from gantool.commands import listing
 
 Install = Callable[..., Path]  # the fixture `install` of tests/conftest.py
 GOOD = '''"""A good one."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from attempts import outcomes
-from commands import VARIANTS
 from PIL import Image
+from spawned import VARIANTS
 from test_hostile_yaml import presets_of
 
 Lines = list[tuple[object, ...]]

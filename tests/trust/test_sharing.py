@@ -4,10 +4,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from commands import VARIANTS, learned, until
 from hooks import at_line, late
+from spawned import VARIANTS, learned, until
 
-from gantool.run import Run
+from gantool.runs.run import Run
 
 GAN = (*VARIANTS["gan"], "--steps")
 LONG = 10_000_000

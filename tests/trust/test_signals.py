@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import VARIANTS, Command, learned, until
 from hooks import LINES, at_line, each, long_film, on_terminal, torn, unhung, unread
 from PIL import Image
+from spawned import VARIANTS, Command, learned, until
 
-from gantool import sealed
-from gantool.run import Run, step_of
-from gantool.signals import leave_at_once
+from gantool.runs import sealed
+from gantool.runs.run import Run, step_of
+from gantool.runtime.signals import leave_at_once
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
 LIMIT = 5.0  # seconds, from the signal to the exit

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import VARIANTS
+from spawned import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 # Every Python file, templates of `gantool new` among them.
@@ -132,7 +132,7 @@ def test_no_file_of_ours_can_run_what_it_reads(tried: Any) -> None:
     texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in SOURCES}
     found = {name: unsafe(text if name.endswith(".py") else text.replace("$", "_")) for name, text in texts.items()}
     # Inception's weights and VGG's are known by their digest before they are read, and read with weights_only.
-    for others in ("gantool/measuring/inception.py", "plugins/gantool-superres/gantool_superres/perceptual.py"):
+    for others in ("gantool/metrics/inception.py", "plugins/gantool-superres/gantool_superres/perceptual.py"):
         assert [line.partition(": ")[2] for line in found.pop(others)] == ["torch.load"]
         assert texts[others].count("weights_only=True") == 1
     assert {name: lines for name, lines in found.items() if lines} == {}

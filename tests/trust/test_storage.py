@@ -14,12 +14,12 @@ from typing import Any
 
 import faults
 import pytest
-from commands import VARIANTS, Command, learned
 from faults import FULL, KILL, Event, two_at_a_time
 from PIL import Image
+from spawned import VARIANTS, Command, learned
 
-from gantool import sealed
-from gantool.run import KEPT, Run
+from gantool.runs import sealed
+from gantool.runs.run import KEPT, Run
 
 RUN = Path("runs/r")
 # Saves three times in twelve steps, so that an old checkpoint goes; draws once.

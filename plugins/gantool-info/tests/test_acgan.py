@@ -8,7 +8,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, Pictures, UserError, judged_digits, open_data
 from gantool.cli import run
-from gantool.options import Recipe
+from gantool.config.options import Recipe
 from gantool.testing import check_variant
 from safetensors import safe_open
 from torch import Tensor

@@ -1,0 +1,217 @@
+"""`list`, `info`, `runs`, `plugins` and `data`: what there is, as tables or JSON."""
+
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+from gantool.commands.terminal import as_json, table
+from gantool.commands.typer_flags import default, hints
+from gantool.config.packages import DATASETS, LISTENERS, in_a_line, listeners, metadata, offers
+from gantool.data import catalog
+from gantool.errors import UserError
+from gantool.progress.console import console
+from gantool.registry import Registry
+from gantool.runs.run import Run, all_runs
+from gantool.runtime.faults import debugging
+from gantool.runtime.signals import Signals
+
+PATIENCE = 120.0  # seconds that a check may take
+
+
+def variants(registry: Registry, json: bool) -> None:
+    rows = [
+        {"name": o.name, "summary": o.summary, "task": o.field("Task"), "paper": o.field("Paper"),
+         "package": o.package, "version": o.version, "clash": len(offers) > 1}
+        for offers in registry.offers.values() for o in offers
+    ]  # fmt: skip
+    if json:
+        as_json(rows)
+        return
+    table(("name", "task", "summary", "package"), [(r["name"], r["task"], r["summary"], r["package"]) for r in rows])
+
+
+def info(registry: Registry, name: str) -> None:
+    offer = registry.offer(name)
+    cls = registry.load(name)
+    print(offer.summary)
+    for field in ("Paper", "Task"):
+        if offer.field(field):
+            print(f"{field.lower()}: {offer.field(field)}")
+    print(f"package: {offer.package} {offer.version}")
+    print(f"source: {offer.source}")
+    networks(cls)
+    for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
+        print(f"\n{title}:")
+        known = hints(section)
+        options = {f: get_args(known[f.name])[1] for f in fields(section)}
+        rows = [(f.name, shown(default(section, f), option), option.help or "") for f, option in options.items()]
+        table(("name", "default", "what"), rows)
+    if presets := offer.presets():
+        print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
+    card = offer.source.parent / "cards" / f"{name}.md" if offer.source else None
+    if card and card.is_file():
+        print("\n" + card.read_text().strip())
+
+
+def networks(cls: Any) -> None:
+    """Each network and its size, as built for the variant's default data."""
+    from gantool.data.pictures import DataSpec
+
+    entry = catalog.CATALOG.get(cls.recipe.data)
+    size = cls.recipe.size or (entry.size if entry else 32)
+    spec = DataSpec(entry.channels if entry else 3, size, entry.classes if entry else ())
+    try:
+        if catalog.offer(cls.recipe.data):  # made by code: only it knows
+            spec = cls.dataset(cls.recipe).spec
+        variant = cls(cls.Options(), spec)
+    except Exception as error:  # a plugin's own, or settings that want to be chosen
+        print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
+        return
+    print(f"\nnetworks, for {spec.size}x{spec.size}x{spec.channels} pictures:")
+    table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
+
+
+def shown(value: Any, option: Any) -> str:
+    """A default: of an option that is left open, the words for it."""
+    if value is None:
+        return option.show_default if isinstance(option.show_default, str) else ""
+    return "required" if isinstance(value, type) else str(value)
+
+
+def runs(folder: Path, json: bool) -> None:
+    rows = []
+    for run in all_runs(folder):
+        try:
+            rows.append({"run": run.name, **run.status()._asdict()})
+        except UserError as error:
+            rows.append({"run": run.name, "state": f"unreadable: {error.message}"})
+    if json:
+        as_json(rows)
+    elif not rows:
+        print(f"No runs in {folder}/ yet. Make one: gantool train gan")
+    else:
+        names = ("run", "variant", "data", "step", "steps", "state", "score")
+        table(names, [[row.get(name, "") for name in names] for row in rows])
+
+
+def diagnose(run: Run, json: bool) -> None:
+    """What the monitor saw in a run, and said."""
+    lines = list(run.lines())
+    probes, told = [line for line in lines if "probe" in line], [line for line in lines if "sign" in line]
+    if json:
+        as_json({"run": str(run.folder), **run.status()._asdict(), "signs": told, "probes": probes})
+        return
+    status = run.status()
+    print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
+    if told:
+        from gantool.training.signs import command  # which takes 10 ms, and most runs have no sign
+    for line in told:
+        print(f"step {line['step']}: {line.get('grade', 'warning')}: {line['words']}")
+        if "try" in line:
+            print(f"  {command(status.variant, run.config, line['try'])}")
+    if not told:
+        print(f"No sign of trouble in {len(probes)} probes.")
+    if probes:
+        first, last = probes[0], probes[-1]
+        header = ("measured", *(f"at step {line['step']}" for line in (first, last)))
+        shown = [
+            (name, *(f"{line['probe'][name]:.3g}" if name in line["probe"] else "" for line in (first, last)))
+            for name in last["probe"]
+        ]
+        table(header, shown)
+
+
+def plugins(registry: Registry, check: bool, json: bool) -> None:
+    sets, own = offers(DATASETS), catalog.CATALOG
+    rows = [
+        {"package": o.package, "version": o.version, "kind": kind, "name": o.name, "needs": o.needs,
+         "state": "clash" if len(several) > 1 or (kind == "data" and o.name in own) else ""}
+        for kind, found in (("variant", registry.offers), ("data", sets)) for several in found.values() for o in several
+    ]  # fmt: skip
+    for name, entry in listeners().items():
+        package, version = (metadata(entry, key)[0] for key in ("Name", "Version"))
+        rows.append({"package": package, "version": version, "kind": "observer", "name": name,
+                     "needs": f"group {LISTENERS}", "state": ""})  # fmt: skip
+    if check:
+        for row in rows:
+            row["state"] = row["state"] or checked(row["kind"], row["name"])
+    if json:
+        as_json(rows)
+    else:
+        columns = ("name", "kind", "package", "version", "needs", *(["state"] if check else []))
+        table(columns, [[row[c] for c in columns] for row in rows])
+    if bad := {row["name"]: row["state"] for row in rows if row["state"] not in ("", "ok", "loads")}:
+        raise UserError(f"Not usable: {', '.join(bad)}.", "pip uninstall the package, or tell its author.")
+
+
+def checked(kind: str, name: str) -> str:
+    """`ok`, `loads`, or what is wrong, in a line. Found out by a process of its own: a plugin may hang, or crash it."""
+    import subprocess
+    import tempfile
+
+    with Signals(), tempfile.TemporaryDirectory() as folder, console(stderr=True).status(f"checking {name}"):
+        verdict = Path(folder, "verdict")
+        code = "import sys; from gantool.commands.listing import try_out; try_out(*sys.argv[1:])"
+        err = None if debugging() else subprocess.DEVNULL
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", code, kind, name, verdict], timeout=PATIENCE, stderr=err,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"still busy after {PATIENCE:.0f} seconds"
+        if not verdict.exists():
+            how = "was ended by signal" if done.returncode < 0 else "ended with exit code"
+            return f"its process {how} {abs(done.returncode)}"
+        return verdict.read_text(encoding="utf-8", errors="replace")
+
+
+def try_out(kind: str, name: str, verdict: str) -> None:
+    """In that process: look, and write down what is found."""
+    try:
+        found = "ok"
+        if kind == "observer":
+            listeners()[name].load()
+        elif kind == "data":
+            from gantool.testing import check_data
+
+            check_data(name)
+        else:
+            variant = Registry().load(name)
+            from gantool.testing import check_variant
+
+            if variant.recipe.data in catalog.names():
+                check_variant(variant)
+            else:
+                found = "loads"  # it needs data of its own to be tried on
+    except BaseException as error:
+        found = error.message if isinstance(error, UserError) else in_a_line(error)
+        if debugging():
+            import traceback
+
+            traceback.print_exc()
+    Path(verdict).write_text(found, encoding="utf-8", errors="replace")
+
+
+def data_sets(json: bool) -> None:
+    """Of a package's own, as much as is known without importing it."""
+    ours, theirs = catalog.CATALOG, [o for several in offers(DATASETS).values() for o in several]
+    if json:
+        rows = [{"name": name, **entry._asdict(), "package": "gantool"} for name, entry in ours.items()]
+        as_json([*rows, *({"name": o.name, "about": o.summary, "package": o.package} for o in theirs)])
+        return
+    body = [(name, f"{e.images:,}", f"{e.size}x{e.size}x{e.channels}", str(len(e.classes)), e.about, "gantool")
+            for name, e in ours.items()]  # fmt: skip
+    body += [(o.name, "", "", "", o.summary, o.package) for o in theirs]
+    table(("name", "pictures", "shape", "classes", "what", "package"), body)
+
+
+def data_check(path: Path) -> None:
+    from gantool.data.albums import check
+
+    report = check(path)
+    for line in report.lines():
+        print(line)

@@ -1,0 +1,1 @@
+"""Settings, and the packages that bring them: no torch, no command line."""

@@ -1,0 +1,1 @@
+"""How good is a model: scores between a floor and a ceiling, gates, cards."""

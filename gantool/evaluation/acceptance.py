@@ -1,0 +1,252 @@
+"""`gantool accept`: trains a variant from several seeds, holds it to its gates, and writes its card."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from gantool import __version__
+from gantool.commands import terminal, typer_flags
+from gantool.config import yaml
+from gantool.config.options import LENGTHS, AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
+from gantool.config.packages import Offer
+from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.evaluation import gates, nulls
+from gantool.evaluation.evaluation import Measured, measure
+from gantool.evaluation.gates import Budget, Gate, Gates
+from gantool.evaluation.scores import scores, see
+from gantool.progress.console import console
+from gantool.registry import Registry
+from gantool.runs.run import runs_of
+from gantool.runtime import files
+from gantool.runtime.signals import Interrupted, Signals
+from gantool.training.trainer import Diverged
+from gantool.variant import Variant
+
+DIVERGED = "every gate: its training met a number that is none"
+HEADER = ("gate", "median", "worst", "floor", "real", "verdict")
+
+
+def accept(registry: Registry, name: str, signals: Signals, command: AcceptCommand) -> bool:
+    """Whether the median of the seeds passes every gate, and every model that must fail fails one."""
+    offer, cls = registry.offer(name), registry.load(name)
+    data, say = command.data or cls.recipe.data, console(stderr=True).print
+    given = budget_of(command)
+    if (limits := gates.gates_for(offer, data, given)) is None:
+        there = "; ".join(f"{g.data}, {g.after}" for g in gates.gates_of(offer)) or "none"
+        after = f" after {given}" if given else ""
+        raise UserError(f"There are no gates of {name} on {data}{after}.", f"Those of {name} are for: {there}.", USAGE)
+    budget, path = given or limits.after, command.cards / f"{name}.json"
+    cards_in(path)  # what is wrong with them should not be known an hour from now
+    usual = preset_of(offer, limits)
+    shared, options = typer_flags.filled(name, {"Training": cls.recipe, name: cls.Options}, usual)
+    spoiled = {words: spoilt(offer, cls, words, usual, spoil) for words, spoil in limits.must_fail.items()}
+    metrics = gates.ALL if any(g.score == "CAS" for g in limits.gates) else None
+    recipe = replace(
+        shared, data=data, data_dir=command.data_dir, steps=budget.steps or None, epochs=None,
+        minutes=budget.seconds / 60 or None,
+    )  # fmt: skip
+
+    def trial(words: str, options: Any, seed: int) -> Measured:
+        say(f"{words}: training {name} on {data} for {budget}")
+        train(registry, name, replace(recipe, seed=seed), options, command, signals)
+        run = runs_of(name)[0].folder
+        say(f"{words}: measuring {run}")
+        how = EvalCommand(n=command.n, run=run, metrics=metrics, device=command.device, seed=seed)
+        found = measure(registry, name, how, budget)
+        got = {gate.score: found.report["scores"].get(gate.score) for gate in limits.gates}
+        say(f"{words}: " + ", ".join(f"{score} {value:.4g}" for score, value in got.items() if value is not None))
+        return found
+
+    made = [trial(f"seed {seed}", options, seed) for seed in range(command.seeds)]
+    lesser: dict[str, dict[str, float]] = {}
+    for words, worse in spoiled.items():
+        try:
+            lesser[words] = trial(words, worse, 0).report["scores"]
+        except UserError as error:
+            if not isinstance(error.__context__, Diverged):
+                raise
+            lesser[words] = {}
+    found = card(name, data, budget, limits, made, lesser)
+    print(json.dumps(found)) if command.json else show(found)
+    keep(path, found)
+    say(f"card: {path.with_suffix('.md')}")
+    return bool(found["accepted"])
+
+
+def budget_of(command: AcceptCommand) -> Budget | None:
+    if command.budget and command.steps:
+        raise UserError("--budget and --steps both say how long to train.", "Give one of them.", USAGE)
+    if command.steps:
+        return Budget(steps=command.steps)
+    return Budget(seconds_of(command.budget)) if command.budget else None
+
+
+def preset_of(offer: Offer, limits: Gates) -> dict[str, Any]:
+    """The settings that these gates are for, where they are not the defaults."""
+    if not limits.preset:
+        return {}
+    if (path := offer.presets().get(limits.preset)) is None:
+        message = f"The gates of {offer.name} on {limits.data} are for a preset {limits.preset!r}, which it has not."
+        raise UserError(message, f"Tell the author of {offer.package}.")
+    return {key: value for key, value in yaml.read(path).items() if key not in LENGTHS and key != "variant"}
+
+
+def spoilt(offer: Offer, cls: type[Variant], words: str, usual: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """The usual options but for these, held to type and range as a preset's are."""
+    known = [field.name for field in fields(cls.Options)]
+    try:
+        for key in values:
+            if key not in known:
+                raise UserError(f"no such option: {key}.{did_you_mean(key, known)}")
+        (options,) = typer_flags.filled(offer.name, {offer.name: cls.Options}, {**usual, **values})
+        for key, value in values.items():
+            if isinstance(value, bool) and not isinstance(getattr(options, key), bool):
+                raise UserError(f"{value} is not a value for {key}.")
+    except (UserError, typer_flags.UsageError) as error:
+        why = getattr(error, "message", str(error))
+        message = f"What must fail, {words!r}, is no setting of {offer.name}: {why}"
+        raise UserError(message, f"Tell the author of {offer.package}.") from None
+    return options
+
+
+def train(
+    registry: Registry, name: str, recipe: Recipe, options: Any, command: AcceptCommand, signals: Signals
+) -> None:
+    from gantool.training import session
+
+    this = TrainCommand(device=command.device, quiet=True)
+    session.train(session.Session(registry, name, recipe, options, this), signals, time.monotonic())
+    signals.gently = None  # what comes now has nothing to save
+    if signals.received:
+        raise Interrupted(signals.received)
+
+
+def card(
+    name: str, data: str, budget: Budget, limits: Gates, made: list[Measured], lesser: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """All that is known now; numbers as measured. `lesser` are the scores of models trained so that they must fail."""
+    reports = [m.report for m in made]
+    ends = {end: medians(r.get(end, {}) for r in reports) for end in ("scores", "floor", "ceiling")}
+    rows = []
+    for limit in limits.gates:
+        values = [r["scores"][limit.score] for r in reports if limit.score in r["scores"]]
+        rows.append(
+            {"score": limit.score, "gate": str(limit), "median": ends["scores"].get(limit.score),
+             "worst": (min if limit.least else max)(values, default=None),
+             "floor": ends["floor"].get(limit.score), "real": ends["ceiling"].get(limit.score),
+             "passed": limit.passes(ends["scores"], ends["ceiling"], lesser)}
+        )  # fmt: skip
+    failing = failed_by_nulls(limits.gates, made[0], lesser)
+    flag = f"--steps {budget.steps}" if budget.steps else f"--budget {budget.seconds:g}s"
+    return {
+        "variant": name, "data": data, "preset": limits.preset, "trained": str(budget),
+        "gates_after": limits.after._asdict(),
+        "accepted": all(row["passed"] for row in rows) and all(failing.values()),
+        "gates": rows, "nulls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
+        "n": reports[0]["n"], "judge": reports[0].get("judge"), "split": reports[0].get("split"),
+        "scores": [r["scores"] for r in reports],
+        "must_fail": {words: {"options": limits.must_fail[words], "scores": found} for words, found in lesser.items()},
+        "command": f"gantool accept {name} --data {data} {flag} --seeds {len(made)}",
+        "made_by": {"gantool": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
+                    "device": made[0].variant.device.type},
+    }  # fmt: skip
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    """The card now says this too, in place of what it said of the same data after the same time."""
+    cards = sorted([*(card for card in cards_in(path) if when(card) != when(found)), found], key=when)
+    files.make_folder(path.parent)
+    files.write(path, json.dumps(cards, indent=1) + "\n")
+    files.write(path.with_suffix(".md"), "\n".join(map(page, cards)))
+
+
+def cards_in(path: Path) -> list[dict[str, Any]]:
+    try:
+        cards: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        cards.sort(key=when)
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
+        raise UserError(f"{path} holds no cards.", "Move it away, or give another --cards.") from None
+    return cards
+
+
+def when(card: dict[str, Any]) -> tuple[str, Budget]:
+    return str(card["data"]), Budget(**card["gates_after"])
+
+
+def medians(reports: Iterable[dict[str, float]]) -> dict[str, float]:
+    reports = list(reports)
+    return {name: median(r[name] for r in reports) for name in reports[0] if all(name in r for r in reports)}
+
+
+def failed_by_nulls(
+    limits: tuple[Gate, ...], made: Measured, lesser: dict[str, dict[str, float]]
+) -> dict[str, list[str]]:
+    """Of each model that must fail: the gates it does fail."""
+    real = made.report.get("ceiling", {})
+
+    def failed(found: dict[str, float], limits: Iterable[Gate]) -> list[str]:
+        return [f"{g.score} {g}" for g in limits if g.passes(found, real, lesser) is False]
+
+    failing = {words: failed(found, limits) if found else [DIVERGED] for words, found in lesser.items()}
+    # What is made of real pictures may be made of training pictures: that these are copies says nothing.
+    limits = tuple(g for g in limits if g.score != "nearest_ratio")
+    failing["untrained"] = failed(made.report["floor"], limits)
+    wanted = tuple(g.score for g in limits if g.score in gates.SCORES)
+    if made.shown is None or made.shown.real is None or not wanted:
+        return failing
+    control, n, asked = made.shown.real.control, made.report["n"], made.shown.drawn.labels is not None
+    for name, spoil in (nulls.WITH_CLASSES if asked else nulls.WITHOUT).items():
+        x, y = spoil(control.pixels[:n], control.labels[:n])
+        seen = see(made.shown.judge, x, y if asked else None)
+        failing[name] = failed(scores(seen, made.shown.ground, wanted), limits)
+    return failing
+
+
+def show(found: dict[str, Any]) -> None:
+    terminal.table(HEADER, table(found))
+    print()
+    terminal.table(
+        ("must fail", "fails"), [(null, ", ".join(gates) or "NOTHING") for null, gates in found["nulls"].items()]
+    )
+    print(summary(found))
+
+
+def table(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (f"{row['score']} {row['gate']}", *("" if row[k] is None else f"{row[k]:.4g}" for k in HEADER[1:5]),
+         "not measured" if row["passed"] is None else "pass" if row["passed"] else "FAIL")
+        for row in found["gates"]
+    ]  # fmt: skip
+
+
+def summary(found: dict[str, Any]) -> str:
+    word = "accepted" if found["accepted"] else "NOT accepted"
+    how = f"preset {found['preset']}, " if found.get("preset") else ""
+    return f"{found['variant']} on {found['data']}, {how}{found['trained']}, seeds: {found['seeds']}: {word}"
+
+
+def page(found: dict[str, Any]) -> str:
+    """The card as people read it."""
+    made, machine = found["made_by"], found["machine"]
+    lines = [f"# {summary(found)}", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in table(found)]
+    lines += ["", "| must fail | fails |", "|---|---|"]
+    lines += [f"| {null} | {', '.join(gates) or 'NOTHING'} |" for null, gates in found["nulls"].items()]
+    steps = ", ".join(f"{step:,}" for step in found["steps"])
+    by = f"samples each, judged by {found['judge']}" if found["judge"] else f"examples of {found['data']}"
+    where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"
+    lines += [
+        "", f"{found['n']:,} {by}; steps: {steps}.", "",
+        "```console", f"$ {found['command']}", "```", "",
+        f"gantool {made['gantool']}, torch {made['torch']}, Python {made['python']}; {where}.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,111 @@
+"""`gantool eval` without a variant's name: a run that knows its own, or two sets of pictures."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gantool.config.options import MeasureCommand
+from gantool.data.albums import EXTENSIONS
+from gantool.data.opening import open_folder
+from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, shaped
+from gantool.errors import USAGE, UserError
+from gantool.evaluation import evaluation, gates, nulls, report
+from gantool.evaluation.held import Real, halves, mixed, open_real
+from gantool.evaluation.scores import scores, see, see_data
+from gantool.metrics.inception import features_of, find_extractor
+from gantool.metrics.judges import check_judge, find_judge
+from gantool.registry import Registry
+from gantool.runs import sealed
+from gantool.runs.run import model_path
+
+EXAMPLES = "For example: gantool eval --run runs/gan-001, or: gantool eval --images FOLDER --against mnist"
+BOTH = "--images and --against both need as many"
+
+
+def without_variant(registry: Registry, command: MeasureCommand) -> None:
+    two_sets, either = None not in (command.images, command.against), command.images or command.against
+    if command.run is not None and not either:
+        evaluation.evaluate(registry, str(sealed.facts(model_path("", command.run)).get("variant")), command)
+    elif two_sets and command.run is None and command.data is None:
+        report.out(compare(command), command)
+    else:
+        raise UserError("eval what? A variant, --run RUN, or --images and --against.", EXAMPLES, USAGE)
+
+
+def compare(command: MeasureCommand) -> dict[str, Any]:
+    """Scores of pictures that came from anywhere, between one of them repeated and other real pictures."""
+    wanted, against = gates.chosen(command.metrics, own=False), str(command.against)
+    features = features_of(command)
+    real = real_set(against, command.data_dir, 2 * features)
+    spec = real.reference.spec
+    images = mixed(picture_set(Path(str(command.images)), spec), command.seed)
+    n = evaluation.enough(command.n, len(images), len(real.reference), features=features, way_out=BOTH)
+    extractor = find_extractor(command)
+    judge, who = find_judge(spec, against, real[:2])
+    on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against))
+    x = see_data(judge, images, n)
+    found: dict[str, Any] = {"images": str(command.images), "against": against, "judge": who, "n": n}
+    found |= {"extractor": "inception"} if extractor else {}
+    found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the pictures, repeated"}
+    one, _ = nulls.one_picture(x.pixels, torch.zeros(n))
+    found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
+    if len(real.control) >= n:
+        found["ceiling"] = evaluation.ceiling(see_data(judge, real.control, n), on, wanted)
+    return found
+
+
+def real_set(against: str, folder: Path | None, fewest: int) -> Real:
+    """As for a model; but where halves would be too few, all of them, and no others beside."""
+    npz = Path(against).suffix == ".npz"
+    real = halves(picture_set(Path(against))) if npz else open_real(against, folder)
+    if len(real.reference) <= fewest and real.training:
+        nothing = Pictures(real.training.pixels[:0], real.training.labels[:0], real.training.spec.classes)
+        return Real(mixed(real.training), nothing, "all", real.training)
+    return real
+
+
+def picture_set(path: Path, like: DataSpec | None = None) -> Pictures:
+    """A folder, a zip or an .npz: at the size and channels of others, and with classes only if they are theirs."""
+    size, channels = (like.size, like.channels) if like else (None, None)
+    if path.suffix == ".npz":
+        pixels, labels = from_npz(path)
+        theirs = like.classes if like else ()
+        classes = theirs if labels is not None and bool(((labels >= 0) & (labels < len(theirs))).all()) else ()
+        return Pictures(shaped(pixels, size, channels), labels if classes else None, classes)
+    if path.is_file() and path.suffix.lower() not in (".zip", *EXTENSIONS) and not zipfile.is_zipfile(path):
+        more = "gantool sample --out FILE.npz writes such a file."
+        raise UserError(f"{path} is none of a folder, a zip and an .npz.", more, USAGE)
+    found = open_folder(path, size, channels)
+    if found.streamed:
+        raise UserError(f"{path} is too large to be measured in memory.")
+    return found if like is None or found.spec.classes == like.classes else Pictures(found.pixels)
+
+
+def from_npz(path: Path) -> tuple[Tensor, Tensor | None]:
+    """What `gantool sample --out FILE.npz` writes: `images`, bytes (n, H, W) or (n, H, W, C), and perhaps `labels`."""
+    wrong = ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > IN_MEMORY:
+                raise UserError(f"{path} is too large to be measured in memory.")
+        with np.load(path, allow_pickle=False) as arrays:
+            images = arrays["images"]
+            labels = arrays.get("labels")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError) as error:
+        wrong = " ".join(str(error).split())[:100] or type(error).__name__
+    else:
+        images = images[..., None] if images.ndim == 3 else images
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not images.size:
+            wrong = "its images are not bytes of shape (n, H, W) or (n, H, W, 1, 3 or 4)"
+        elif images.shape[1] != images.shape[2]:
+            wrong = "its images are not square"
+        elif labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
+            wrong = "its labels are not one whole number for each image"
+    if wrong:
+        raise UserError(f"{path} cannot be used: {wrong}.", "gantool sample --out FILE.npz writes such files.", USAGE)
+    pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    return pixels, None if labels is None else torch.from_numpy(labels.astype(np.int64))

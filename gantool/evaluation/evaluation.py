@@ -1,0 +1,206 @@
+"""`gantool eval`: how good what a model draws is, between an untrained network and real pictures."""
+
+from collections.abc import Container, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from gantool.config.options import EvalCommand, InputOptions, LabelOptions
+from gantool.data.pictures import Data, Pictures
+from gantool.errors import USAGE, UserError
+from gantool.evaluation import gates, report, sheet
+from gantool.evaluation.held import Held, Real, held_data, real_of, without_real
+from gantool.evaluation.scores import Extractor, Ground, Seen, ground, scores, see, see_data
+from gantool.metrics import cas, measures
+from gantool.metrics.inception import features_of, find_extractor
+from gantool.metrics.judge import FEATURES, Judge
+from gantool.metrics.judges import check_judge, find_judge
+from gantool.progress.waiting import waiting
+from gantool.registry import Registry
+from gantool.runs.model import open_model
+from gantool.runs.run import Run
+from gantool.runtime import device
+from gantool.sampling.sampler import draw
+from gantool.variant import Variant
+
+LACKING = "What suits it better, its author can add: `measure`, in docs/plugins.md."
+
+
+class Shown(NamedTuple):
+    """What was made of pictures: who judged them, what they were laid over, and what the model drew."""
+
+    judge: Judge
+    real: Real | None
+    ground: Ground
+    drawn: Seen
+
+
+class Measured(NamedTuple):
+    """All that came of it; nothing is `shown` of a variant whose measures are all its own."""
+
+    path: Path
+    variant: Variant
+    shown: Shown | None
+    report: dict[str, Any]
+
+
+def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
+    found = measure(registry, name, command)
+    run = Run(found.path.parent)
+    if run.config.is_file():
+        report.keep(run.eval, found.report)
+        if seen := found.shown:
+            training = seen.real.training.pixels if seen.real and seen.real.training else None
+            classes, lines = found.variant.data.classes, list(run.lines())
+            sheet.write(run.eval.with_suffix(".png"), found.report, seen.drawn, seen.ground, training, classes, lines)
+    report.out(found.report, command)
+
+
+def measure(registry: Registry, name: str, command: EvalCommand, budget: gates.Budget | None = None) -> Measured:
+    """A model's scores; `budget` is what it had to be trained, if that is known."""
+    cls = registry.load(name)
+    own = cls.measure is not Variant.measure
+    wanted = gates.chosen(command.metrics, own)
+    path, variant, facts = open_model(registry, name, command.run, command.device, "eval")
+    draws = not issubclass(cls.SampleOptions, InputOptions)
+    if not (draws or own):
+        raise UserError(f"{name} turns pictures into pictures, and has no measures of its own.", LACKING)
+    data = held_data(facts, path, variant, command)
+    found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
+    found |= {"null": "an untrained network"}
+    found |= {"data": command.data or facts["data"], "split": data.split} if data else {}
+    mine: list[dict[str, float]] = []
+    if own and data and (command.metrics is None or not gates.SCORES.keys() >= set(wanted)):
+        mine = [own_scores(x, data.held, command.seed) for x in (variant, untrained(variant, command.seed))]
+        gates.check_names(wanted, mine[0])
+        if command.metrics and gates.ALL not in wanted:
+            mine = [{name: x[name] for name in x if name in wanted} for x in mine]
+    shown = None
+    if draws and (data is None or isinstance(data.training, Pictures)):
+        shown = look_at(variant, facts, data, command, wanted, found)
+    elif not own:
+        raise UserError(f"{name} is not trained on plain pictures, and has no measures of its own.", LACKING)
+    elif not data:
+        raise UserError(f"{name} measures itself on data that are not there.", "Give --data.", USAGE)
+    else:
+        found["n"] = len(data.held)
+    for end, scored in zip(("scores", "floor"), mine, strict=False):
+        found[end] |= scored
+    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), budget)):
+        found["gates"] = report.verdicts(limits, found, wanted if command.metrics else (gates.ALL,))
+    return Measured(path, variant, shown, found)
+
+
+def untrained(variant: Variant, seed: int) -> Variant:
+    device.seed_all(seed)
+    return type(variant)(variant.options, variant.data).to(variant.device).eval()
+
+
+def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
+    device.seed_all(seed)
+    with torch.no_grad():
+        found = {str(name): float(value) for name, value in variant.measure(held).items()}
+    for name in found:
+        if name in gates.SCORES or name == gates.ALL:
+            raise UserError(f"{type(variant).__name__}.measure gives {name}, a name of gantool's own scores.")
+        if not name.isidentifier():
+            raise UserError(f"{type(variant).__name__}.measure gives {name!r}: gates want one word.")
+    return found
+
+
+def look_at(
+    variant: Variant, facts: dict[str, Any], data: Held | None, command: EvalCommand, wanted: Sequence[str],
+    found: dict[str, Any],
+) -> Shown:  # fmt: skip
+    """Adds to `found` what can be said of pictures drawn from noise."""
+    device.seed_all(command.seed)
+    real = real_pictures(data, facts, command)
+    n = enough(command.n, *map(len, real[:2] if real else ()), features=features_of(command))
+    extractor, trained_on = find_extractor(command), str(facts["data"])
+    judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
+    on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on))
+    drawn = seen_drawn(judge, variant, n, real)
+    found |= {"judge": who, "n": n} | ({"extractor": "inception"} if extractor else {})
+    found["scores"] = scores(drawn, on, wanted)
+    found["floor"] = floor(seen_drawn(judge, untrained(variant, command.seed), n, real), on, wanted)
+    if real:
+        found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
+        if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
+            found["scores"]["CAS"], found["ceiling"]["CAS"] = trained_on_samples(drawn, real, n)
+    if drawn.labels is not None and on.classes > 1:
+        table = measures.confusion(drawn.labels, drawn.probabilities.argmax(1), on.classes)
+        found["confusion"] = table.tolist()
+    return Shown(judge, real, on, drawn)
+
+
+def real_pictures(data: Held | None, facts: dict[str, Any], command: EvalCommand) -> Real | None:
+    try:
+        return data and real_of(data, command.data or str(facts["data"]), str(facts.get("fingerprint")))
+    except UserError as error:
+        if command.data:
+            raise
+        without_real(error)
+        return None
+
+
+def enough(*counts: int, features: int = FEATURES, way_out: str = "measure against others with --data") -> int:
+    """The least of them, if covariances can be made of so many pictures. The first is what was asked for."""
+    if (n := min(counts)) <= 2 * features:
+        more = "Give more with -n." if n == counts[0] else f"There are no more; {way_out}."
+        why = f"the covariance of {features} features needs more than {2 * features}."
+        raise UserError(f"{n} pictures are too few: {why}", more, USAGE)
+    return n
+
+
+def ground_of(judge: Judge, real: Real | None, n: int, extractor: Extractor = None) -> Ground:
+    if real is None:
+        return ground(judge, None, None, None)
+    reference = see_data(judge, real.reference, n)
+    training = real.training.pixels if real.training else None
+    return ground(judge, reference, training, reference.features if real.split == "test" else None, extractor)
+
+
+def floor(null: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
+    """What a null gets. That of the nearest ratio is a model that copies: each sample is a training picture."""
+    found = scores(null, on._replace(training=None), wanted)
+    return found | ({"nearest_ratio": 0.0} if on.training is not None and "nearest_ratio" in wanted else {})
+
+
+def ceiling(control: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
+    """What real pictures get in the samples' place. By its definition, new ones have a nearest ratio of 1."""
+    found = scores(control, on._replace(training=None), wanted)
+    return found | ({"nearest_ratio": 1.0} if on.training is not None and "nearest_ratio" in wanted else {})
+
+
+def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
+    """The classification accuracy score, and the same of as many real pictures."""
+    tested = real.control if real.split == "train" else real.reference
+    by_real = real.reference if real.split == "train" else real.control
+    classes, found = len(real.reference.spec.classes), []
+    sets = (("samples", drawn.pixels, drawn.labels), ("real pictures", by_real.pixels[:n], by_real.labels[:n]))
+    for what, pixels, labels in sets:
+        with waiting(f"training a classifier on {what}") as tell:
+            found.append(cas.score(pixels, cast(Tensor, labels), tested.pixels, tested.labels, classes, tell))
+    return found[0], found[1]
+
+
+def seen_drawn(judge: Judge, variant: Variant, n: int, real: Real | None) -> Seen:
+    """n of its pictures. One that is told classes is told those of real ones: another share of each is a distance."""
+    classes, order = variant.data.classes, None
+    parts = draw(variant, n, variant.SampleOptions())
+    of: Any = variant.SampleOptions
+    if issubclass(of, LabelOptions) and real and real.reference.spec.classes == classes:
+        asked = real.reference.labels[:n]
+        each = zip(classes, torch.bincount(asked, minlength=len(classes)).tolist(), strict=True)
+        parts = chain.from_iterable(draw(variant, many, of(label=name)) for name, many in each)
+        order = asked.argsort(stable=True).argsort()  # from class by class to one after another, as the real ones are
+    pixels, labels = [], []
+    with torch.inference_mode():
+        for part in parts:
+            pixels.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
+            labels += [] if part.labels is None else [torch.from_numpy(part.labels)]
+    x, y = torch.cat(pixels), torch.cat(labels) if labels else None
+    return see(judge, x, y) if order is None or y is None else see(judge, x[order], y[order])

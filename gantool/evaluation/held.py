@@ -1,0 +1,95 @@
+"""What a model is measured against: data held out, or, where none are, those it was trained on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+
+from gantool.config.options import EvalCommand, Recipe
+from gantool.data.opening import open_data
+from gantool.data.pictures import Data, DataSpec, Pictures
+from gantool.errors import UserError
+from gantool.progress.console import console
+from gantool.runs.run import Run
+from gantool.variant import Variant
+
+
+class Real(NamedTuple):
+    """Real pictures: `reference` is measured against, `control` is what a perfect generator would draw."""
+
+    reference: Pictures
+    control: Pictures
+    split: str  # test: pictures the model was not trained on; train: one half of those it was
+    training: Pictures | None  # all it was trained on, if these are
+
+
+class Held(NamedTuple):
+    """A variant's data: `held` and `training` are the same where nothing is held out."""
+
+    training: Data
+    held: Data
+
+    @property
+    def split(self) -> str:
+        return "train" if self.held is self.training else "test"
+
+
+def held_data(facts: dict[str, Any], path: Path, variant: Variant, command: EvalCommand) -> Held | None:
+    """What the model was trained on, or --data, as the variant reads it; None if that is gone."""
+    kept = Run(path.parent).read_config() if Run(path.parent).config.is_file() else facts["settings"]
+    folder = command.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
+    recipe = at(variant.data, replace(variant.recipe, data=command.data or str(kept["data"]), data_dir=folder))
+    try:
+        return opened(variant.dataset, recipe)
+    except UserError as error:
+        if command.data:
+            raise
+        without_real(error)
+        return None
+
+
+def without_real(error: UserError) -> None:
+    console(stderr=True).print(f"note: measured without real pictures. {error.message}")
+
+
+def at(spec: DataSpec, recipe: Recipe) -> Recipe:
+    return replace(recipe, size=spec.size, channels=cast(Literal[1, 3, 4], spec.channels))
+
+
+def opened(dataset: Callable[..., Data], recipe: Recipe) -> Held:
+    training = dataset(recipe)
+    if "train" not in signature(dataset).parameters:  # an author who knows nothing of held-out data
+        return Held(training, training)
+    held = dataset(recipe, train=False)
+    return Held(training, training if held.fingerprint() == training.fingerprint() else held)
+
+
+def open_real(data: str, folder: Path | None) -> Real:
+    """Real pictures, at their own size."""
+    return real_of(opened(open_data, Recipe(data=data, data_dir=folder)), data)
+
+
+def real_of(data: Held, name: str, fingerprint: str | None = None) -> Real:
+    """Of plain pictures. With a fingerprint, only what has it counts as trained on."""
+    training, held = cast(tuple[Pictures, Pictures], data)
+    if training.streamed or held.streamed:
+        raise UserError(f"{name} is too large to be measured in memory.")
+    real = halves(training) if held is training else Real(mixed(held), mixed(training), "test", training)
+    return real if fingerprint in (None, training.fingerprint()) else real._replace(training=None)
+
+
+def halves(data: Pictures) -> Real:
+    """Where no pictures were held out."""
+    both, half = mixed(data), len(data) // 2
+    pixels, labels = both.pixels, both.labels
+    first = Pictures(pixels[:half], labels[:half], both.spec.classes)
+    return Real(first, Pictures(pixels[half:], labels[half:], both.spec.classes), "train", data)
+
+
+def mixed(data: Pictures, seed: int = 0) -> Pictures:
+    """In an order drawn by lot: a folder's is that of its classes."""
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    return Pictures(data.pixels[order], data.labels[order], data.spec.classes)

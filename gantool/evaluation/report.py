@@ -1,0 +1,121 @@
+"""What `eval` found, as a table, as JSON, and as a verdict."""
+
+import json
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from gantool.commands.terminal import table
+from gantool.config.options import EvalCommand
+from gantool.errors import USAGE, UserError
+from gantool.evaluation.gates import ALL, DISTANCES, SCORES, Gates, chosen
+from gantool.progress.console import console
+from gantool.runtime import files
+
+HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
+VERDICT = {True: "pass", False: "FAIL", None: "?"}
+APART = 1.5  # points by which two judges' label accuracy may differ
+
+
+def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
+    """Each gate of these scores, and whether it is passed; null where its score could not be measured."""
+    real, asked = found.get("ceiling", {}), [g for g in limits.gates if ALL in of or g.score in of]
+    if "extractor" in found:  # gates are in the judge's units
+        asked = [g for g in asked if g.score not in DISTANCES]
+    return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in asked]
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    files.write(path, json.dumps(found, indent=1) + "\n")
+
+
+def out(found: dict[str, Any], command: EvalCommand) -> None:
+    """Where the flags ask for it: a file, JSON, else a table."""
+    if missing := [name for name in asked(command) if name not in found["scores"]]:
+        console(stderr=True).print(f"note: cannot be measured here: {', '.join(missing)}")
+    if command.out:
+        try:
+            keep(command.out, found)
+        except OSError as error:
+            raise UserError(
+                f"{command.out} cannot be written: {error.strerror}.", "Give another --out.", USAGE
+            ) from None
+    if command.json:
+        print(json.dumps(found))
+    else:
+        show(found)
+
+
+def asked(command: EvalCommand) -> tuple[str, ...]:
+    names = chosen(command.metrics) if command.metrics else ()
+    return () if ALL in names else names
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Of each score: name, value, floor, ceiling, how far from one to the other, and its gate's verdict."""
+    made, judge = [], found.get("extractor", found.get("judge", "").partition(",")[0])
+    told = DISTANCES if "extractor" in found else ("FD", "KID")  # of whom it is said who looked
+    gate: dict[str, str] = {}
+    for g in found.get("gates", []):  # a score may have several
+        gate[g["score"]] = ", ".join(filter(None, (gate.get(g["score"]), f"{VERDICT[g['passed']]} {g['gate']}")))
+    for name, value in found["scores"].items():
+        if name == "KID_spread":
+            continue
+        floor, best = (found.get(end, {}).get(name) for end in ("floor", "ceiling"))
+        label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in told else name
+        reached = ""
+        if None not in (floor, best) and abs(floor - best) > 0.1 * abs(best):  # else nothing fails this measure
+            reached = f"{max(0, 1 - abs(value - best) / abs(floor - best)):.0%}"
+        numbers = ("" if v is None else f"{v:.4g}" for v in (value, floor, best))
+        made.append((label, *numbers, reached, gate.get(name, "")))
+    return made
+
+
+def show(found: dict[str, Any]) -> None:
+    """Each score, between its null and real pictures."""
+    body = rows(found)
+    wide = len(HEADER) if any(row[-1] for row in body) else len(HEADER) - 1
+    table(HEADER[:wide], [row[:wide] for row in body])
+    for note in notes(found):
+        print(note)
+    print(f"{found['n']} {made_by(found)}" + (f", judged by: {found['judge']}" if "judge" in found else ""))
+    if said := verdict(found):
+        print(said)
+
+
+def made_by(found: dict[str, Any]) -> str:
+    if "judge" not in found:
+        return f"examples of {found['data']}, measured on {found['run']}"
+    return f"samples of {found['run']}" if "run" in found else f"pictures of {found['images']}"
+
+
+def notes(found: dict[str, Any]) -> list[str]:
+    """What the columns are."""
+    copied = "; of nearest_ratio, the training pictures themselves" if "nearest_ratio" in found["scores"] else ""
+    ends = ["ceiling: other real pictures; reached: from floor to ceiling"] if "ceiling" in found else []
+    own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread")]
+    if own and found.get("split") == "train":
+        ends.append(f"{', '.join(own)}: on what it was trained on; nothing is held out")
+    return [f"floor: {found['null']}{copied}", *ends, *disagreement(found["scores"])]
+
+
+def disagreement(scores: dict[str, float]) -> list[str]:
+    """A word where samples may please one judge alone."""
+    if "second_judge" not in scores or "label_accuracy" not in scores:
+        return []
+    points = 100 * (scores["label_accuracy"] - scores["second_judge"])
+    return [f"note: the two judges differ by {abs(points):.1f} points in label accuracy"] if abs(points) > APART else []
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """All gates in a sentence; nothing where there are none."""
+    if not (gates := found.get("gates", [])):
+        return ""
+    failed = [g["score"] for g in gates if g["passed"] is False]
+    unknown = [f"{g['score']} {g['gate']}" for g in gates if g["passed"] is None]
+    passed = len(gates) - len(failed) - len(unknown)
+    return (
+        f"passes {passed} of {len(gates)} gates"
+        + (f"; fails {', '.join(failed)}" if failed else "")
+        + (f"; not measured: {', '.join(unknown)}" if unknown else "")
+    )

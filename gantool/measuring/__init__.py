@@ -1,1 +1,0 @@
-"""Does it work, how well, and is it going wrong? Judges, formulas, `eval`, and the monitor of a training."""

@@ -1,0 +1,1 @@
+"""Formulas, and who looks at the pictures."""

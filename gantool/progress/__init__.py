@@ -1,0 +1,1 @@
+"""What a person sees while gantool works: on a terminal, in a pipe, in a notebook."""

@@ -1,0 +1,1 @@
+"""What a training leaves on the disk: the run folder, and files that are whole or refused."""

@@ -1,0 +1,182 @@
+"""The model file: one .safetensors with everything sampling needs, and no data set."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from gantool import __version__
+from gantool.commands import typer_flags
+from gantool.config.options import first_defaults
+from gantool.config.packages import Offer
+from gantool.data.pictures import DataSpec
+from gantool.errors import USAGE, UserError, printable
+from gantool.registry import Registry
+from gantool.runs import sealed
+from gantool.runs.run import model_path
+from gantool.runtime import device
+from gantool.runtime.faults import out_of_memory
+from gantool.variant import Variant
+
+if TYPE_CHECKING:
+    from gantool.training.trainer import Trainer
+
+MODEL, CHECKPOINT = "model", "checkpoint"
+LONGEST = 4_096  # characters of a setting, which may be a path
+SPARE = 64 * 2**20  # numbers that may be in networks which are not in the file, such as a discriminator
+_word = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}").fullmatch  # a variant's name, a package's, a version
+
+
+def describe(offer: Offer, values: dict[str, Any], spec: DataSpec, trainer: "Trainer") -> dict[str, Any]:
+    """The facts of a model, and of a checkpoint. No times: the same training makes the same bytes."""
+    return {
+        "variant": offer.name,
+        "package": offer.package,
+        "version": offer.version,
+        "gantool": __version__,
+        "torch": torch.__version__,
+        "settings": values,
+        "spec": spec._asdict(),
+        "image_range": [-1, 1],
+        "data": Path(trainer.recipe.data).name,
+        "fingerprint": trainer.data.fingerprint(),
+        "seed": trainer.recipe.seed,
+        "step": trainer.step,
+    }
+
+
+def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
+    """Write the averaged networks, or the live ones of a run that keeps no average."""
+    variant = trainer.variant
+    networks = {n: trainer.average.copies.get_submodule(n) for n in trainer.average.copies._modules}
+    networks = networks or {name: variant.get_submodule(name) for name in variant.averaged}
+    own = dict(variant.named_buffers(recurse=False))
+    state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
+    # A model file travels: where this machine keeps its data is nobody's business.
+    settings = facts["settings"] | {"data": facts["data"], "data_dir": None}
+    sealed.save(path, facts | {"kind": MODEL, "settings": settings}, state)
+
+
+def open_model(
+    registry: Registry, name: str, given: Path | None, device_name: str, verb: str = "sample"
+) -> tuple[Path, Variant, dict[str, Any]]:
+    """The file meant by --run, and the variant with that model's weights in place, ready to sample."""
+    path = model_path(name, given)
+    facts, state = sealed.load(path)
+    if facts.get("kind") == CHECKPOINT:
+        raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN", USAGE)
+    check_facts(path, facts, MODEL)
+    if (whose := facts["variant"]) not in registry.offers:
+        raise not_installed(path, facts)
+    if whose != name:
+        raise UserError(f"{path} is a {whose}.", f"gantool {verb} {whose} --run {path}", USAGE)
+    with fitting(path, facts):
+        variant = build(facts, state, registry)
+    where = device.choose(device_name)
+    return path, variant.to(where).eval().requires_grad_(False), facts
+
+
+def open_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A checkpoint's facts and state, or sealed.Damaged."""
+    facts, state = sealed.load(path)
+    check_facts(path, facts, CHECKPOINT)
+    counts = [state.get(key) for key in ("step", "drawn")] if isinstance(state, dict) else []
+    if counts[:1] != [facts["step"]] or not all(isinstance(n, int) and 0 <= n < 2**62 for n in counts):
+        raise sealed.Damaged(f"{path} is damaged: its state is not a checkpoint's.", sealed.OTHER)
+    return facts, state
+
+
+@contextmanager
+def fitting(path: Path, facts: dict[str, Any]) -> Iterator[None]:
+    """While a file's settings and weights are put to use. They may be anyone's, and name anything."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or out_of_memory(error):
+            raise
+        why = printable(" ".join(str(error).split()))[:200] or type(error).__name__
+        made_by = f"It was made by {facts['package']} {facts['version']}."
+        raise UserError(f"{path} does not fit this {facts['variant']}: {why}", made_by) from error
+
+
+def check_facts(path: Path, facts: dict[str, Any], kind: str) -> None:
+    """Raise Damaged unless these are such a file's: a right checksum says that it is whole, not whose it is."""
+    spec, settings = facts.get("spec"), facts.get("settings")
+    if not (
+        facts.get("kind") == kind
+        and all(isinstance(facts.get(key), str) and _word(facts[key]) for key in ("variant", "package", "version"))
+        and isinstance(facts.get("data"), str)
+        and isinstance(facts.get("step"), int)
+        and isinstance(settings, dict)
+        and all(len(str(value)) <= LONGEST for value in settings.values())
+        and isinstance(spec, dict)
+        and all(isinstance(spec.get(key), int) and spec[key] > 0 for key in ("channels", "size"))
+        and all(isinstance(spec.get(key, kind), list) for key, kind in (("classes", None), ("words", [])))
+        and all(isinstance(name, str) and name.isprintable() for name in spec["classes"] + spec.get("words", []))
+    ):
+        raise sealed.Damaged(f"{path} is damaged: its facts are not a {kind}'s.", sealed.OTHER)
+
+
+def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
+    variant, package, version = (str(facts.get(key)) for key in ("variant", "package", "version"))
+    if not all(map(_word, (variant, package, version))):  # what is printed here, people paste
+        return UserError(f"{path} does not say which package made it.", sealed.OTHER)
+    made_by = f"{variant!r} of the package {package} {version}"
+    return UserError(f"{path} was made by {made_by}, which is not installed.", f"pip install {package}")
+
+
+def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> Variant:
+    """The variant, as a file's facts describe it and with its weights."""
+    cls = registry.load(facts["variant"])
+    wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
+    spec = spec_of(facts)
+    wanted = first_defaults(cls.Options) | wanted
+    (options,) = typer_flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
+    with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
+        sketch = cls(options, spec)
+    check_parts(sketch, state)
+    variant: Variant = cls(options, spec)
+    for name, weights in state["networks"].items():
+        variant.get_submodule(name).load_state_dict(weights)
+    for name, value in state["buffers"].items():
+        variant.get_buffer(name).copy_(value)
+    return variant
+
+
+def spec_of(facts: dict[str, Any]) -> DataSpec:
+    spec = facts["spec"]
+    return DataSpec(spec["channels"], spec["size"], tuple(spec["classes"]), tuple(spec.get("words", ())))
+
+
+def check_parts(variant: Variant, state: dict[str, Any]) -> None:
+    """Raise ValueError unless the file holds just what this variant draws with, and the rest is in proportion."""
+    mine = {name: variant.get_submodule(name).state_dict() for name in variant.averaged}
+    own = dict(variant.named_buffers(recurse=False))
+    check_shapes({**mine, "": own}, {**state["networks"], "": state["buffers"]})
+    held = sum(t.numel() for part in mine.values() for t in part.values())
+    if sum(p.numel() for p in variant.parameters()) > SPARE + 16 * held:
+        raise ValueError("the networks its settings name are far larger than the one it holds")
+
+
+def check_networks(cls: type[Variant], options: Any, facts: dict[str, Any], state: dict[str, Any]) -> None:
+    """Raise ValueError unless a checkpoint holds the weights of these networks; takes no memory for them."""
+    with torch.device("meta"):
+        sketch = cls(options, spec_of(facts))
+    check_shapes({"": sketch.state_dict()}, {"": state["networks"]})
+
+
+def check_shapes(wanted: dict[str, Any], found: dict[str, Any]) -> None:
+    mine, theirs = shapes(wanted), shapes(found)
+    for key in sorted(mine.keys() | theirs.keys()):
+        if mine.get(key) != theirs.get(key):
+            raise ValueError(f"{key} is {theirs.get(key, 'not there')}, not {mine.get(key, 'part of it')}")
+
+
+def shapes(parts: dict[str, Any]) -> dict[str, str]:
+    """Of each tensor, by network and name: its numbers and shape, in words."""
+    found = {f"{part}.{key}".lstrip("."): value for part, held in parts.items() for key, value in held.items()}
+    return {k: f"{v.dtype} {tuple(v.shape)}" if isinstance(v, Tensor) else type(v).__name__ for k, v in found.items()}

@@ -1,0 +1,1 @@
+"""The machine: files, signals, devices, processes, and what is said of all that."""

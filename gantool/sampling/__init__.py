@@ -1,0 +1,1 @@
+"""Drawing with a model, and writing down what was drawn."""

@@ -1,0 +1,1 @@
+"""The loop, what listens to it, and what may go wrong in it."""

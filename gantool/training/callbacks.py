@@ -1,0 +1,141 @@
+"""What a run keeps as it goes: its log, its pictures, its checkpoints. Each listens to the trainer."""
+
+import time
+from collections import defaultdict
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gantool.config.options import grid_shape
+from gantool.config.packages import Offer
+from gantool.data.pictures import as_bytes, as_pictures
+from gantool.hookspecs import hookimpl
+from gantool.runs import model, sealed
+from gantool.runs.run import Run
+from gantool.runtime import files
+from gantool.training.trainer import Spared, Trainer
+from gantool.viz import drawing
+from gantool.viz.charts import curves
+
+SHARES = ("diversity", "rarest class", "label effect", "as asked", "memorised")  # of a probe, from 0 to 1
+
+
+class MetricsLog:
+    """metrics.jsonl: a line at every logging step."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        self.mark = (time.monotonic(), trainer.step)
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        if trainer.logged:
+            now, (then, step) = time.monotonic(), self.mark
+            rate = (trainer.step - step) * trainer.recipe.batch_size / max(now - then, 1e-9)
+            self.mark = (now, trainer.step)
+            epoch = trainer.step * trainer.recipe.batch_size / len(trainer.data)
+            self.run.append(
+                {"step": trainer.step, "epoch": round(epoch, 4), "images_per_s": round(rate, 1), **trainer.metrics}
+            )
+
+
+class Gallery:
+    """samples/: the same noise every so often, beside real.png if the data are pictures; losses.png; progress.gif."""
+
+    def __init__(self, run: Run, every: int) -> None:
+        self.run, self.every = run, every
+
+    @hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        real = [t for t in trainer.first_batch() if t.ndim == 4]
+        self.columns, _ = grid_shape(trainer.recipe.grid)
+        if alike := [t for t in real if t.shape == real[0].shape]:  # data of several sides shows them side by side
+            self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
+        trainer.picture = self.tiled(trainer.preview())
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0 or trainer.step == trainer.steps:
+            trainer.picture = self.tiled(trainer.preview())
+            self.save(f"step-{trainer.step:06d}.png", trainer.picture)
+            self.draw_losses()
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        if trainer.ending == "done" and trainer.stop != "interrupted":
+            with suppress(Spared):  # large pictures take many seconds, and the last save comes after
+                try:
+                    trainer.sparing = True
+                    files.write(self.run.folder / "progress.gif", drawing.animate(self.frames()))
+                finally:
+                    trainer.sparing = False
+
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """As many of the pictures, evenly, as a film has: all of a long run's would not fit in memory."""
+        found = sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
+        chosen = np.linspace(0, len(found) - 1, min(len(found), drawing.MAX_FRAMES)).round().astype(int)
+        return [read(found[i]) for i in chosen]
+
+    def tiled(self, images: Tensor) -> NDArray[np.uint8]:
+        """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""
+        columns, flat = (images.shape[1], images.flatten(0, 1)) if images.ndim == 5 else (self.columns, images)
+        return drawing.grid(as_pictures(flat), columns)
+
+    def save(self, name: str, picture: NDArray[np.uint8]) -> None:
+        files.write(self.run.samples / name, drawing.encode_png(picture))
+
+    def draw_losses(self) -> None:
+        """Losses above, everything else that was logged below."""
+        series: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for line in self.run.lines():
+            shares = {name: value for name, value in line.get("probe", {}).items() if name in SHARES}
+            for name, value in (line | shares).items():
+                if name not in ("step", "epoch", "images_per_s") and isinstance(value, int | float):
+                    series[name].append((line["step"], value))
+        losses = {name: points for name, points in series.items() if "/" in name}
+        rest = {name: points for name, points in series.items() if "/" not in name}
+        panels = [("losses", losses), *([("measured", rest)] if rest else [])]
+        files.write(self.run.folder / "losses.png", drawing.encode_png(curves(panels)))
+
+
+class Checkpoints:
+    """checkpoints/: everything to go on from; with each, the model file to sample from."""
+
+    def __init__(self, run: Run, every: int, offer: Offer, values: dict[str, Any]) -> None:
+        self.run, self.every, self.offer, self.values = run, every, offer, values
+        self.at = -1
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        if trainer.step % self.every == 0 and trainer.step < trainer.steps:
+            self.save(trainer)
+
+    @hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        """The last save comes after all else is written, so a run with its last checkpoint is whole."""
+        if trainer.ending != "failed" and trainer.step not in (0, self.at):
+            self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        trainer.check_weights()
+        facts = model.describe(self.offer, self.values, trainer.data.spec, trainer)
+        self.run.sync_log()
+        model.export(self.run.model, facts, trainer)
+        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": model.CHECKPOINT}, trainer.state())
+        self.run.prune()
+        self.at = trainer.step
+
+
+def read(file: Any) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    with Image.open(file) as image:
+        array = np.asarray(image)
+    return array if array.ndim == 3 else array[..., None]

@@ -1,0 +1,51 @@
+"""Who is told of a training: observers, gantool's own in order, and other packages' fenced off."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pluggy
+
+from gantool import hookspecs
+from gantool.training.trainer import Trainer
+
+
+def told(observers: list[Any]) -> Any:
+    """What the trainer calls, for these to hear of it in their order."""
+    hooks = pluggy.PluginManager("gantool")
+    hooks.add_hookspecs(hookspecs)
+    for observer in reversed(observers):  # pluggy calls the last registered first
+        hooks.register(observer)
+    return hooks.hook
+
+
+class Fenced:
+    """Another package's observer: if it fails, it is dropped with a word, and the training goes on."""
+
+    def __init__(self, name: str, load: Callable[[], Any]) -> None:
+        self.name, self.hooks = name, pluggy.PluginManager("gantool")
+        self.hooks.add_hookspecs(hookspecs)
+        self.guard(lambda: self.register(load()))
+
+    def register(self, found: Any) -> None:
+        self.hooks.register(found() if isinstance(found, type) else found)
+
+    def guard(self, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except (Exception, SystemExit) as error:
+            for plugin in self.hooks.get_plugins():
+                self.hooks.unregister(plugin)
+            print(f"note: observer {self.name!r} failed and was dropped: {error!r}", file=sys.stderr)
+
+    @hookspecs.hookimpl
+    def gantool_train_start(self, trainer: Trainer) -> None:
+        self.guard(lambda: self.hooks.hook.gantool_train_start(trainer=trainer))
+
+    @hookspecs.hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        self.guard(lambda: self.hooks.hook.gantool_train_step(trainer=trainer))
+
+    @hookspecs.hookimpl
+    def gantool_train_end(self, trainer: Trainer) -> None:
+        self.guard(lambda: self.hooks.hook.gantool_train_end(trainer=trainer))

@@ -1,0 +1,277 @@
+"""Plays a variant's turns. All that is the same for every GAN is here, once."""
+
+import gc
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import reduce
+from statistics import fmean
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gantool.config.options import Recipe, grid_shape
+from gantool.data.batches import Batches
+from gantool.data.pictures import Data, as_bytes
+from gantool.errors import UserError
+from gantool.runtime import device as devices
+from gantool.runtime import distributed
+from gantool.training.ema import Average
+from gantool.variant import Batch, Turn, Variant
+
+PREVIEW_SEED = 0  # the same noise at every preview of every run
+
+
+class Diverged(UserError):
+    """A loss or a weight is no longer a number."""
+
+
+class Spared(BaseException):
+    """Breaks off what a run can do without."""
+
+
+class Events(Protocol):
+    """Who is told of a run's progress: see hookspecs."""
+
+    def gantool_train_start(self, *, trainer: "Trainer") -> Any: ...
+    def gantool_train_step(self, *, trainer: "Trainer") -> Any: ...
+    def gantool_train_end(self, *, trainer: "Trainer") -> Any: ...
+
+
+class Trainer:
+    """One training: `step` done of `steps`, the state to save, and the loop that tells observers."""
+
+    def __init__(self, variant: Variant, recipe: Recipe, data: Data, device: torch.device) -> None:
+        self.variant, self.recipe, self.device = variant, recipe, device
+        self.data, share = data.to(device), distributed.share()
+        self.batches = Batches(self.data, recipe.batch_size, recipe.seed, device, share=share)
+        if share.among > 1:
+            distributed.share_norms(variant)
+        self.average = Average(variant, variant.averaged, recipe.average_images)
+        self.players = variant.players()
+        self.owned = {name: [p for g in o.param_groups for p in g["params"]] for name, o in self.players.items()}
+        self.rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.players.items()}
+        self.cast = devices.cast(recipe.precision, device)
+        self.step, self.steps = 0, recipe.steps or 0
+        self.began, self.first = time.monotonic(), 0  # when this process set out, and from which step
+        self.window: list[dict[str, Tensor]] = []  # what was measured since the last line of the log; on the device
+        self.metrics: dict[str, float] = {}
+        self.logged = False  # whether `metrics` is new at this step
+        self.picture: NDArray[np.uint8] | None = None  # the newest grid
+        self.stop = ""  # set, by a signal or the clock, to end after the step in hand
+        self.sparing = False  # now at what a run can do without
+        self.ending = ""  # done, interrupted, time is up, or failed
+        self.deadline = math.inf  # by time.monotonic()
+        variant.train()
+
+    # A step.
+
+    def take_step(self) -> None:
+        """One step of the variant's algorithm. Nothing here waits for the device."""
+        variant = self.variant
+        terms: dict[str, Tensor] = {}
+        variant.step, variant.progress, variant.logged = self.step, self.step / max(self.steps, 1), {}
+        factor = variant.schedule()
+        for name, optimizer in self.players.items():
+            for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
+                group["lr"] = rate * factor
+        turns = variant.turns(self.batches)
+        while (turn := self.next_turn(turns)) is not None:
+            terms |= self.play(turn)
+        self.step += 1
+        self.average.update(self.step, self.recipe.batch_size)
+        terms |= variant.logged
+        self.window.append(dict(zip(terms, distributed.mean(list(terms.values())), strict=True)))
+
+    def next_turn(self, turns: Iterator[Turn]) -> Turn | None:
+        with self.cast():
+            return next(turns, None)
+
+    def play(self, turn: Turn) -> dict[str, Tensor]:
+        """One optimiser step for one player: gradients are taken for what it owns and nothing else."""
+        optimizer, owned = self.players[turn.player], self.owned[turn.player]
+        with self.cast():
+            loss = turn.loss(turn.batch)
+        terms = loss if isinstance(loss, dict) else {"loss": loss}
+        total = reduce(torch.add, (term.float() for term in terms.values()))
+        grads = torch.autograd.grad(total, owned, allow_unused=True)
+        shared = iter(distributed.mean([grad for grad in grads if grad is not None]))
+        for weight, grad in zip(owned, grads, strict=True):
+            weight.grad = None if grad is None else laid_out(next(shared), weight)
+        optimizer.step()
+        return {f"{turn.player}/{name}": term.detach() for name, term in terms.items()}
+
+    # The loop.
+
+    def run(self, events: Events) -> None:
+        """Train to the last step, or until told to stop; observers see every step and the end."""
+        self.began, self.first = time.monotonic(), self.step
+        gc.freeze()  # a sweep of all that importing torch has left takes a tenth of a second
+        try:
+            events.gantool_train_start(trainer=self)
+            stop = distributed.agreed(self.stop)
+            while self.step < self.steps and not stop:
+                self.take_step()
+                self.logged = self.step % self.recipe.log_every == 0 or self.step == self.steps
+                if self.logged:
+                    self.read_window()
+                events.gantool_train_step(trainer=self)
+                if time.monotonic() > self.deadline:
+                    self.stop = self.stop or "time is up"
+                stop = distributed.agreed(self.stop)
+            self.ending = "done" if self.step >= self.steps else stop
+        except BaseException:
+            self.ending = "failed"
+            raise
+        finally:
+            gc.unfreeze()
+            self.batches.close()
+            events.gantool_train_end(trainer=self)
+
+    def interrupt(self) -> None:
+        """Called by a signal, at any moment."""
+        self.stop = distributed.INTERRUPTED
+        if self.sparing:
+            raise Spared
+
+    @property
+    def seconds(self) -> float:
+        """That this process has trained; `rate` and `left` are reckoned from them."""
+        return time.monotonic() - self.began
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return (self.step - self.first) * self.recipe.batch_size / max(self.seconds, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds to the last step, at this rate."""
+        return (self.steps - self.step) * self.recipe.batch_size / self.rate if self.rate else 0.0
+
+    def read_window(self) -> None:
+        """Means since the last log; this waits for the device. Raises if a number is none."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for name, number in self.check_losses():
+            found[name].append(number)
+        self.metrics = {name: fmean(numbers) for name, numbers in sorted(found.items())}
+        self.window = []
+
+    def check_losses(self) -> list[tuple[str, float]]:
+        """All that was measured since the last log, by name."""
+        first = self.step - len(self.window) + 1
+        named = [(first + i, name, t.float()) for i, terms in enumerate(self.window) for name, t in terms.items()]
+        numbers = torch.stack([t for _, _, t in named]).tolist() if named else []
+        for (step, name, _), number in zip(named, numbers, strict=True):
+            if not math.isfinite(number):
+                raise Diverged(
+                    f"{name} became {number} at step {step}; training stopped.",
+                    f"Try a lower --lr than {self.variant.options.lr:g}, or --precision fp32.",
+                )
+        return [(name, number) for (_, name, _), number in zip(named, numbers, strict=True)]
+
+    def check_weights(self) -> None:
+        """Called before anything is saved: what is not a number must never replace what was."""
+        self.check_losses()
+        state = self.state()
+        kept = {part: state[part] for part in ("averages", "optimizers")}
+        for name, tensor in tensors(state["networks"] | kept):
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise Diverged(
+                    f"{name} is no longer finite at step {self.step}; training stopped.", "Try a lower --lr."
+                )
+
+    # Pictures.
+
+    @contextmanager
+    def sampling(self) -> Iterator[Variant]:
+        """The variant as it samples: averaged, not learning, and without moving the training's random states."""
+        states = devices.random_states(self.device)
+        try:
+            with torch.inference_mode(), self.average.swapped(), distributed.apart():
+                devices.seed_all(PREVIEW_SEED)
+                yield self.variant
+        finally:
+            devices.restore_random(states, self.device)
+
+    def preview(self) -> Tensor:
+        """Bytes, (rows, columns, C, H, W) or (n, C, H, W): the same noise each time."""
+        with self.sampling() as variant:
+            return as_bytes(variant.preview(self.first_batch()))
+
+    def first_batch(self) -> Batch:
+        """The same real examples at every preview, as many as a grid holds."""
+        columns, rows = grid_shape(self.recipe.grid)
+        return Batches(self.data, columns * rows, self.recipe.seed, self.device).first()
+
+    # State.
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {
+            "step": self.step,
+            "drawn": self.batches.drawn,
+            "networks": self.variant.state_dict(),
+            "averages": self.average.copies.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.players.items()},
+            "random": devices.random_states(self.device),
+            "window": self.window,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.variant.load_state_dict(state["networks"])
+        self.average.copies.load_state_dict(state["averages"])
+        for name, optimizer in self.players.items():
+            restore_optimizer(optimizer, state["optimizers"][name])
+        devices.restore_random(state["random"], self.device)
+        self.window = [{k: v.to(self.device) for k, v in terms.items()} for terms in state["window"]]
+        self.step = state["step"]
+        self.batches.rewind(state["drawn"])
+
+    def seconds_a_step(self, seconds: float = 1.5) -> float:
+        """Times a few steps and takes them back."""
+        before = deepcopy(self.state())
+        self.take_step()
+        start, taken = time.perf_counter(), 0
+        while taken < 3 or distributed.of_first(time.perf_counter() - start) < seconds:
+            self.take_step()
+            taken += 1
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize()
+        each = (time.perf_counter() - start) / taken
+        self.restore(before)
+        return each
+
+
+def laid_out(grad: Tensor, weight: Tensor) -> Tensor:
+    """In memory as its weight: fused optimisers pair numbers by place, and a penalty's come in another order."""
+    return grad if grad.stride() == weight.stride() else torch.empty_like(weight).copy_(grad)
+
+
+def tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a state, and where it is."""
+    if isinstance(tree, Tensor):
+        yield name, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from tensors(value, f"{name}.{key}".lstrip("."))
+
+
+def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Its numbers from the state, its switches as the settings have them."""
+    switches = [{k: v for k, v in g.items() if isinstance(v, bool | None)} for g in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, mine in zip(optimizer.param_groups, switches, strict=True):
+        group |= mine
+        for weight in group["params"] if group.get("fused") else ():
+            # Fused kernels write as many numbers as there are weights, past the end of anything shorter.
+            slots = optimizer.state.get(weight, {}).items()
+            if any(t.shape != (() if key == "step" else weight.shape) for key, t in slots):
+                raise ValueError("an optimizer's numbers are not those of its weights")

@@ -1,0 +1,43 @@
+"""What the device is told while a training lasts, and that it is told no longer."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, Gantool
+
+from gantool.runtime import device
+
+
+@pytest.mark.parametrize("shape", [(64, 512, 1024), (1024, 64, 784), (100, 256, 64), (7, 3, 5)])
+def test_swift_products_are_as_exact_as_others(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    noise = torch.Generator().manual_seed(0)
+    a, b = torch.randn(m, k, generator=noise), torch.randn(k, n, generator=noise)
+    exact = a.double() @ b.double()
+    with device.swift_products(torch.device("cpu")):
+        assert (a @ b - exact).abs().max() < 1e-6 * k  # bfloat16, with 8 bits, would be off by thousands of times
+    assert ((a.bfloat16() @ b.bfloat16()).double() - exact).abs().max() > 1e-4 * k**0.5
+
+
+def told(kind: str) -> str:
+    with device.swift_products(torch.device(kind)):
+        return torch.get_float32_matmul_precision()
+
+
+def test_a_cpu_that_multiplies_bfloat16_itself_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has in ({"avx512_f": True, "amx_bf16": True}, {"avx2": True}, {}):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
+        assert told("cpu") == "highest"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True, "amx_bf16": False})
+    assert told("cuda") == "highest"
+    assert told("cpu") == "medium"
+
+
+def test_after_a_training_the_process_multiplies_as_before(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
+    for length in (("--steps", 1), ("--steps", 1, "--lr", 1e30)):  # one that ends well, and one that does not
+        gantool("train", "gan", *TINY, *length)
+        assert torch.get_float32_matmul_precision() == "highest"
+    gantool("resume", next(Path("runs").iterdir()), "--steps", 2)
+    assert torch.get_float32_matmul_precision() == "highest"
