@@ -82,19 +82,19 @@ def variant(net: Network) -> Any:
 
 def trainer(net: Network, data_dir: Path | None, device: torch.device, **settings: Any) -> Any:
     """gantool's, as its command line would make it."""
-    from gantool.commands.typer_flags import filled
+    from gantool.config.schema import Schema
+    from gantool.config.validate import held_to
     from gantool.runtime.device import keep_pages, swift_products
     from gantool.training.trainer import Trainer
 
     cls = variant(net)
     where = {"data": "mnist", "data_dir": data_dir} if data_dir else {"data": "digits"}
-    recipe, options = filled(
-        net.variant, {"Training": cls.recipe, net.variant: cls.Options}, net.settings() | where | settings
-    )
+    schema = Schema({"Training": cls.recipe, net.variant: cls.Options}, own=net.variant)
+    recipe, options = held_to(schema, net.settings() | where | settings).values()
     keep_pages()
     swift_products(device).__enter__()  # this process does nothing else
     data = cls.dataset(recipe)
-    return Trainer(cls(cls.Options(**vars(options)), data.spec).to(device), recipe, data, device)
+    return Trainer(cls(options, data.spec).to(device), recipe, data, device)
 
 
 def trainer_step(net: Network, data_dir: Path | None, device: torch.device, **settings: Any) -> Step:

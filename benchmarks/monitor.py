@@ -10,7 +10,7 @@ import torch
 from table import show
 
 from gantool.registry import Registry
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 from gantool.runtime.device import seed_all
 from gantool.training.monitor import Monitor
 from gantool.training.signs import EARLY
@@ -30,7 +30,7 @@ def share(name: str) -> dict[str, Any]:
     data = cls.dataset(cls.recipe)
     trainer = Trainer(cls(cls.Options(), data.spec), cls.recipe, data, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
-        watching = Monitor(Run(Path(folder)), 1, lambda words: None)
+        watching = Monitor(RunFolder(Path(folder)), 1, lambda words: None)
         start = seconds(lambda: watching.gantool_train_start(trainer))
         seconds(trainer.take_step, 10)
         step = seconds(trainer.take_step, TIMED) / TIMED

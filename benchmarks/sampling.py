@@ -55,7 +55,7 @@ def forward(name: str, run: Path, seconds: float, device: torch.device) -> float
     from gantool.registry import Registry
     from gantool.runs.model import open_model
 
-    _, variant, _ = open_model(Registry(), name, run, str(device))
+    variant = open_model(Registry(), run, str(device)).variant
     options = type(variant).SampleOptions()
     with torch.inference_mode():
         variant.sample(CHUNK, options)

@@ -2,16 +2,18 @@
 
 import os
 import sys
+import time
 from contextlib import suppress
 
 from gantool.runtime.signals import EXIT, leave_at_once
 
 
 def main() -> None:
+    began = time.monotonic()
     leave_at_once()
     from gantool.cli import run
 
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], began)
     if code in EXIT.values():  # all is saved; threads that still decode pictures are not waited for
         with suppress(OSError):
             sys.stdout.flush()

@@ -1,7 +1,9 @@
 """The command line: which commands there are, and what each calls."""
 
 import os
+import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,17 +13,28 @@ from typer.main import get_command
 
 from gantool import __version__
 from gantool.commands import listing, terminal
-from gantool.commands.typer_flags import QuickCommand, QuickGroup, UsageError
-from gantool.commands.verbs import go_on, groups, registry
-from gantool.config.options import Compile, TrainCommand, device_name
+from gantool.commands.typer_flags import PlainCommand, PlainGroup
+from gantool.commands.verbs import groups, registry, resume_command
 from gantool.config.packages import ALLOW
 from gantool.errors import USAGE, UserError
-from gantool.runs.run import find, newest, unfinished
+from gantool.runs.run import find, newest
 from gantool.runtime import faults
+from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import Interrupted
 
+
+class Commands(PlainGroup):
+    """Also those that are built of settings."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return ["resume", *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        return resume_command() if name == "resume" else super().get_command(ctx, name)
+
+
 app = typer.Typer(
-    name="gantool", cls=QuickGroup, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
+    name="gantool", cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
 )  # fmt: skip
 for verb, group in groups():
@@ -45,32 +58,22 @@ def everywhere(
         os.environ[ALLOW] = ""
 
 
-@app.command(cls=QuickCommand)
-def resume(
-    run: Annotated[Path | None, Argument(help="A run's folder or name; the newest unfinished one if left out.")] = None,
-    steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None,
-    device: Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
-    how: Compile = "auto",
-    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
-) -> None:
-    """Go on with a run exactly where its last checkpoint stands."""
-    this = TrainCommand(device=device, compile=how, quiet=quiet)
-    go_on(find(run) if run else unfinished(), {"steps": steps} if steps else {}, this)
-
-
-@app.command("list", cls=QuickCommand)
+@app.command("list", cls=PlainCommand)
 def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
     """The variants there are."""
     listing.variants(registry(), json)
 
 
-@app.command(cls=QuickCommand)
-def info(variant: Annotated[str, Argument(help="A name from `gantool list`.")]) -> None:
+@app.command(cls=PlainCommand)
+def info(
+    variant: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    json: Annotated[bool, Option("--json", help="Print its settings as JSON: types, ranges, defaults, help.")] = False,
+) -> None:
     """A variant's networks, options, presets and paper."""
-    listing.info(registry(), variant)
+    listing.info(registry(), wanted(variant, "info", "gan"), json)
 
 
-@app.command(cls=QuickCommand)
+@app.command(cls=PlainCommand)
 def runs(
     folder: Annotated[Path, Argument(help="Where to look.")] = Path("runs"),
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -79,7 +82,7 @@ def runs(
     listing.runs(folder, json)
 
 
-@app.command(cls=QuickCommand)
+@app.command(cls=PlainCommand)
 def diagnose(
     run: Annotated[Path | None, Argument(help="A run's folder or name; the newest if left out.")] = None,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -88,7 +91,7 @@ def diagnose(
     listing.diagnose(find(run) if run else newest(), json)
 
 
-@app.command(cls=QuickCommand)
+@app.command(cls=PlainCommand)
 def plugins(
     check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -97,41 +100,52 @@ def plugins(
     listing.plugins(registry(), check, json)
 
 
-@app.command(cls=QuickCommand)
+@app.command(cls=PlainCommand)
 def new(
-    name: Annotated[str, Argument(help="What to type after `gantool train`, such as my-gan.")],
+    name: Annotated[
+        str | None, Argument(help="What to type after `gantool train`, such as my-gan.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
 ) -> None:
     """Start a package of your own with a working variant, its test and its README."""
     from gantool.commands.scaffold import scaffold
 
-    scaffold(registry(), name, out)
+    scaffold(registry(), wanted(name, "new", "my-gan"), out)
 
 
-data = typer.Typer(cls=QuickGroup, no_args_is_help=True, help="Data sets and folders of pictures.")
+data = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Data sets and folders of pictures.")
 app.add_typer(data, name="data")
 
 
-@data.command("list", cls=QuickCommand)
+@data.command("list", cls=PlainCommand)
 def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
     """The data sets there are."""
     listing.data_sets(json)
 
 
-@data.command("check")
-def data_check(path: Annotated[Path, Argument(help="A folder or zip of pictures.")]) -> None:
+@data.command("check", cls=PlainCommand)
+def data_check(
+    path: Annotated[Path | None, Argument(help="A folder or zip of pictures.", show_default=False)] = None,
+) -> None:
     """Count a folder's pictures, sizes and classes, and name the bad files."""
-    listing.data_check(path)
+    listing.data_check(Path(wanted(path, "data check", "photos")))
 
 
-def run(args: list[str]) -> int:
+def wanted(word: Any, command: str, example: str) -> str:
+    """What a command cannot do without."""
+    if word is None:
+        raise UserError(f"{command} what?", f"For example: gantool {command} {example}", USAGE)
+    return str(word)
+
+
+def run(args: list[str], began: float | None = None) -> int:
     """The exit code of one command line: 0 done, 1 failed, 2 usage, 129, 130 and 143 interrupted."""
+    whose = Caller(time.monotonic() if began is None else began, shlex.join(["gantool", *args]))
     try:
-        code = get_command(app).main(args, prog_name="gantool", standalone_mode=False)
+        with called_by(whose):
+            code = get_command(app).main(args, prog_name="gantool", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except UsageError as error:
-        return usage(error)
     except Interrupted as error:
         return error.code
     except KeyboardInterrupt:
@@ -139,6 +153,8 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         terminal.silence_broken_pipe()
         return 1
+    except typer.TyperException as error:  # what Typer itself has to say
+        return usage(error)
     except Exception as error:
         if faults.debugging():
             raise
@@ -151,7 +167,7 @@ def usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:
-        path = error.ctx.command_path if error.ctx else "gantool"
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "gantool"
         near = getattr(error, "possibilities", None)
         message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?" if near else error.format_message()
         terminal.complain(UserError(message, f"See: {path} --help", USAGE))

@@ -10,13 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.commands import typer_flags
-from gantool.config.options import InputOptions, Recipe, SampleCommand, TrainCommand
+from gantool.config.options import InputOptions, Recipe
+from gantool.config.schema import REQUIRED, Schema
+from gantool.config.validate import Wrong, converted
 from gantool.data.opening import open_data
 from gantool.data.pictures import Data, DataSpec, as_floats
 from gantool.errors import UserError
 from gantool.runs import model, sealed
 from gantool.runtime import device as devices
+from gantool.sampling.settings import HowToSample
+from gantool.training.session import schema_of
 from gantool.training.trainer import Trainer
 from gantool.variant import Variant
 
@@ -62,18 +65,21 @@ def check_data(name: str, **recipe: Any) -> None:
 
 
 def check_flags(cls: type[Variant]) -> None:
-    """Every option can be a flag, a default is within its own range, and no name is taken."""
-    for command, sections in (
-        ("train", {"Training": cls.recipe, "Variant": cls.Options, "This run": TrainCommand}),
-        ("sample", {"Sampling": SampleCommand, "Variant": cls.SampleOptions}),
-    ):
-        built = typer_flags.command(command, "", sections, lambda given: None)
-        for parameter in built.params:
-            assert parameter.help or parameter.name in ("help", "ctx"), f"--{parameter.name} has no help"
-    for field in dataclasses.fields(cls.Options):
-        assert field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING, (
-            f"option {field.name} needs a default: `gantool train` must work without flags"
-        )
+    """Every option can be a flag, a default is within its own range."""
+    try:
+        schemas = schema_of("Variant", cls), Schema({"Sampling": HowToSample, "V": cls.SampleOptions}, own="V")
+    except TypeError as error:
+        raise AssertionError(f"an option cannot be a flag: {error}") from None
+    for setting in (s for schema in schemas for s in schema.all):
+        assert setting.help, f"{setting.flag} has no help"
+        if setting.default is not REQUIRED and setting.default is not None:
+            try:
+                converted(setting, setting.default)
+            except Wrong as error:
+                raise AssertionError(f"the default of {setting.flag}, {setting.default}: {error}") from None
+    for setting in schemas[0].of["Variant"]:
+        required = f"option {setting.key} needs a default: `gantool train` must work without flags"
+        assert setting.default is not REQUIRED, required
 
 
 def check_owners(trainer: Trainer) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 SERVER = multiprocessing.get_context("forkserver")
 # The last two lines are what commands import on their way; the first optimizer, torch._dynamo, which takes seconds.
 SERVER.set_forkserver_preload([
-    "gantool.training.session", "gantool.sampling.sampler", "gantool.evaluation.evaluation", "spawned",
+    "gantool.library", "gantool.commands.answers", "gantool.progress.display", "gantool.progress.terminal", "spawned",
     "torch._dynamo", "gantool.api", "gantool.config.yaml", "gantool.commands.listing",
     "pydantic.type_adapter", "typer._adapters", "yaml", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
 ])  # fmt: skip

@@ -7,7 +7,7 @@ from gantool.cli import run
 from gantool.metrics.judge import digits_judge
 from gantool.registry import Registry
 from gantool.runs.model import open_model
-from gantool.runs.run import Run, find
+from gantool.runs.run import RunFolder, find
 from gantool.runtime import device
 
 
@@ -18,8 +18,8 @@ def test_the_default_draws_digits_a_judge_is_sure_of(
 ) -> None:
     monkeypatch.chdir(str(tmp_path))
     assert run(["train", variant, "--name", "full", "-q"]) == 0
-    made: Run = find("full")
-    _, model, _ = open_model(Registry(), variant, made.model, "cpu")
+    made: RunFolder = find("full")
+    model = open_model(Registry(), made.model, "cpu").variant
     device.seed_all(0)
     with torch.inference_mode():
         drawn = model.sample(2000, model.SampleOptions())

@@ -2,20 +2,20 @@
 
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from gantool.commands.terminal import as_json, table
-from gantool.commands.typer_flags import default, hints
-from gantool.config.packages import DATASETS, LISTENERS, in_a_line, listeners, metadata, offers
+from gantool.config.packages import DATASETS, LISTENERS, Offer, in_a_line, listeners, metadata, offers
+from gantool.config.schema import Schema, settings_of
 from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.progress.console import console
 from gantool.registry import Registry
-from gantool.runs.run import Run, all_runs
+from gantool.runs.run import RunFolder, all_runs
 from gantool.runtime.faults import debugging
 from gantool.runtime.signals import Signals
+from gantool.sampling.settings import HowToSample
 
 PATIENCE = 120.0  # seconds that a check may take
 
@@ -32,9 +32,11 @@ def variants(registry: Registry, json: bool) -> None:
     table(("name", "task", "summary", "package"), [(r["name"], r["task"], r["summary"], r["package"]) for r in rows])
 
 
-def info(registry: Registry, name: str) -> None:
-    offer = registry.offer(name)
-    cls = registry.load(name)
+def info(registry: Registry, name: str, json: bool) -> None:
+    offer, cls = registry.offer(name), registry.load(name)
+    if json:
+        as_json(described(offer, cls))
+        return
     print(offer.summary)
     for field in ("Paper", "Task"):
         if offer.field(field):
@@ -44,15 +46,26 @@ def info(registry: Registry, name: str) -> None:
     networks(cls)
     for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
         print(f"\n{title}:")
-        known = hints(section)
-        options = {f: get_args(known[f.name])[1] for f in fields(section)}
-        rows = [(f.name, shown(default(section, f), option), option.help or "") for f, option in options.items()]
-        table(("name", "default", "what"), rows)
+        table(("name", "default", "what"), [(s.key, s.shown, s.help) for s in settings_of(section, title)])
     if presets := offer.presets():
         print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
     card = offer.source.parent / "cards" / f"{name}.md" if offer.source else None
     if card and card.is_file():
         print("\n" + card.read_text().strip())
+
+
+def described(offer: Offer, cls: Any) -> dict[str, Any]:
+    """All that can be set, as a form or a sweep would want it."""
+    from gantool.training.session import schema_of
+
+    return {
+        "name": offer.name, "summary": offer.summary, "task": offer.field("Task"), "paper": offer.field("Paper"),
+        "package": offer.package, "version": offer.version, "presets": list(offer.presets()),
+        "train": [setting.described() for setting in schema_of(offer.name, cls).all],
+        "sample": [s.described() for s in Schema(
+            {"Sampling": HowToSample, offer.name: cls.SampleOptions}, own=offer.name
+        ).all],
+    }  # fmt: skip
 
 
 def networks(cls: Any) -> None:
@@ -73,13 +86,6 @@ def networks(cls: Any) -> None:
     table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
 
 
-def shown(value: Any, option: Any) -> str:
-    """A default: of an option that is left open, the words for it."""
-    if value is None:
-        return option.show_default if isinstance(option.show_default, str) else ""
-    return "required" if isinstance(value, type) else str(value)
-
-
 def runs(folder: Path, json: bool) -> None:
     rows = []
     for run in all_runs(folder):
@@ -96,7 +102,7 @@ def runs(folder: Path, json: bool) -> None:
         table(names, [[row.get(name, "") for name in names] for row in rows])
 
 
-def diagnose(run: Run, json: bool) -> None:
+def diagnose(run: RunFolder, json: bool) -> None:
     """What the monitor saw in a run, and said."""
     lines = list(run.lines())
     probes, told = [line for line in lines if "probe" in line], [line for line in lines if "sign" in line]

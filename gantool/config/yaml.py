@@ -63,6 +63,20 @@ def is_name(key: object) -> bool:
     return isinstance(key, str) and key.isprintable() and len(key) <= 100
 
 
+VARIANT = "variant"  # the key that says whose settings these are
+ITS_OWN = f"gantool_{VARIANT}"  # the same, of a variant that has an option of that name
+
+
+def whose(values: dict[str, Any]) -> str:
+    """The variant whose settings these are, taken out; nothing where they do not say."""
+    return str(values.pop(ITS_OWN if ITS_OWN in values else VARIANT, ""))
+
+
+def owned(variant: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, and first whose they are."""
+    return {ITS_OWN if VARIANT in values else VARIANT: variant, **values}
+
+
 def write(values: Mapping[str, Any], comments: list[str]) -> str:
     """The text of a settings file; settings that are None are left out."""
     kept = {key: value for key, value in values.items() if value is not None}

@@ -132,7 +132,6 @@ class Album:
 
 
 def _existing(path: str | Path) -> str:
-    decoding.quiet()
     if os.path.exists(path):
         return str(path)
     parent, name = os.path.split(os.path.abspath(path))

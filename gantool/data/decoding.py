@@ -11,7 +11,8 @@ import stat
 import threading
 import warnings
 import zipfile
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -33,9 +34,9 @@ TURNS = {2: _Turn.FLIP_LEFT_RIGHT, 3: _Turn.ROTATE_180, 4: _Turn.FLIP_TOP_BOTTOM
 Pixels = NDArray[np.uint8]
 Header = tuple[tuple[int, int], bool, bool]  # (width, height), grey, alpha
 
-# Our own, stricter limit is applied to every header, and Pillow's is a warning that hides the size.
-Image.MAX_IMAGE_PIXELS = None
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # without one, its errors go to stderr
+_lifting = threading.Lock()
+_lifted: list[None] = []  # one for each thread that decodes now
+_before: Any = None  # what was there when the first came
 
 
 class Refused(Exception):
@@ -69,13 +70,30 @@ class _Counted:
         return getattr(self.file, name)
 
 
-def quiet() -> None:
-    """Ignore Pillow's warnings about odd metadata, which has no bearing on the pixels, from now on.
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """While any thread decodes: without Pillow's own limit, its warnings and its log, which are all the process's.
 
-    Filters are the whole process's: to set and restore one around each picture would go wrong in threads. Set
-    again for each album it stays in front of those set since, such as pytest's, which would fail the picture.
+    Our limit is stricter and applied to every header, and Pillow's is a warning that hides the size. Others are of odd
+    metadata, which has no bearing on the pixels. The first to come sets this and the last to go puts it back.
     """
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    global _before
+    log = logging.getLogger("PIL")
+    with _lifting:
+        if not _lifted:
+            _before = Image.MAX_IMAGE_PIXELS, warnings.filters[:], log.propagate
+            Image.MAX_IMAGE_PIXELS, log.propagate = None, False
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+        _lifted.append(None)
+    try:
+        yield
+    finally:
+        with _lifting:
+            _lifted.pop()
+            if not _lifted:
+                Image.MAX_IMAGE_PIXELS, filters, log.propagate = _before
+                warnings.filters[:] = filters  # type: ignore[index]
+                warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
 def reason(error: Exception) -> str:
@@ -131,8 +149,9 @@ def _open(file: BinaryIO) -> Image.Image:
 
 
 def header(file: BinaryIO) -> Header:
-    image = _open(file)
-    return image.size, image.mode in _GREY_MODES, image.has_transparency_data
+    with unlimited():
+        image = _open(file)
+        return image.size, image.mode in _GREY_MODES, image.has_transparency_data
 
 
 def _to_8_bits(values: NDArray[Any]) -> Pixels:
@@ -162,9 +181,10 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def pixels(file: BinaryIO, size: int | None, mode: str) -> Pixels:
     """As (C, H, W): the centre square scaled to `size`, or all of it at its own size for None."""
-    image = _open(file)
-    with _one_large if math.prod(image.size) > LARGE else nullcontext():
-        return _pixels(image, size, mode)
+    with unlimited():
+        image = _open(file)
+        with _one_large if math.prod(image.size) > LARGE else nullcontext():
+            return _pixels(image, size, mode)
 
 
 def _pixels(image: Image.Image, size: int | None, mode: str) -> Pixels:

@@ -18,12 +18,10 @@ from urllib.parse import urlsplit
 
 from gantool import __version__
 from gantool.errors import UserError
-from gantool.progress.console import console
-from gantool.runtime import files
+from gantool.runtime import files, progress
 
 SILENCE = 30.0  # seconds a server may say nothing
 CHUNK = 2**16
-LARGE = 2**20  # bytes worth a progress bar
 
 
 class Known(NamedTuple):
@@ -156,20 +154,15 @@ def fetch(known: Known, path: Path) -> None:
 
 def copy(answer: IO[bytes], file: IO[bytes], known: Known, name: str) -> None:
     """Write what comes, and stop as soon as it cannot be right."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    screen, found, done = console(stderr=True), hashlib.sha256(), 0
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    hidden = known.size < LARGE or not screen.is_terminal
-    with Progress(*columns, console=screen, transient=True, disable=hidden) as bar:
-        task = bar.add_task(name, total=known.size)
+    found, done = hashlib.sha256(), 0
+    with progress.current().working(name, known.size, "bytes") as tell:
         while chunk := answer.read(CHUNK):
             done += len(chunk)
             if done > known.size:
                 raise URLError(f"more came than its {known.size:,} bytes")
             file.write(chunk)
             found.update(chunk)
-            bar.update(task, completed=done)
+            tell(done)
     if done < known.size:
         raise URLError(f"only {done:,} of its {known.size:,} bytes came")
     if found.hexdigest() != known.sha256:

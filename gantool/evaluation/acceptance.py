@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,20 +13,23 @@ from typing import Any
 import torch
 
 from gantool import __version__
-from gantool.commands import terminal, typer_flags
 from gantool.config import yaml
-from gantool.config.options import LENGTHS, AcceptCommand, EvalCommand, Recipe, TrainCommand, seconds_of
+from gantool.config.options import LENGTHS
 from gantool.config.packages import Offer
-from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.config.schema import Schema
+from gantool.config.validate import Wrong, held_to
+from gantool.errors import USAGE, UserError
 from gantool.evaluation import gates, nulls
 from gantool.evaluation.evaluation import Measured, measure
 from gantool.evaluation.gates import Budget, Gate, Gates
 from gantool.evaluation.scores import scores, see
-from gantool.progress.console import console
+from gantool.evaluation.settings import HowToAccept, HowToMeasure, seconds_of
 from gantool.registry import Registry
-from gantool.runs.run import runs_of
-from gantool.runtime import files
-from gantool.runtime.signals import Interrupted, Signals
+from gantool.runs.model import open_model
+from gantool.runtime import files, progress
+from gantool.runtime.signals import Signals
+from gantool.training.session import Session, train
+from gantool.training.settings import HowToTrain
 from gantool.training.trainer import Diverged
 from gantool.variant import Variant
 
@@ -34,38 +37,41 @@ DIVERGED = "every gate: its training met a number that is none"
 HEADER = ("gate", "median", "worst", "floor", "real", "verdict")
 
 
-def accept(registry: Registry, name: str, signals: Signals, command: AcceptCommand) -> bool:
-    """Whether the median of the seeds passes every gate, and every model that must fail fails one."""
+def accept(registry: Registry, name: str, signals: Signals, how: HowToAccept) -> dict[str, Any]:
+    """The card: whether the median of the seeds passes every gate, and every model that must fail fails one."""
     offer, cls = registry.offer(name), registry.load(name)
-    data, say = command.data or cls.recipe.data, console(stderr=True).print
-    given = budget_of(command)
+    data, say = how.data or cls.recipe.data, progress.current().say
+    given = budget_of(how)
     if (limits := gates.gates_for(offer, data, given)) is None:
         there = "; ".join(f"{g.data}, {g.after}" for g in gates.gates_of(offer)) or "none"
         after = f" after {given}" if given else ""
         raise UserError(f"There are no gates of {name} on {data}{after}.", f"Those of {name} are for: {there}.", USAGE)
-    budget, path = given or limits.after, command.cards / f"{name}.json"
+    budget, path = given or limits.after, how.cards / f"{name}.json"
     cards_in(path)  # what is wrong with them should not be known an hour from now
     usual = preset_of(offer, limits)
-    shared, options = typer_flags.filled(name, {"Training": cls.recipe, name: cls.Options}, usual)
+    schema = Schema({"Training": cls.recipe, name: cls.Options}, own=name)
+    shared, options = held_to(schema, usual, f"preset {limits.preset}: ").values()
     spoiled = {words: spoilt(offer, cls, words, usual, spoil) for words, spoil in limits.must_fail.items()}
     metrics = gates.ALL if any(g.score == "CAS" for g in limits.gates) else None
     recipe = replace(
-        shared, data=data, data_dir=command.data_dir, steps=budget.steps or None, epochs=None,
+        shared, data=data, data_dir=how.data_dir, steps=budget.steps or None, epochs=None,
         minutes=budget.seconds / 60 or None,
     )  # fmt: skip
 
     def trial(words: str, options: Any, seed: int) -> Measured:
         say(f"{words}: training {name} on {data} for {budget}")
-        train(registry, name, replace(recipe, seed=seed), options, command, signals)
-        run = runs_of(name)[0].folder
-        say(f"{words}: measuring {run}")
-        how = EvalCommand(n=command.n, run=run, metrics=metrics, device=command.device, seed=seed)
-        found = measure(registry, name, how, budget)
+        session = Session(registry, name, replace(recipe, seed=seed), options, HowToTrain(device=how.device), words)
+        with progress.shown_by(progress.Progress()):
+            run = train(session, None, None, signals, time.monotonic()).run
+        signals.end()
+        say(f"{words}: measuring {run.folder}")
+        measuring = HowToMeasure(n=how.n, metrics=metrics, device=how.device, seed=seed)
+        found = measure(open_model(registry, run.model, how.device), offer, measuring, budget)
         got = {gate.score: found.report["scores"].get(gate.score) for gate in limits.gates}
         say(f"{words}: " + ", ".join(f"{score} {value:.4g}" for score, value in got.items() if value is not None))
         return found
 
-    made = [trial(f"seed {seed}", options, seed) for seed in range(command.seeds)]
+    made = [trial(f"seed {seed}", options, seed) for seed in range(how.seeds)]
     lesser: dict[str, dict[str, float]] = {}
     for words, worse in spoiled.items():
         try:
@@ -75,18 +81,17 @@ def accept(registry: Registry, name: str, signals: Signals, command: AcceptComma
                 raise
             lesser[words] = {}
     found = card(name, data, budget, limits, made, lesser)
-    print(json.dumps(found)) if command.json else show(found)
     keep(path, found)
     say(f"card: {path.with_suffix('.md')}")
-    return bool(found["accepted"])
+    return found
 
 
-def budget_of(command: AcceptCommand) -> Budget | None:
-    if command.budget and command.steps:
+def budget_of(how: HowToAccept) -> Budget | None:
+    if how.budget and how.steps:
         raise UserError("--budget and --steps both say how long to train.", "Give one of them.", USAGE)
-    if command.steps:
-        return Budget(steps=command.steps)
-    return Budget(seconds_of(command.budget)) if command.budget else None
+    if how.steps:
+        return Budget(steps=how.steps)
+    return Budget(seconds_of(how.budget)) if how.budget else None
 
 
 def preset_of(offer: Offer, limits: Gates) -> dict[str, Any]:
@@ -96,37 +101,23 @@ def preset_of(offer: Offer, limits: Gates) -> dict[str, Any]:
     if (path := offer.presets().get(limits.preset)) is None:
         message = f"The gates of {offer.name} on {limits.data} are for a preset {limits.preset!r}, which it has not."
         raise UserError(message, f"Tell the author of {offer.package}.")
-    return {key: value for key, value in yaml.read(path).items() if key not in LENGTHS and key != "variant"}
+    values = yaml.read(path)
+    yaml.whose(values)
+    return {key: value for key, value in values.items() if key not in LENGTHS}
 
 
 def spoilt(offer: Offer, cls: type[Variant], words: str, usual: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
     """The usual options but for these, held to type and range as a preset's are."""
-    known = [field.name for field in fields(cls.Options)]
+    schema = Schema({offer.name: cls.Options})
     try:
         for key in values:
-            if key not in known:
-                raise UserError(f"no such option: {key}.{did_you_mean(key, known)}")
-        (options,) = typer_flags.filled(offer.name, {offer.name: cls.Options}, {**usual, **values})
-        for key, value in values.items():
-            if isinstance(value, bool) and not isinstance(getattr(options, key), bool):
-                raise UserError(f"{value} is not a value for {key}.")
-    except (UserError, typer_flags.UsageError) as error:
-        why = getattr(error, "message", str(error))
-        message = f"What must fail, {words!r}, is no setting of {offer.name}: {why}"
+            if schema.find(key) is None:
+                raise Wrong(f"no such option: {key}.{schema.near(key, flags=False)}")
+        (options,) = held_to(schema, {**usual, **values}).values()
+    except (UserError, Wrong) as error:
+        message = f"What must fail, {words!r}, is no setting of {offer.name}: {error}"
         raise UserError(message, f"Tell the author of {offer.package}.") from None
     return options
-
-
-def train(
-    registry: Registry, name: str, recipe: Recipe, options: Any, command: AcceptCommand, signals: Signals
-) -> None:
-    from gantool.training import session
-
-    this = TrainCommand(device=command.device, quiet=True)
-    session.train(session.Session(registry, name, recipe, options, this), signals, time.monotonic())
-    signals.gently = None  # what comes now has nothing to save
-    if signals.received:
-        raise Interrupted(signals.received)
 
 
 def card(
@@ -209,15 +200,6 @@ def failed_by_nulls(
         seen = see(made.shown.judge, x, y if asked else None)
         failing[name] = failed(scores(seen, made.shown.ground, wanted), limits)
     return failing
-
-
-def show(found: dict[str, Any]) -> None:
-    terminal.table(HEADER, table(found))
-    print()
-    terminal.table(
-        ("must fail", "fails"), [(null, ", ".join(gates) or "NOTHING") for null, gates in found["nulls"].items()]
-    )
-    print(summary(found))
 
 
 def table(found: dict[str, Any]) -> list[tuple[str, ...]]:

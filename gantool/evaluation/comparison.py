@@ -1,4 +1,4 @@
-"""`gantool eval` without a variant's name: a run that knows its own, or two sets of pictures."""
+"""Pictures from anywhere, measured against others."""
 
 import zipfile
 from pathlib import Path
@@ -8,47 +8,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.config.options import MeasureCommand
 from gantool.data.albums import EXTENSIONS
 from gantool.data.opening import open_folder
 from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, shaped
 from gantool.errors import USAGE, UserError
-from gantool.evaluation import evaluation, gates, nulls, report
+from gantool.evaluation import evaluation, gates, nulls
 from gantool.evaluation.held import Real, halves, mixed, open_real
 from gantool.evaluation.scores import scores, see, see_data
+from gantool.evaluation.settings import HowToMeasure
 from gantool.metrics.inception import features_of, find_extractor
 from gantool.metrics.judges import check_judge, find_judge
-from gantool.registry import Registry
-from gantool.runs import sealed
-from gantool.runs.run import model_path
 
-EXAMPLES = "For example: gantool eval --run runs/gan-001, or: gantool eval --images FOLDER --against mnist"
 BOTH = "--images and --against both need as many"
 
 
-def without_variant(registry: Registry, command: MeasureCommand) -> None:
-    two_sets, either = None not in (command.images, command.against), command.images or command.against
-    if command.run is not None and not either:
-        evaluation.evaluate(registry, str(sealed.facts(model_path("", command.run)).get("variant")), command)
-    elif two_sets and command.run is None and command.data is None:
-        report.out(compare(command), command)
-    else:
-        raise UserError("eval what? A variant, --run RUN, or --images and --against.", EXAMPLES, USAGE)
-
-
-def compare(command: MeasureCommand) -> dict[str, Any]:
+def compare(images: Path | Pictures, against: str, how: HowToMeasure) -> dict[str, Any]:
     """Scores of pictures that came from anywhere, between one of them repeated and other real pictures."""
-    wanted, against = gates.chosen(command.metrics, own=False), str(command.against)
-    features = features_of(command)
-    real = real_set(against, command.data_dir, 2 * features)
+    wanted, features = gates.chosen(how.metrics, own=False), features_of(how.with_inception)
+    real = real_set(against, how.data_dir, 2 * features)
     spec = real.reference.spec
-    images = mixed(picture_set(Path(str(command.images)), spec), command.seed)
-    n = evaluation.enough(command.n, len(images), len(real.reference), features=features, way_out=BOTH)
-    extractor = find_extractor(command)
+    shown = mixed(like(images, spec) if isinstance(images, Pictures) else picture_set(images, spec), how.seed)
+    n = evaluation.enough(how.n, len(shown), len(real.reference), features=features, way_out=BOTH)
+    extractor = find_extractor(how.with_inception, how.inception_weights, how.device)
     judge, who = find_judge(spec, against, real[:2])
     on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against))
-    x = see_data(judge, images, n)
-    found: dict[str, Any] = {"images": str(command.images), "against": against, "judge": who, "n": n}
+    x = see_data(judge, shown, n)
+    what = f"{len(images)} images" if isinstance(images, Pictures) else str(images)
+    found: dict[str, Any] = {"images": what, "against": against, "judge": who, "n": n}
     found |= {"extractor": "inception"} if extractor else {}
     found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the pictures, repeated"}
     one, _ = nulls.one_picture(x.pixels, torch.zeros(n))
@@ -56,6 +42,12 @@ def compare(command: MeasureCommand) -> dict[str, Any]:
     if len(real.control) >= n:
         found["ceiling"] = evaluation.ceiling(see_data(judge, real.control, n), on, wanted)
     return found
+
+
+def like(images: Pictures, spec: DataSpec) -> Pictures:
+    """At the size and channels of others, and with classes only if they are theirs."""
+    pixels = shaped(images.pixels, spec.size, spec.channels)
+    return Pictures(pixels, images.labels, spec.classes) if images.spec.classes == spec.classes else Pictures(pixels)
 
 
 def real_set(against: str, folder: Path | None, fewest: int) -> Real:

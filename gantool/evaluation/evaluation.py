@@ -1,4 +1,4 @@
-"""`gantool eval`: how good what a model draws is, between an untrained network and real pictures."""
+"""How good is what a model draws: between an untrained network and real pictures."""
 
 from collections.abc import Container, Sequence
 from itertools import chain
@@ -8,21 +8,21 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from gantool.config.options import EvalCommand, InputOptions, LabelOptions
+from gantool.config.options import InputOptions, LabelOptions
+from gantool.config.packages import Offer
 from gantool.data.pictures import Data, Pictures
 from gantool.errors import USAGE, UserError
 from gantool.evaluation import gates, report, sheet
 from gantool.evaluation.held import Held, Real, held_data, real_of, without_real
 from gantool.evaluation.scores import Extractor, Ground, Seen, ground, scores, see, see_data
+from gantool.evaluation.settings import HowToMeasure
 from gantool.metrics import cas, measures
 from gantool.metrics.inception import features_of, find_extractor
 from gantool.metrics.judge import FEATURES, Judge
 from gantool.metrics.judges import check_judge, find_judge
-from gantool.progress.waiting import waiting
-from gantool.registry import Registry
-from gantool.runs.model import open_model
-from gantool.runs.run import Run
-from gantool.runtime import device
+from gantool.runs.model import Opened
+from gantool.runs.run import RunFolder
+from gantool.runtime import device, progress
 from gantool.sampling.sampler import draw
 from gantool.variant import Variant
 
@@ -47,40 +47,39 @@ class Measured(NamedTuple):
     report: dict[str, Any]
 
 
-def evaluate(registry: Registry, name: str, command: EvalCommand) -> None:
-    found = measure(registry, name, command)
-    run = Run(found.path.parent)
+def keep(found: Measured) -> None:
+    """In the run that the model belongs to, if it lies in one."""
+    run = RunFolder(found.path.parent)
     if run.config.is_file():
         report.keep(run.eval, found.report)
         if seen := found.shown:
             training = seen.real.training.pixels if seen.real and seen.real.training else None
             classes, lines = found.variant.data.classes, list(run.lines())
             sheet.write(run.eval.with_suffix(".png"), found.report, seen.drawn, seen.ground, training, classes, lines)
-    report.out(found.report, command)
 
 
-def measure(registry: Registry, name: str, command: EvalCommand, budget: gates.Budget | None = None) -> Measured:
+def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget | None = None) -> Measured:
     """A model's scores; `budget` is what it had to be trained, if that is known."""
-    cls = registry.load(name)
+    path, variant, facts = model
+    cls, name = type(variant), offer.name
     own = cls.measure is not Variant.measure
-    wanted = gates.chosen(command.metrics, own)
-    path, variant, facts = open_model(registry, name, command.run, command.device, "eval")
+    wanted = gates.chosen(how.metrics, own)
     draws = not issubclass(cls.SampleOptions, InputOptions)
     if not (draws or own):
         raise UserError(f"{name} turns pictures into pictures, and has no measures of its own.", LACKING)
-    data = held_data(facts, path, variant, command)
+    data = held_data(facts, path, variant, how)
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
     found |= {"null": "an untrained network"}
-    found |= {"data": command.data or facts["data"], "split": data.split} if data else {}
+    found |= {"data": how.data or facts["data"], "split": data.split} if data else {}
     mine: list[dict[str, float]] = []
-    if own and data and (command.metrics is None or not gates.SCORES.keys() >= set(wanted)):
-        mine = [own_scores(x, data.held, command.seed) for x in (variant, untrained(variant, command.seed))]
+    if own and data and (how.metrics is None or not gates.SCORES.keys() >= set(wanted)):
+        mine = [own_scores(x, data.held, how.seed) for x in (variant, untrained(variant, how.seed))]
         gates.check_names(wanted, mine[0])
-        if command.metrics and gates.ALL not in wanted:
+        if how.metrics and gates.ALL not in wanted:
             mine = [{name: x[name] for name in x if name in wanted} for x in mine]
     shown = None
     if draws and (data is None or isinstance(data.training, Pictures)):
-        shown = look_at(variant, facts, data, command, wanted, found)
+        shown = look_at(variant, facts, data, how, wanted, found)
     elif not own:
         raise UserError(f"{name} is not trained on plain pictures, and has no measures of its own.", LACKING)
     elif not data:
@@ -89,8 +88,8 @@ def measure(registry: Registry, name: str, command: EvalCommand, budget: gates.B
         found["n"] = len(data.held)
     for end, scored in zip(("scores", "floor"), mine, strict=False):
         found[end] |= scored
-    if command.data is None and (limits := gates.gates_for(registry.offer(name), str(facts["data"]), budget)):
-        found["gates"] = report.verdicts(limits, found, wanted if command.metrics else (gates.ALL,))
+    if how.data is None and (limits := gates.gates_for(offer, str(facts["data"]), budget)):
+        found["gates"] = report.verdicts(limits, found, wanted if how.metrics else (gates.ALL,))
     return Measured(path, variant, shown, found)
 
 
@@ -112,20 +111,20 @@ def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
 
 
 def look_at(
-    variant: Variant, facts: dict[str, Any], data: Held | None, command: EvalCommand, wanted: Sequence[str],
+    variant: Variant, facts: dict[str, Any], data: Held | None, how: HowToMeasure, wanted: Sequence[str],
     found: dict[str, Any],
 ) -> Shown:  # fmt: skip
     """Adds to `found` what can be said of pictures drawn from noise."""
-    device.seed_all(command.seed)
-    real = real_pictures(data, facts, command)
-    n = enough(command.n, *map(len, real[:2] if real else ()), features=features_of(command))
-    extractor, trained_on = find_extractor(command), str(facts["data"])
+    device.seed_all(how.seed)
+    real = real_pictures(data, facts, how)
+    n = enough(how.n, *map(len, real[:2] if real else ()), features=features_of(how.with_inception))
+    extractor, trained_on = find_extractor(how.with_inception, how.inception_weights, how.device), str(facts["data"])
     judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
     on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on))
     drawn = seen_drawn(judge, variant, n, real)
     found |= {"judge": who, "n": n} | ({"extractor": "inception"} if extractor else {})
     found["scores"] = scores(drawn, on, wanted)
-    found["floor"] = floor(seen_drawn(judge, untrained(variant, command.seed), n, real), on, wanted)
+    found["floor"] = floor(seen_drawn(judge, untrained(variant, how.seed), n, real), on, wanted)
     if real:
         found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
@@ -136,11 +135,11 @@ def look_at(
     return Shown(judge, real, on, drawn)
 
 
-def real_pictures(data: Held | None, facts: dict[str, Any], command: EvalCommand) -> Real | None:
+def real_pictures(data: Held | None, facts: dict[str, Any], how: HowToMeasure) -> Real | None:
     try:
-        return data and real_of(data, command.data or str(facts["data"]), str(facts.get("fingerprint")))
+        return data and real_of(data, how.data or str(facts["data"]), str(facts.get("fingerprint")))
     except UserError as error:
-        if command.data:
+        if how.data:
             raise
         without_real(error)
         return None
@@ -182,7 +181,7 @@ def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
     classes, found = len(real.reference.spec.classes), []
     sets = (("samples", drawn.pixels, drawn.labels), ("real pictures", by_real.pixels[:n], by_real.labels[:n]))
     for what, pixels, labels in sets:
-        with waiting(f"training a classifier on {what}") as tell:
+        with progress.current().working(f"training a classifier on {what}") as tell:
             found.append(cas.score(pixels, cast(Tensor, labels), tested.pixels, tested.labels, classes, tell))
     return found[0], found[1]
 

@@ -8,12 +8,13 @@ from typing import Any, Literal, NamedTuple, cast
 
 import torch
 
-from gantool.config.options import EvalCommand, Recipe
+from gantool.config.options import Recipe
 from gantool.data.opening import open_data
 from gantool.data.pictures import Data, DataSpec, Pictures
 from gantool.errors import UserError
-from gantool.progress.console import console
-from gantool.runs.run import Run
+from gantool.evaluation.settings import HowToMeasure
+from gantool.runs.run import RunFolder
+from gantool.runtime.progress import current
 from gantool.variant import Variant
 
 
@@ -37,22 +38,22 @@ class Held(NamedTuple):
         return "train" if self.held is self.training else "test"
 
 
-def held_data(facts: dict[str, Any], path: Path, variant: Variant, command: EvalCommand) -> Held | None:
+def held_data(facts: dict[str, Any], path: Path, variant: Variant, how: HowToMeasure) -> Held | None:
     """What the model was trained on, or --data, as the variant reads it; None if that is gone."""
-    kept = Run(path.parent).read_config() if Run(path.parent).config.is_file() else facts["settings"]
-    folder = command.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
-    recipe = at(variant.data, replace(variant.recipe, data=command.data or str(kept["data"]), data_dir=folder))
+    kept = RunFolder(path.parent).read_config() if RunFolder(path.parent).config.is_file() else facts["settings"]
+    folder = how.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
+    recipe = at(variant.data, replace(variant.recipe, data=how.data or str(kept["data"]), data_dir=folder))
     try:
         return opened(variant.dataset, recipe)
     except UserError as error:
-        if command.data:
+        if how.data:
             raise
         without_real(error)
         return None
 
 
 def without_real(error: UserError) -> None:
-    console(stderr=True).print(f"note: measured without real pictures. {error.message}")
+    current().warn(f"measured without real pictures. {error.message}")
 
 
 def at(spec: DataSpec, recipe: Recipe) -> Recipe:

@@ -1,15 +1,11 @@
-"""What `eval` found, as a table, as JSON, and as a verdict."""
+"""What was measured, as rows, notes and a verdict."""
 
 import json
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from gantool.commands.terminal import table
-from gantool.config.options import EvalCommand
-from gantool.errors import USAGE, UserError
-from gantool.evaluation.gates import ALL, DISTANCES, SCORES, Gates, chosen
-from gantool.progress.console import console
+from gantool.evaluation.gates import ALL, DISTANCES, SCORES, Gates
 from gantool.runtime import files
 
 HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
@@ -27,28 +23,6 @@ def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[d
 
 def keep(path: Path, found: dict[str, Any]) -> None:
     files.write(path, json.dumps(found, indent=1) + "\n")
-
-
-def out(found: dict[str, Any], command: EvalCommand) -> None:
-    """Where the flags ask for it: a file, JSON, else a table."""
-    if missing := [name for name in asked(command) if name not in found["scores"]]:
-        console(stderr=True).print(f"note: cannot be measured here: {', '.join(missing)}")
-    if command.out:
-        try:
-            keep(command.out, found)
-        except OSError as error:
-            raise UserError(
-                f"{command.out} cannot be written: {error.strerror}.", "Give another --out.", USAGE
-            ) from None
-    if command.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-
-
-def asked(command: EvalCommand) -> tuple[str, ...]:
-    names = chosen(command.metrics) if command.metrics else ()
-    return () if ALL in names else names
 
 
 def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -69,18 +43,6 @@ def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
         numbers = ("" if v is None else f"{v:.4g}" for v in (value, floor, best))
         made.append((label, *numbers, reached, gate.get(name, "")))
     return made
-
-
-def show(found: dict[str, Any]) -> None:
-    """Each score, between its null and real pictures."""
-    body = rows(found)
-    wide = len(HEADER) if any(row[-1] for row in body) else len(HEADER) - 1
-    table(HEADER[:wide], [row[:wide] for row in body])
-    for note in notes(found):
-        print(note)
-    print(f"{found['n']} {made_by(found)}" + (f", judged by: {found['judge']}" if "judge" in found else ""))
-    if said := verdict(found):
-        print(said)
 
 
 def made_by(found: dict[str, Any]) -> str:

@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.config.options import EvalCommand
 from gantool.data import named
 from gantool.data.downloads import Known, alone, fetch
 from gantool.errors import USAGE, UserError
 from gantool.metrics import judge
-from gantool.progress.waiting import waiting
 from gantool.runtime import device
+from gantool.runtime.progress import current
 
 FEATURES = 2048
 BATCH = 64
@@ -24,10 +23,6 @@ WEIGHTS = Known(  # torch-fidelity's own place of download
     95_628_359,
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
 )
-
-
-def asked(command: EvalCommand) -> bool:
-    return command.inception or command.inception_weights is not None
 
 
 class Inception:
@@ -41,7 +36,7 @@ class Inception:
     def __call__(self, pixels: Tensor) -> Tensor:
         """Of (n, C, S, S) bytes, grey or colour; alpha is not seen. The network itself resizes, as TensorFlow did."""
         found = []
-        with waiting(f"showing {len(pixels):,} pictures to Inception") as tell:
+        with current().working(f"showing {len(pixels):,} pictures to Inception") as tell:
             for part in torch.split(pixels[:, :3], BATCH):
                 (features,) = self.network(part.expand(-1, 3, -1, -1).to(self.where))
                 found.append(features.cpu())
@@ -92,11 +87,11 @@ def build(package: Any, blob: bytes) -> Any:
         package.load_state_dict_from_url = fetching
 
 
-def features_of(command: EvalCommand) -> int:
+def features_of(wanted: bool) -> int:
     """How many features distances are made of."""
-    return FEATURES if asked(command) else judge.FEATURES
+    return FEATURES if wanted else judge.FEATURES
 
 
-def find_extractor(command: EvalCommand) -> Inception | None:
-    """Who makes the features of distances, if not the judge."""
-    return Inception(command.inception_weights, device.choose(command.device)) if asked(command) else None
+def find_extractor(wanted: bool, weights: Path | None, device_name: str) -> Inception | None:
+    """Inception if it was asked for; else the judge's own features serve."""
+    return Inception(weights, device.choose(device_name)) if wanted else None

@@ -21,7 +21,7 @@ FEATURES = 64
 LIMIT = 1.001  # interpolation may round a hair past one; anything further is in the wrong scale
 NUMBERS = 2**25  # of pixels, held as floats at once
 LUMA = (0.299, 0.587, 0.114)
-Progress = Callable[[float], None] | None  # told the fraction done
+Progress = Callable[[float], object] | None  # told the fraction done
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

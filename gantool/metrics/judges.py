@@ -11,8 +11,8 @@ from gantool.data.catalog import DIGITS
 from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import USAGE, UserError
 from gantool.metrics.judge import Judge, digits_judge, random_judge, second_judge, train_judge
-from gantool.progress.waiting import waiting
 from gantool.runs import sealed
+from gantool.runtime.progress import current
 
 
 def find_judge(spec: DataSpec, data: str, real: Sequence[Pictures]) -> tuple[Judge, str]:
@@ -51,7 +51,7 @@ def kept_judge(data: Pictures, name: str) -> Judge:
             judge.load_state_dict(weights)
             judge.accuracy = facts["accuracy"]
             return judge.eval()
-    with waiting(f"training {name}") as tell:
+    with current().working(f"training {name}") as tell:
         judge = train_judge(data.pixels[:, :3], data.labels, len(data.spec.classes), progress=tell)
     facts = {"channels": judge.channels, "classes": judge.classes, "side": judge.side, "accuracy": judge.accuracy}
     with suppress(OSError):  # it can do without

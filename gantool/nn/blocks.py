@@ -8,7 +8,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, pad
-from typer import BadParameter
 
 from gantool.data.pictures import DataSpec
 
@@ -17,7 +16,7 @@ def layers(text: str) -> list[int]:
     """Hidden units written as on paper: '256-512'."""
     sizes = text.split("-")
     if not all(size.isdecimal() and len(size) < 6 and 0 < int(size) <= 65536 for size in sizes):
-        raise BadParameter(f"{text[:80]!r} should be numbers joined by dashes, such as 256-512.")
+        raise ValueError(f"{text[:80]!r} should be numbers joined by dashes, such as 256-512.")
     return [int(size) for size in sizes]
 
 

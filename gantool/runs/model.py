@@ -4,20 +4,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gantool import __version__
-from gantool.commands import typer_flags
 from gantool.config.options import first_defaults
 from gantool.config.packages import Offer
+from gantool.config.schema import Schema
+from gantool.config.validate import held_to
 from gantool.data.pictures import DataSpec
 from gantool.errors import USAGE, UserError, printable
 from gantool.registry import Registry
 from gantool.runs import sealed
-from gantool.runs.run import model_path
 from gantool.runtime import device
 from gantool.runtime.faults import out_of_memory
 from gantool.variant import Variant
@@ -61,23 +61,26 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     sealed.save(path, facts | {"kind": MODEL, "settings": settings}, state)
 
 
-def open_model(
-    registry: Registry, name: str, given: Path | None, device_name: str, verb: str = "sample"
-) -> tuple[Path, Variant, dict[str, Any]]:
-    """The file meant by --run, and the variant with that model's weights in place, ready to sample."""
-    path = model_path(name, given)
+class Opened(NamedTuple):
+    """A model ready to draw: its file, the variant with its weights in place, and what the file says of it."""
+
+    path: Path
+    variant: Variant
+    facts: dict[str, Any]
+
+
+def open_model(registry: Registry, path: Path, device_name: str) -> Opened:
+    """The model in a file."""
     facts, state = sealed.load(path)
     if facts.get("kind") == CHECKPOINT:
         raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN", USAGE)
     check_facts(path, facts, MODEL)
-    if (whose := facts["variant"]) not in registry.offers:
+    if facts["variant"] not in registry.offers:
         raise not_installed(path, facts)
-    if whose != name:
-        raise UserError(f"{path} is a {whose}.", f"gantool {verb} {whose} --run {path}", USAGE)
     with fitting(path, facts):
         variant = build(facts, state, registry)
     where = device.choose(device_name)
-    return path, variant.to(where).eval().requires_grad_(False), facts
+    return Opened(path, variant.to(where).eval().requires_grad_(False), facts)
 
 
 def open_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -135,7 +138,7 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
     spec = spec_of(facts)
     wanted = first_defaults(cls.Options) | wanted
-    (options,) = typer_flags.filled(facts["variant"], {"Options": cls.Options}, wanted)
+    (options,) = held_to(Schema({"Options": cls.Options}), wanted).values()
     with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
         sketch = cls(options, spec)
     check_parts(sketch, state)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +27,7 @@ class Status(NamedTuple):
     score: str
 
 
-class Run:
+class RunFolder:
     """One folder. Reading it needs no torch."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +46,7 @@ class Run:
     # Making and taking one.
 
     @classmethod
-    def create(cls, variant: str, name: str | None, out: Path | None) -> "Run":
+    def create(cls, variant: str, name: str | None, out: Path | None) -> "RunFolder":
         """A new folder: --out, runs/NAME, or the first free runs/VARIANT-NNN."""
         if out is not None and name is not None:
             raise UserError("Give --name or --out, not both.", code=USAGE)
@@ -87,24 +85,36 @@ class Run:
                     error.add_note(f"{RESUME} {self.folder}")
                 raise
 
-    def write_config(self, variant: str, values: dict[str, Any], source: str) -> None:
-        command = shlex.join(["gantool", *sys.argv[1:]])
-        comments = [f"Made by gantool {__version__} ({source}) with:", f"  {command}", "Repeat it with:"]
+    def write_config(self, variant: str, values: dict[str, Any], source: str, made_with: str) -> None:
+        comments = [f"Made by gantool {__version__} ({source}) with:", f"  {made_with}", "Repeat it with:"]
         comments.append(f"  gantool train {variant} --config {self.config}")
         from gantool.config import yaml
 
-        files.write(self.config, yaml.write({"variant": variant, **values}, comments))
+        files.write(self.config, yaml.write(yaml.owned(variant, values), comments))
 
-    def read_config(self) -> dict[str, Any]:
+    def made_with(self) -> str:
+        """The command or the call that made it, as its config says."""
+        with suppress(OSError, UnicodeError), self.config.open(encoding="utf-8") as file:
+            lines = [line for _, line in zip(range(2), file, strict=False)]
+            if lines[1:] and lines[1].startswith("#   "):
+                return lines[1].removeprefix("#   ").rstrip()
+        return ""
+
+    def settings(self) -> tuple[str, dict[str, Any]]:
+        """The variant's name, and what it was told."""
         from gantool.config import yaml  # here and above, because YAML takes a tenth of --help's time
 
-        return yaml.read(self.config)
+        values = yaml.read(self.config)
+        return yaml.whose(values), values
+
+    def read_config(self) -> dict[str, Any]:
+        return self.settings()[1]
 
     @property
     def variant(self) -> str:
         """Whose it is; nothing, if its config cannot be read: one bad run must not hide the others."""
         with suppress(UserError):
-            return str(self.read_config().get("variant", ""))
+            return self.settings()[0]
         return ""
 
     # Its metrics.
@@ -152,8 +162,8 @@ class Run:
     # What became of it.
 
     def status(self) -> Status:
-        config = self.read_config()
-        variant, data = str(config.get("variant", "?")), str(config.get("data", "?"))
+        variant, config = self.settings()
+        variant, data = variant or "?", str(config.get("data", "?"))
         saved = self.saved()
         step, steps = step_of(saved[0]) if saved else 0, config.get("steps")
         steps = steps if isinstance(steps, int) else 0  # a config may be anyone's
@@ -203,41 +213,49 @@ def first_free(variant: str) -> Path:
     raise UserError(f"{RUNS} is full of runs.", "Give --name.")
 
 
-def all_runs(root: Path = RUNS) -> list[Run]:
+def all_runs(root: Path = RUNS) -> list[RunFolder]:
     """The runs in a folder, newest first."""
-    found = [Run(config.parent) for config in root.glob("*/config.yaml") if config.is_file()]
+    found = [RunFolder(config.parent) for config in root.glob("*/config.yaml") if config.is_file()]
     return sorted(found, key=lambda r: (r.config.stat().st_mtime_ns, r.name), reverse=True)
 
 
-def find(name: str | Path) -> Run:
+def find(name: str | Path) -> RunFolder:
     """A run by its folder, or by its name under runs/."""
     for folder in (Path(name), RUNS / name):
         if (folder / "config.yaml").is_file():
-            return Run(folder)
+            return RunFolder(folder)
     names = [run.name for run in all_runs()]
     there = f"Runs: {', '.join(names[:8])}." if names else "There are none yet: gantool train gan"
     raise UserError(f"No run at {name}.{did_you_mean(str(name), names)}", there, USAGE)
 
 
-def runs_of(variant: str) -> list[Run]:
+def runs_of(variant: str) -> list[RunFolder]:
     """The variant's runs, newest first; at least one."""
     if found := [run for run in all_runs() if run.variant == variant]:
         return found
     raise UserError(f"There is no run of {variant} in {RUNS}/ yet.", f"Make one: gantool train {variant}", USAGE)
 
 
-def newest() -> Run:
+def newest() -> RunFolder:
     if found := all_runs():
         return found[0]
     raise UserError(f"There are no runs in {RUNS}/ yet.", "Make one: gantool train gan", USAGE)
 
 
-def unfinished() -> Run:
+def unfinished() -> RunFolder:
     """The newest run that was stopped before its end."""
     for run in all_runs():
         if run.variant and run.status().state in ("stopped", "new"):
             return run
     raise UserError(f"No unfinished run under {RUNS}/.", "See `gantool runs`.", USAGE)
+
+
+def model_in(*candidates: RunFolder) -> Path:
+    """The model of the first run that has one."""
+    run = next((run for run in candidates if run.model.is_file()), candidates[0])
+    if not run.model.is_file():
+        raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
+    return run.model
 
 
 def model_path(variant: str, given: Path | None) -> Path:
@@ -246,8 +264,4 @@ def model_path(variant: str, given: Path | None) -> Path:
         return given
     if given is not None and given.suffix == ".safetensors":
         raise UserError(f"There is no file {given}.", "Give a run or a model file; see `gantool runs`.", USAGE)
-    candidates = [find(given)] if given else runs_of(variant)
-    run = next((run for run in candidates if run.model.is_file()), candidates[0])
-    if not run.model.is_file():
-        raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
-    return run.model
+    return model_in(find(given)) if given else model_in(*runs_of(variant))

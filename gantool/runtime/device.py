@@ -110,6 +110,17 @@ def restore_random(states: dict[str, Any], device: torch.device) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Random states as they were, whatever is drawn meanwhile."""
+    where = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    states = random_states(where)
+    try:
+        yield
+    finally:
+        restore_random(states, where)
+
+
 def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
     random.seed(seed)

@@ -4,17 +4,20 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Any, Self
 
 from gantool.runtime import torchrun
+from gantool.runtime.progress import current
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 if HANGUP:
     EXIT[HANGUP] = 129
+SAVING = "Saving, then stopping; once more to stop at once."
 
 
 class Interrupted(BaseException):
@@ -22,6 +25,9 @@ class Interrupted(BaseException):
 
     def __init__(self, code: int) -> None:
         self.code = code
+
+
+_listening: "Signals | None" = None  # the command that hears signals now
 
 
 class Signals:
@@ -35,25 +41,68 @@ class Signals:
         self.received = 0  # the exit code of the first signal
 
     def __enter__(self) -> Self:
-        self.before: dict[int, Any] = {number: signal.signal(number, self.handle) for number in heard()}
+        global _listening
+        self.before: dict[int, Any] = {number: signal.signal(number, self.handle) for number in self.numbers()}
+        self.outer, _listening = _listening, self
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *where: object) -> None:
+        global _listening
+        _listening = self.outer
         for number, handler in self.before.items():
             signal.signal(number, handler)
-        if self.received and (error is None or unheard(error)):
+        if error is None or unheard(error):
+            self.end()
+
+    def numbers(self) -> list[signal.Signals]:
+        return heard()
+
+    def end(self) -> None:
+        """What came is said once nothing is left to save."""
+        if self.received:
             raise Interrupted(self.received)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         code = EXIT[signal.Signals(number)]
         if self.received or self.gently is None:
-            raise Interrupted(code)
+            self.at_once(code)
         self.received = code
-        self.gently()
-        if not torchrun.first():
-            return
-        with suppress(OSError, RuntimeError):  # nobody reads it, or it broke into a line being printed
-            print("\nSaving, then stopping; once more to stop at once.", file=sys.stderr, flush=True)
+        if self.gently:
+            self.gently()
+        self.tell()
+
+    def at_once(self, code: int) -> None:
+        raise Interrupted(code)
+
+    def tell(self) -> None:
+        if torchrun.first():
+            with suppress(OSError, RuntimeError):  # nobody reads it, or it broke into a line being printed
+                print(f"\n{SAVING}", file=sys.stderr, flush=True)
+
+
+class CtrlC(Signals):
+    """In somebody else's program: Ctrl-C alone, in the main thread alone, and the call returns what there is."""
+
+    def numbers(self) -> list[signal.Signals]:
+        return [signal.SIGINT] if threading.current_thread() is threading.main_thread() else []
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *where: object) -> None:
+        super().__exit__(KeyboardInterrupt, KeyboardInterrupt(), *where)  # nothing is raised after a gentle end
+
+    def end(self) -> None:
+        if self.received:
+            raise KeyboardInterrupt
+
+    def at_once(self, code: int) -> None:
+        raise KeyboardInterrupt
+
+    def tell(self) -> None:
+        current().note(SAVING)
+
+
+def listening() -> AbstractContextManager[Signals]:
+    """Who hears signals while a call lasts: the command, if there is one around, else the call itself."""
+    return nullcontext(_listening) if _listening else CtrlC()
 
 
 def heard() -> list[signal.Signals]:

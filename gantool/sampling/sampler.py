@@ -1,94 +1,76 @@
-"""Draws from a model, and shows how far it is."""
+"""Draws from a model: what to draw, a few hundred images at a time, and where they go."""
 
 import math
 import re
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
-from gantool.config.options import InputOptions, SampleCommand, grid_shape
+from gantool.config.options import InputOptions, grid_shape
 from gantool.data import albums
 from gantool.data.pictures import as_bytes, as_floats, as_pictures
 from gantool.errors import USAGE, UserError
-from gantool.progress.console import console
-from gantool.registry import Registry
-from gantool.runs.model import open_model
-from gantool.runtime import device
-from gantool.sampling.writers import KINDS, Drawn, write
+from gantool.runtime import device, progress
+from gantool.sampling.settings import HowToSample
+from gantool.sampling.writers import Drawn, check_kind, write
 from gantool.variant import Variant
 
 CHUNK = 512  # images drawn at once, and the size they may have: more is not faster, and takes more memory
 PIXELS = CHUNK * 32 * 32
 USUAL = 64
-SOON, STEADY = 1.0, 5.0  # seconds until there is a bar; between lines where there can be none
 
 
-def sample(registry: Registry, name: str, command: SampleCommand, options: Any) -> None:
-    out = command.out or Path(f"{name}.png")
-    columns, rows = grid_shape(command.grid) if command.grid else (0, 0)
-    if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
-        kinds = ", ".join(f"FILE{kind}" for kind in KINDS)
-        raise UserError(f"{out} is none of {kinds} or a folder.", "For example: --out sheet.png", USAGE)
-    _, variant, _ = open_model(registry, name, command.run, command.device)
-    options = type(variant).SampleOptions(**vars(options))  # the class itself, where a stand-in parsed the flags
-    wanted = command.n or columns * rows or None
+class Drawing(NamedTuple):
+    """Images to come: how many, in how many columns they are laid out, and themselves."""
+
+    n: int
+    columns: int | None
+    parts: Iterator[Drawn]
+
+
+def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
+    """What `sample` is to draw; nothing is drawn before the first part is asked for."""
+    columns, rows = grid_shape(how.grid) if how.grid else (0, 0)
+    wanted = how.n or columns * rows or None
     if isinstance(options, InputOptions):
-        if out.resolve() == options.input.resolve():
-            raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
-        inputs = listed(options.input)[:wanted]
-        n, drawn = len(inputs), translate(variant, inputs, options)
-    else:
-        if sheet := variant.sheet(options):
-            if columns not in (0, sheet[0]):
-                raise UserError(f"This makes rows of {sheet[0]} pictures.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
-            columns = sheet[0]
-        n = wanted or (math.prod(sheet) if sheet else USUAL)
-        drawn = draw(variant, n, options)
-    device.seed_all(command.seed)
+        files = listed(options.input)[:wanted]
+        return Drawing(len(files), columns or None, translated(variant, read(files, variant, options), options))
+    if sheet := variant.sheet(options):
+        if columns not in (0, sheet[0]):
+            raise UserError(f"This makes rows of {sheet[0]} pictures.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
+        columns = sheet[0]
+    n = wanted or (math.prod(sheet) if sheet else USUAL)
+    return Drawing(n, columns or strip(options, wanted), draw(variant, n, options))
+
+
+def drawn(found: Drawing, seed: int) -> Iterator[Drawn]:
+    """Its parts, as they are drawn from this seed."""
+    device.seed_all(seed)
     device.keep_pages()
-    screen = console(stderr=True, quiet=command.quiet)
-    with torch.inference_mode(), Pace(screen, n) as pace:
-        write(out, map(pace, drawn), n, columns or strip(options, wanted))
-    screen.print(f"{n} picture{'s' * (n != 1)} in {out}")
+    done = 0
+    with progress.current().working("pictures", found.n, "images") as tell:
+        while True:
+            with torch.inference_mode():  # not around the yield: it is whoever asks that goes on there
+                part = next(found.parts, None)
+            if part is None:
+                return
+            done += len(part.images)
+            tell(done)
+            yield part
 
 
-class Pace:
-    """Says of the pictures that pass how many did: a bar on a terminal, elsewhere a line now and then."""
-
-    def __init__(self, console: Console, count: int) -> None:
-        self.console, self.count, self.done = console, count, 0
-        self.began = self.last = time.monotonic()
-        self.bar: Progress | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar:
-            self.bar.stop()
-
-    def __call__(self, part: Drawn) -> Drawn:
-        self.done += len(part.images)
-        now = time.monotonic()
-        if self.console.quiet or now - self.began < SOON:
-            pass
-        elif self.console.is_terminal and not self.console.is_dumb_terminal:
-            if self.bar is None:
-                columns = TextColumn("pictures"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(compact=True)
-                self.bar = Progress(*columns, console=self.console, transient=True)
-                self.bar.add_task("", total=self.count)
-                self.bar.start()
-            self.bar.update(self.bar.task_ids[0], completed=self.done)
-        elif now - self.last >= STEADY:
-            self.last = now
-            self.console.print(f"{self.done} of {self.count} pictures")
-        return part
+def sample_to(out: Path, variant: Variant, how: HowToSample, options: Any) -> int:
+    """Write them as they come, as `out` asks by its ending; how many there were."""
+    check_kind(out)
+    if isinstance(options, InputOptions) and out.resolve() == options.input.resolve():
+        raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
+    found = drawing(variant, how, options)
+    write(out, drawn(found, how.seed), found.n, found.columns)
+    return found.n
 
 
 def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
@@ -120,15 +102,20 @@ def filename(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def translate(variant: Variant, inputs: Sequence[Path], options: InputOptions) -> Iterator[Drawn]:
-    """Every input as the variant would have it, called as it was."""
-    spec, alike = variant.data, Counter(file.stem for file in inputs)
+def read(files: Sequence[Path], variant: Variant, options: InputOptions) -> Iterator[tuple[str, Tensor]]:
+    """Each file's name and bytes, at the size that the variant wants."""
+    spec, alike = variant.data, Counter(file.stem for file in files)
     size, channels = (None, None) if options.natural else (spec.size, spec.channels)
-    for file in inputs:
-        pixels = torch.from_numpy(albums.read_picture(file, size, channels)).unsqueeze(0)
+    for file in files:
+        name = file.stem if alike[file.stem] == 1 else file.name
+        yield name, torch.from_numpy(albums.read_picture(file, size, channels)).unsqueeze(0)
+
+
+def translated(variant: Variant, inputs: Iterable[tuple[str, Tensor]], options: Any) -> Iterator[Drawn]:
+    """Every input as the variant would have it, called as it was."""
+    for name, pixels in inputs:
         (x,) = as_floats((pixels,), variant.device)
         made = variant.translate(x, options)
-        name = file.stem if alike[file.stem] == 1 else file.name
         yield Drawn(as_pictures(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, [name])
 
 

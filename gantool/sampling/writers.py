@@ -34,6 +34,13 @@ class Drawn(NamedTuple):
     names: Iterable[str]
 
 
+def check_kind(out: Path) -> None:
+    """Raise UserError for an ending that is none of ours."""
+    if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
+        kinds = ", ".join(f"FILE{kind}" for kind in KINDS)
+        raise UserError(f"{out} is none of {kinds} or a folder.", "For example: --out sheet.png", USAGE)
+
+
 def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) -> None:
     """Write the `count` pictures to come as `out` asks, by its ending; anything else is a folder."""
     drawn = chain([next(drawn)], drawn)  # an option that is wrong shows now, before a folder is made

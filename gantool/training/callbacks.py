@@ -15,7 +15,7 @@ from gantool.config.packages import Offer
 from gantool.data.pictures import as_bytes, as_pictures
 from gantool.hookspecs import hookimpl
 from gantool.runs import model, sealed
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 from gantool.runtime import files
 from gantool.training.trainer import Spared, Trainer
 from gantool.viz import drawing
@@ -27,7 +27,7 @@ SHARES = ("diversity", "rarest class", "label effect", "as asked", "memorised") 
 class MetricsLog:
     """metrics.jsonl: a line at every logging step."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunFolder) -> None:
         self.run = run
 
     @hookimpl
@@ -49,7 +49,7 @@ class MetricsLog:
 class Gallery:
     """samples/: the same noise every so often, beside real.png if the data are pictures; losses.png; progress.gif."""
 
-    def __init__(self, run: Run, every: int) -> None:
+    def __init__(self, run: RunFolder, every: int) -> None:
         self.run, self.every = run, every
 
     @hookimpl
@@ -108,7 +108,7 @@ class Gallery:
 class Checkpoints:
     """checkpoints/: everything to go on from; with each, the model file to sample from."""
 
-    def __init__(self, run: Run, every: int, offer: Offer, values: dict[str, Any]) -> None:
+    def __init__(self, run: RunFolder, every: int, offer: Offer, values: dict[str, Any]) -> None:
         self.run, self.every, self.offer, self.values = run, every, offer, values
         self.at = -1
 

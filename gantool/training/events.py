@@ -1,12 +1,12 @@
 """Who is told of a training: observers, gantool's own in order, and other packages' fenced off."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pluggy
 
 from gantool import hookspecs
+from gantool.runtime.progress import current
 from gantool.training.trainer import Trainer
 
 
@@ -36,7 +36,7 @@ class Fenced:
         except (Exception, SystemExit) as error:
             for plugin in self.hooks.get_plugins():
                 self.hooks.unregister(plugin)
-            print(f"note: observer {self.name!r} failed and was dropped: {error!r}", file=sys.stderr)
+            current().warn(f"observer {self.name!r} failed and was dropped: {error!r}")
 
     @hookspecs.hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:

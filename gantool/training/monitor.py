@@ -21,7 +21,7 @@ from gantool.hookspecs import hookimpl
 from gantool.metrics import measures
 from gantool.metrics.judge import Judge, look
 from gantool.metrics.judges import ready_judge
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 from gantool.training.signs import EARLY, Line, advice, best_of, command, signs
 from gantool.training.trainer import Trainer
 from gantool.variant import Variant
@@ -37,7 +37,7 @@ VISIBLE = 0.15  # share of the variance between real pictures that their classes
 class Monitor:
     """Probes at the steps at which pictures are drawn; a sign must hold at two probes on end to be told."""
 
-    def __init__(self, run: Run, every: int, say: Callable[[str], object]) -> None:
+    def __init__(self, run: RunFolder, every: int, say: Callable[[str], object]) -> None:
         self.run, self.every, self.say = run, every, say
         self.judge: Judge | None = None
         self.known: tuple[Tensor, float, float] | None = None  # what `neighbours` found

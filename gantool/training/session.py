@@ -1,50 +1,78 @@
 """Starts and resumes runs: puts variant, data, trainer, run directory and observers together."""
 
-import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, fields, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rich.console import Console
-
-from gantool.commands import typer_flags
-from gantool.config.options import LENGTHS, Recipe, TrainCommand, first_defaults, plain
+from gantool.config.options import Recipe, first_defaults, plain
 from gantool.config.packages import listeners
+from gantool.config.schema import Schema
+from gantool.config.validate import Wrong, held_to
 from gantool.data import catalog
 from gantool.data.pictures import Data
 from gantool.errors import USAGE, UserError
-from gantool.progress.console import console
-from gantool.progress.display import clock, display
+from gantool.hookspecs import hookimpl
 from gantool.registry import Registry
 from gantool.runs import model, sealed
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 from gantool.runtime import device as devices
-from gantool.runtime import distributed, torchrun
+from gantool.runtime import distributed, progress, torchrun
 from gantool.runtime.signals import Signals
 from gantool.training.callbacks import Checkpoints, Gallery, MetricsLog
 from gantool.training.compiling import compile_networks
 from gantool.training.events import Fenced, told
 from gantool.training.monitor import Monitor
+from gantool.training.settings import HowToResume, HowToTrain
 from gantool.training.trainer import Diverged, Trainer
 
 MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
 CLOSING = 3.0  # seconds kept for the last save and the film
 UNTOLD = 10_000  # steps, for a variant whose recipe says nothing
+OnStep = Callable[[Trainer], object]
+
+
+class Outcome(NamedTuple):
+    """What came of a training, for this process."""
+
+    run: RunFolder
+    ending: str
+    step: int
+    steps: int
+    seconds: float
+    rate: float  # images a second
+
+
+class Plan(NamedTuple):
+    """What a training would be."""
+
+    settings: dict[str, Any]
+    networks: dict[str, int]  # parameters of each
+    shape: str  # of the data, and where it is computed
+    steps: int
+    seconds: float
+    rate: float
+
+
+def schema_of(name: str, variant: Any, how: Any = HowToTrain) -> Schema:
+    """What a training of this variant, or of what is known of it, can be told."""
+    sections = {"Training": variant.recipe, name: variant.Options, "This run": how}
+    return Schema(sections, own=name, unstored=("This run",))
 
 
 class Session:
-    """One `train`, `resume` or --dry-run of a variant, from settings to exit code."""
+    """One training or resuming of a variant, from settings to the last save."""
 
-    def __init__(self, registry: Registry, name: str, recipe: Recipe, options: Any, command: TrainCommand) -> None:
-        self.offer = registry.offer(name)
-        self.cls = registry.load(name)
-        self.recipe, self.command = located(recipe), command
-        self.options = self.cls.Options(**asdict(options))
-        self.console = console(quiet=command.quiet)
-        self.device = devices.choose(command.device)
+    def __init__(
+        self, registry: Registry, name: str, recipe: Recipe, options: Any, how: HowToResume, made_with: str
+    ) -> None:
+        self.offer, self.cls = registry.offer(name), registry.load(name)
+        self.recipe, self.options, self.how = located(recipe), options, how
+        self.made_with = made_with  # the command or the call, for a person to read
+        self.on_step: OnStep | None = None
+        self.device = devices.choose(how.device)
 
     def prepare(self) -> None:
         """Data, networks and trainer; every mistake in the settings shows here, before anything is written."""
@@ -57,8 +85,8 @@ class Session:
         with distributed.in_turn():
             self.data: Data = self.cls.dataset(self.recipe)
         for note in self.data.notes:
-            if torchrun.first() and not self.command.quiet:
-                print(f"note: {note}", file=sys.stderr)
+            if torchrun.first():
+                progress.current().note(note)
         self.options = self.cls.suited(self.options, self.data)
         variant = self.cls(self.options, self.data.spec).to(self.device)
         self.trainer = Trainer(variant, self.recipe, self.data, self.device)
@@ -83,16 +111,16 @@ class Session:
         trainer.steps = steps
 
     def values(self) -> dict[str, Any]:
-        return flat(self.recipe, self.options)
+        return flat(schema_of(self.offer.name, self.cls), {"Training": self.recipe, self.offer.name: self.options})
 
-    def play(self, run: Run, signals: Signals) -> None:
-        """Train, show, keep; then say what came of it."""
-        trainer, name = self.trainer, self.offer.name
-        run.write_config(name, self.values(), f"{self.offer.package} {self.offer.version}")
-        self.console.print(self.shape())
+    def play(self, run: RunFolder, signals: Signals) -> Outcome:
+        """Train, show and keep."""
+        trainer, name, say = self.trainer, self.offer.name, progress.current().say
+        run.write_config(name, self.values(), f"{self.offer.package} {self.offer.version}", self.made_with)
+        say(self.shape())
         recipe = trainer.recipe
-        self.console.print(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
-        compile_networks(trainer, self.command.compile, self.console.print)
+        say(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
+        compile_networks(trainer, self.how.compile, say)
         signals.gently = trainer.interrupt
         try:
             trainer.run(self.events(run))
@@ -100,14 +128,13 @@ class Session:
             good = [p.stem for p in run.saved()[:1]]
             kept = f"{good[0]} is kept: gantool sample {name} --run {run.folder}" if good else ""
             raise UserError(error.message, f"{error.hint}\n  {kept}".rstrip()) from None
-        took = f"{clock(trainer.seconds)} ({trainer.rate:,.0f} images/s)"
-        self.console.print(f"{trainer.ending}: step {trainer.step} of {trainer.steps} in {took}", style="bold")
-        self.console.print(f"  {run.model}")
-        if found := [line["sign"] for line in run.lines() if "sign" in line]:
-            told_of = ", ".join(found)
-            self.console.print(f"  signs of trouble ({told_of}): gantool diagnose {run.folder}", soft_wrap=True)
-        onward = f"sample {name} --run" if trainer.ending == "done" else "resume"
-        self.console.print(f"  next: gantool {onward} {run.folder}")
+        finally:
+            signals.gently = None  # what comes now has nothing to save
+        return self.outcome(run)
+
+    def outcome(self, run: RunFolder) -> Outcome:
+        trainer = self.trainer
+        return Outcome(run, trainer.ending, trainer.step, trainer.steps, trainer.seconds, trainer.rate)
 
     def shape(self) -> str:
         """The data and the device, in a line."""
@@ -118,47 +145,80 @@ class Session:
         crew = f", {torchrun.count()} processes" if torchrun.count() > 1 else ""
         return f"{shape}; {devices.describe(self.device)}{crew}"
 
-    def follow(self, signals: Signals) -> None:
+    def follow(self, run: RunFolder, signals: Signals) -> Outcome:
         """Train, and leave the rest to the first process."""
-        compile_networks(self.trainer, self.command.compile, self.console.print)
+        compile_networks(self.trainer, self.how.compile, progress.current().say)
         signals.gently = self.trainer.interrupt
         self.trainer.run(told([]))
+        return self.outcome(run)
 
-    def events(self, run: Run) -> Any:
+    def events(self, run: RunFolder) -> Any:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
-        every, screen = self.trainer.recipe, Console(highlight=False, markup=False, quiet=self.command.quiet)
+        every, screen = self.trainer.recipe, progress.current()
         ours: list[Any] = [
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
-            Monitor(run, every.sample_every or 1, partial(screen.print, soft_wrap=True)),
+            Monitor(run, every.sample_every or 1, screen.say),
             Checkpoints(run, every.save_every or 1, self.offer, self.values()),
-            *([] if self.command.quiet else [display(screen)]),
+            *screen.observers(),
+            *([Caller(self.on_step)] if self.on_step else []),
         ]
         return told([*ours, *(Fenced(name, entry.load) for name, entry in listeners().items())])
 
+    def plan(self) -> Plan:
+        """What would happen, and how long it would take."""
+        trainer = self.trainer
+        each = trainer.seconds_a_step()
+        rate = trainer.recipe.batch_size / each
+        return Plan(self.values(), trainer.variant.sizes(), self.shape(), trainer.steps, each * trainer.steps, rate)
 
-def train(session: Session, signals: Signals, started: float) -> None:
+
+class Caller:
+    """The function that whoever called wants to be called after each step."""
+
+    def __init__(self, on_step: OnStep) -> None:
+        self.on_step = on_step
+
+    @hookimpl
+    def gantool_train_step(self, trainer: Trainer) -> None:
+        self.on_step(trainer)
+
+
+def train(session: Session, name: str | None, out: Path | None, signals: Signals, started: float) -> Outcome:
     with devices.swift_products(session.device), distributed.joined(session.device):
         session.prepare()
         session.settle(started)
-        if session.command.dry_run:
-            rehearse(session)
-            return
         if not torchrun.first():
-            session.follow(signals)
-            return
-        run = Run.create(session.offer.name, session.command.name, session.command.out)
+            return session.follow(RunFolder(out or Path(name or "")), signals)
+        run = RunFolder.create(session.offer.name, name, out)
         with run.taken():
-            Run.create(session.offer.name, None, run.folder)  # asked once more, now that no other can be quicker
-            session.play(run, signals)
+            RunFolder.create(session.offer.name, None, run.folder)  # asked once more, now that no other can be quicker
+            return session.play(run, signals)
 
 
-def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCommand, signals: Signals) -> None:
+def plan(session: Session, started: float) -> Plan:
+    with devices.swift_products(session.device), distributed.joined(session.device):
+        session.prepare()
+        session.settle(started)
+        return session.plan()
+
+
+def resume(
+    registry: Registry,
+    run: RunFolder,
+    said: dict[str, Any],
+    how: HowToResume,
+    signals: Signals,
+    on_step: OnStep | None = None,
+) -> Outcome:
     """Go on exactly where the newest good checkpoint stands; `said` are settings given once more."""
-    name, *settings = stored(registry, run)
-    made_with = flat(*settings)
-    recipe, options = (replace(s, **{k: v for k, v in said.items() if hasattr(s, k)}) for s in settings)
-    session = Session(registry, name, recipe, options, command)
+    name, schema, sections = stored(registry, run)
+    made_with = flat(schema, sections)
+    for title, section in sections.items():
+        changed = {s.name: said[s.key] for s in schema.of[title] if s.key in said}
+        sections[title] = replace(section, **changed)
+    session = Session(registry, name, sections["Training"], sections[name], how, run.made_with())
+    session.on_step = on_step
     with devices.swift_products(session.device), distributed.joined(session.device), taken(run):
         with distributed.in_turn():
             facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
@@ -166,7 +226,7 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
             with model.fitting(run.folder, facts):  # before the settings' networks, or their weights, take memory
                 model.check_networks(session.cls, session.options, facts, state)
         session.prepare()
-        refuse_changes(session, facts)
+        refuse_changes(session, schema, facts)
         session.settle(time.monotonic())
         trainer = session.trainer
         if state:
@@ -176,25 +236,24 @@ def resume(registry: Registry, run: Run, said: dict[str, Any], command: TrainCom
             more = f"Train on with more: gantool resume {run.folder} --steps {2 * trainer.steps}"
             raise UserError(f"{run.folder} is done: all {trainer.steps} steps.", more, USAGE)
         if not torchrun.first():
-            session.follow(signals)
-            return
+            return session.follow(run, signals)
         run.forget_after(trainer.step)
-        session.play(run, signals)
+        return session.play(run, signals)
 
 
-def taken(run: Run) -> AbstractContextManager[Any]:
+def taken(run: RunFolder) -> AbstractContextManager[Any]:
     """By the first process for all."""
     return run.taken() if torchrun.first() else nullcontext()
 
 
-def newest_good(run: Run) -> tuple[dict[str, Any], Any] | None:
+def newest_good(run: RunFolder) -> tuple[dict[str, Any], Any] | None:
     """Its newest checkpoint that is whole; None for a run that was stopped before its first."""
     damaged: list[Path] = []
     for path in run.saved():
         try:
             found = model.open_checkpoint(path)
         except sealed.Damaged as error:
-            print(f"note: {error.message} Falling back to the one before.", file=sys.stderr)
+            progress.current().warn(f"{error.message} Falling back to the one before.")
             damaged.append(path)
             continue
         for bad in damaged:  # out of the way, lest it count as the newest
@@ -205,9 +264,9 @@ def newest_good(run: Run) -> tuple[dict[str, Any], Any] | None:
     raise UserError(f"{run.folder} has no good checkpoint to go on from.", "Train anew with its config.yaml: --config.")
 
 
-def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
+def refuse_changes(session: Session, schema: Schema, facts: dict[str, Any]) -> None:
     """A resumed run continues what was; only its length may grow."""
-    then = first_defaults(Recipe, session.cls.Options) | facts["settings"]
+    then = first(schema) | facts["settings"]
     now = session.values()
     changed = [
         f"{key}: {then.get(key)} in the checkpoint, {now.get(key)} now"
@@ -227,45 +286,38 @@ def refuse_changes(session: Session, facts: dict[str, Any]) -> None:
         )
 
 
-def rehearse(session: Session) -> None:
-    """--dry-run: what would happen, and how long it would take."""
-    trainer, console = session.trainer, session.console
-    each = trainer.seconds_a_step()
-    for key, value in session.values().items():
-        if value is not None:
-            console.print(f"{key}: {value}")
-    for name, count in trainer.variant.sizes().items():
-        console.print(f"{name}: {count:,} parameters")
-    console.print(session.shape())
-    rate, whole = trainer.recipe.batch_size / each, clock(each * trainer.steps)
-    console.print(f"about {whole} for {trainer.steps:,} steps ({rate:,.0f} images/s); nothing was trained")
-
-
 def located(recipe: Recipe) -> Recipe:
     """A folder by its whole path, so that the run can be resumed from anywhere."""
     is_path = recipe.data not in catalog.names() and Path(recipe.data).expanduser().exists()
     return replace(recipe, data=str(Path(recipe.data).expanduser().resolve())) if is_path else recipe
 
 
-def flat(recipe: Recipe, options: Any) -> dict[str, Any]:
+def flat(schema: Schema, sections: dict[str, Any]) -> dict[str, Any]:
     """The settings, one flat mapping: what config.yaml and the checkpoints hold."""
-    found = asdict(recipe) | asdict(options)
-    return {key: plain(value) for key, value in found.items() if key not in LENGTHS[1:]}
+    kept = (s for s in schema.stored() if s.panel in sections and s.key not in schema.lengths[1:])
+    return {s.key: plain(getattr(sections[s.panel], s.name)) for s in kept}
 
 
-def stored(registry: Registry, run: Run) -> tuple[str, Recipe, Any]:
+def first(schema: Schema) -> dict[str, Any]:
+    """Of each setting, what a run did that was made before there was such a setting."""
+    known = {title: first_defaults(section if isinstance(section, type) else type(section))
+             for title, section in schema.sections.items()}  # fmt: skip
+    return {s.key: known[s.panel][s.name] for s in schema.stored() if s.name in known[s.panel]}
+
+
+def stored(registry: Registry, run: RunFolder) -> tuple[str, Schema, dict[str, Any]]:
     """The variant and settings a run was made with."""
     values = run.read_config()
-    name = str(values.pop("variant", ""))
+    name = run.variant
     if name not in registry.offers and run.saved():
         raise model.not_installed(run.folder, sealed.facts(run.saved()[0]))
-    cls = registry.load(name)
-    shared = {f.name for f in fields(Recipe)}
-    own = {f.name for f in fields(cls.Options)}
-    if unknown := sorted(values.keys() - shared - own):
+    schema = Schema({"Training": (cls := registry.load(name)).recipe, name: cls.Options}, own=name)
+    if unknown := sorted(key for key in values if not schema.find(key)):
         raise UserError(
             f"{run.config} has a setting {name} does not know: {', '.join(unknown)}.", "Take it out.", USAGE
         )
-    values = first_defaults(cls.Options) | values
-    recipe, options = typer_flags.filled(name, {"Training": cls.recipe, name: cls.Options}, values)
-    return name, recipe, options
+    options = {s.key: value for s in schema.of[name] if (value := first(schema).get(s.key)) is not None}
+    try:
+        return name, schema, held_to(schema, options | values)
+    except Wrong as error:
+        raise UserError(f"{run.config}: {error}", f"See: gantool train {name} --help", USAGE) from None

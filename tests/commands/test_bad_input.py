@@ -42,7 +42,7 @@ MISTAKES = [
     row("--stepz", "No such option: --stepz"),
     row("train gan extra", "extra"),
     row("train gan --steps", "--steps", "needs a value"),
-    row("info", "variant is missing: gantool info VARIANT"),
+    row("info", "info what?", "gantool info gan"),
     row("train gan --preset pytroch", "no preset 'pytroch'", "Did you mean pytorch?", "There are:"),
     row("train gan --preset dcgan/paper", "gan has no preset 'dcgan/paper'"),
     row("train gan --data digist", "'digist'", "Did you mean digits?", "folder or zip of pictures"),
@@ -126,7 +126,7 @@ MISTAKES = [
     row("train cgan --resume", "There is no run of cgan"),
     # Files of settings.
     row("train gan --config nowhere.yaml", "--config", "nowhere.yaml", "does not exist"),
-    row("train gan --config empty", "--config", "empty", "directory"),
+    row("train gan --config empty", "--config", "'empty' is a folder"),
     row("train gan --config list.yaml", "list.yaml is not a settings file", "lr: 2e-4"),
     row("train cgan --config runs/mine/config.yaml", "holds settings of 'gan', not 'cgan'", "gantool train gan"),
 ]  # fmt: skip

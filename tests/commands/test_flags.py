@@ -8,8 +8,9 @@ import pytest
 from conftest import TINY, Gantool, Install
 
 from gantool.commands import verbs
-from gantool.commands.typer_flags import Given
 from gantool.config import yaml
+from gantool.runs.run import RunFolder
+from gantool.training import session
 
 Settle = Callable[..., dict[str, Any]]
 PRESET = """# Two lines of a paper.
@@ -30,8 +31,6 @@ from typer import Option
 
 from gantool.api import Recipe
 from gantool.variants.gan import GAN
-
-SCALE = torch.tensor(2.0) if torch.cuda.is_available() else torch.ones(1)
 
 class Layer(nn.Module):
     @torch.no_grad()
@@ -70,14 +69,19 @@ print(json.dumps(left))
 @pytest.fixture
 def settle(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> Settle:
     """The settings that `gantool train ...` would train with."""
-    seen: list[Given] = []
-    monkeypatch.setattr(verbs, "run_train", lambda name, usual_data, given: seen.append(given))
+    seen: list[session.Session] = []
+
+    def train(made: session.Session, *rest: object) -> session.Outcome:
+        seen.append(made)
+        return session.Outcome(RunFolder(Path("nowhere")), "done", 1, 1, 1.0, 1.0)
+
+    monkeypatch.setattr(session, "train", train)
 
     def settle(*args: object) -> dict[str, Any]:
         result = gantool("train", *args)
         assert result.code == 0, result.err
-        recipe, options, _ = seen.pop().sections
-        return vars(recipe) | vars(options)
+        made = seen.pop()
+        return vars(made.recipe) | vars(made.options)
 
     return settle
 
@@ -203,7 +207,7 @@ def test_help_is_the_same_whether_torch_was_imported_or_not(
     assert left == "[]", "nothing of it stays behind"
     real = [gantool(verb, name, "--help").out for name in names for verb in ("train", "sample")]
     assert "\n".join(shown).split() == "".join(real).split()
-    for words in ("Weight of the penalty.", "[0<=x<=100]", "[default: 10.0]", "--style"):
+    for words in ("Weight of the penalty.", "[0 to 100; default: 10.0]", "--style"):
         assert words in staged.out
 
 

@@ -24,7 +24,7 @@ class Mine(GAN):
     recipe = Recipe(steps=3, batch_size=4)
 '''
 OPTIONS = """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 from typer import Option
 from gantool.variants.gan import GAN
@@ -167,8 +167,8 @@ def test_the_traceback_of_a_broken_package_is_there_for_its_author(
 @pytest.mark.parametrize(
     ("option", "why"),
     [
-        ('steps: Annotated[int, Option(help="h")] = 1', "names its option steps like one of gantool's own"),
-        ('config: Annotated[int, Option(help="h")] = 1', "names its option config like one of gantool's own"),
+        ('kinds: Annotated[list[int], Option(help="h")] = field(default_factory=list)', "kinds is a list"),
+        ('kinds: Annotated[tuple[int, int], Option(help="h")] = (1, 2)', "kinds is tuple; a setting is"),
         ("bare: int = 1", "bare needs Annotated"),
     ],
 )
@@ -177,7 +177,12 @@ def test_options_that_cannot_be_flags_are_refused_in_a_line(
 ) -> None:
     install("plug-bad", f"{OPTIONS}        {option}\n", bad="Mine")
     result = gantool("train", "bad")
-    assert result.code == 1 and why in result.err and len(result.err.splitlines()) <= 6
+    assert (
+        result.code == 1
+        and why in result.err
+        and "bug in gantool" not in result.err
+        and len(result.err.splitlines()) <= 6
+    )
     assert gantool("train", "gan", "--help").code == 0
 
 

@@ -283,7 +283,7 @@ def test_a_gate_on_what_nobody_measured_is_not_passed(gantool: Gantool, package:
         ("{pul: 0}", "no such option: pul. Did you mean pull?"),
         ("{pull: 6}", "should be 5 or less"),
         ("{pull: much}", "should be a number"),
-        ("{pull: true}", "True is not a value for pull"),
+        ("{pull: true}", "pull: True is not a value for it"),
         ("{steps: 3}", "no such option: steps"),
     ],
 )

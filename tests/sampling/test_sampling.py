@@ -21,7 +21,7 @@ from gantool.nn.latents import walk
 from gantool.registry import Registry
 from gantool.runs import sealed
 from gantool.runs.model import open_model
-from gantool.sampling.sampler import CHUNK, draw, listed, translate
+from gantool.sampling.sampler import CHUNK, draw, listed, read, translated
 from gantool.sampling.writers import write
 from gantool.variants.cgan import CGAN
 
@@ -136,7 +136,7 @@ def test_a_film_shows_a_walk_and_a_strip_lays_it_in_a_row(sample: Gantool) -> No
 
 
 def opened(models: Path, name: str) -> Variant:
-    return open_model(Registry(), name, models / f"{name}.safetensors", "cpu")[1]
+    return open_model(Registry(), models / f"{name}.safetensors", "cpu").variant
 
 
 def test_a_walk_starts_and_ends_at_the_two_pictures_of_its_noises(models: Path) -> None:
@@ -275,10 +275,10 @@ def test_translated_pictures_keep_their_names_and_none_is_lost(pictures: Callabl
     folder = pictures({"a.png": (0, 50, 100), "b.png": (1, 2, 3), "b.bmp": (255, 255, 255), ".hidden.png": "red"})
     variant = Negative(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
     inputs = listed(folder)
-    write(tmp_path / "out", translate(variant, inputs, Given(input=folder)), len(inputs), None)
+    write(tmp_path / "out", translated(variant, read(inputs, variant, o := Given(input=folder)), o), len(inputs), None)
     found = {file.name: np.asarray(Image.open(file))[0, 0].tolist() for file in (tmp_path / "out").iterdir()}
     assert found == {"a.png": [255, 205, 155], "b.png.png": [254, 253, 252], "b.bmp.png": [0, 0, 0]}
-    (only,) = translate(variant, listed(folder / "a.png"), Given(input=folder / "a.png"))
+    (only,) = translated(variant, read(listed(folder / "a.png"), variant, o := Given(input=folder / "a.png")), o)
     assert only.names == ["a"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="No pictures in"):
@@ -303,7 +303,7 @@ class Wide(Negative):
 def widened(folder: Path, out: Path) -> dict[str, Any]:
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
     inputs = listed(folder)
-    write(out, translate(variant, inputs, AsTheyAre(input=folder)), len(inputs), None)
+    write(out, translated(variant, read(inputs, variant, o := AsTheyAre(input=folder)), o), len(inputs), None)
     return {file.name: np.asarray(Image.open(file)) for file in out.iterdir()}
 
 
@@ -350,7 +350,7 @@ def test_one_picture_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatc
     Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
     given = AsTheyAre(input=tmp_path / "a.png")
-    write(tmp_path / "out.png", translate(variant, [given.input], given), 1, None)
+    write(tmp_path / "out.png", translated(variant, read([given.input], variant, given), given), 1, None)
     made = np.asarray(Image.open(tmp_path / "out.png"))
     assert made.shape == (3, 18, 4) and made[0, 0].tolist() == [1, 2, 3, 4]
 

@@ -17,8 +17,8 @@ from PIL import Image
 from rich.console import Console
 
 from gantool.errors import UserError
-from gantool.sampling import sampler
-from gantool.sampling.sampler import Pace
+from gantool.progress import terminal
+from gantool.progress.terminal import Working
 from gantool.sampling.writers import LARGEST, Drawn, write
 
 Array = NDArray[Any]
@@ -179,11 +179,11 @@ def test_a_count_that_is_not_kept_writes_nothing(tmp_path: Path, name: str) -> N
 def paced(monkeypatch: pytest.MonkeyPatch, seconds: list[float], **console: Any) -> str:
     """What is said when a chunk of three comes at each of these times."""
     now = iter([0.0, *seconds])
-    monkeypatch.setattr(sampler.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(now))
     file = io.StringIO()
-    with Pace(Console(file=file, width=80, **console), 3 * len(seconds)) as pace:
-        # Rich's own clock is another: time.monotonic is asked by Pace alone.
-        assert len(list(map(pace, drawn(pictures(3 * len(seconds)))))) == len(seconds)
+    with Working(Console(file=file, width=80, **console), "pictures", 3 * len(seconds), "images") as told:
+        for i in range(len(seconds)):  # Rich's own clock is another: time.monotonic is asked by Working alone
+            told(3 * (i + 1))
     return file.getvalue()
 
 

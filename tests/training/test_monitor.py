@@ -17,7 +17,7 @@ from torch import Tensor
 from gantool.config.options import Recipe
 from gantool.data.opening import open_data
 from gantool.data.pictures import Pictures
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 from gantool.runtime.device import seed_all
 from gantool.training import events
 from gantool.training.monitor import SETTLED, Monitor, label_effect, settled_at
@@ -115,18 +115,18 @@ def test_what_to_try_is_a_flag_of_the_variant(sign: str, flag: str) -> None:
 def test_what_to_try_can_be_typed_as_it_is(gantool: Any, tmp_path: Path) -> None:
     folder = tmp_path / "a run"
     assert gantool("train", "gan", *TINY, "--steps", 2, "--out", folder).code == 0
-    run = Run(folder)
+    run = RunFolder(folder)
     typed = shlex.split(command(run.variant, run.config, "--d-lr 0.001"))
     assert typed[0] == "gantool"
     done = gantool(*typed[1:], "--name", "again", "-q")
     assert done.code == 0, done.err
-    before, after = run.read_config(), Run(Path("runs/again")).read_config()
+    before, after = run.read_config(), RunFolder(Path("runs/again")).read_config()
     assert {key for key in after if before.get(key) != after[key]} == {"d_lr"}
 
 
 def test_diagnose_tells_each_sign_its_grade_and_what_to_try(gantool: Any) -> None:
     assert gantool("train", "gan", *TINY, "--steps", 2, "--name", "run").code == 0
-    run = Run(Path("runs/run"))
+    run = RunFolder(Path("runs/run"))
     healthy = gantool("diagnose", "run")
     assert healthy.code == 0 and "No sign of trouble in 0 probes." in healthy.out
     run.append(line(1, distance=90.0) | {"probe": {"diversity": 0.5}})
@@ -198,17 +198,17 @@ def game(kind: type[Game], few: int = 5_000, **options: Any) -> tuple[Game, Pict
 
 def train(
     folder: Path, told: list[str], variant: Game, pictures: Pictures, steps: int = 24, every: int = 2, **recipe: Any
-) -> Run:
+) -> RunFolder:
     """Train with a probe at every other step, and no averages, which would have to settle first."""
     folder.mkdir()
     made = Recipe(**{"batch_size": 4, "steps": steps, "average_images": 0} | recipe)
     trainer = Trainer(variant, made, pictures, torch.device("cpu"))
-    run = Run(folder)
+    run = RunFolder(folder)
     trainer.run(events.told([Monitor(run, every, told.append)]))
     return run
 
 
-def names(run: Run) -> list[str]:
+def names(run: RunFolder) -> list[str]:
     return [entry["sign"] for entry in run.lines() if "sign" in entry]
 
 
@@ -250,7 +250,7 @@ def test_a_game_that_collapses_is_told_within_three_probes(tmp_path: Path, told:
     assert any(entry.get("sign") == "collapse" and entry["step"] <= 240 for entry in run.lines())
 
 
-def convolutional(folder: Path, told: list[str], kind: type[Game], **options: Any) -> Run:
+def convolutional(folder: Path, told: list[str], kind: type[Game], **options: Any) -> RunFolder:
     """Small networks of the default's kind, which learn to draw at once."""
     seed_all(0)
     data = open_data(Recipe(size=16))
@@ -369,7 +369,7 @@ def test_a_test_split_that_is_not_there_is_not_downloaded(tmp_path: Path, monkey
 def test_a_gradient_that_is_no_number_is_not_kept(tmp_path: Path) -> None:
     variant, data = game(GAN)
     trainer = Trainer(variant, Recipe(batch_size=4, steps=4), data, torch.device("cpu"))
-    monitor = Monitor(Run(tmp_path), 1, print)
+    monitor = Monitor(RunFolder(tmp_path), 1, print)
     monitor.gantool_train_start(trainer)
     trainer.take_step()
     trainer.owned["G"][0].grad.fill_(math.inf)
@@ -404,7 +404,7 @@ def test_probes_leave_the_training_as_it_would_have_been(tmp_path: Path, told: l
         trainer = Trainer(CGAN(options, data.spec), Recipe(batch_size=4, steps=4), data, torch.device("cpu"))
         folder = tmp_path / str(probed)
         folder.mkdir()
-        monitor = Monitor(Run(folder), 2, told.append)
+        monitor = Monitor(RunFolder(folder), 2, told.append)
         if probed:
             monitor.gantool_train_start(trainer)
         for _ in range(4):
@@ -422,7 +422,7 @@ def test_probes_leave_the_training_as_it_would_have_been(tmp_path: Path, told: l
 @pytest.mark.parametrize(("variant", "seed"), [("gan", 0), ("gan", 1), ("cgan", 0), ("cgan", 1), ("dcgan", 0)])
 def test_a_default_training_raises_no_error(gantool: Any, variant: str, seed: int) -> None:
     assert gantool("train", variant, "--seed", seed, "--name", "run", "-q").code == 0
-    lines = list(Run(Path("runs/run")).lines())
+    lines = list(RunFolder(Path("runs/run")).lines())
     assert sum("probe" in entry for entry in lines) == 20
     assert [entry["words"] for entry in lines if entry.get("grade") == ERROR] == []
 
@@ -430,6 +430,6 @@ def test_a_default_training_raises_no_error(gantool: Any, variant: str, seed: in
 @pytest.mark.slow
 def test_a_default_with_a_discriminator_twenty_times_as_fast_is_told(gantool: Any) -> None:
     assert gantool("train", "gan", "--d-lr", 0.02, "--steps", 1000, "--name", "run", "-q").code == 0
-    told = [entry for entry in Run(Path("runs/run")).lines() if "sign" in entry]
+    told = [entry for entry in RunFolder(Path("runs/run")).lines() if "sign" in entry]
     assert {"D wins", "D explodes"} & {entry["sign"] for entry in told}  # its own seeds and penalty decide which
     assert all(entry["try"] == "--d-lr 0.005" for entry in told)

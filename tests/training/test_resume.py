@@ -15,7 +15,7 @@ import torch
 
 from gantool.config import yaml
 from gantool.runs import sealed
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 from gantool.training.trainer import Trainer
 
 SHARED = ("--batch-size", 4, "--z", 4, "--save-every", 5, "--sample-every", 1000, "--log-every", 10, "-q")
@@ -31,8 +31,8 @@ GAN = (*VARIANTS["gan"], *SHARED, "--lr", 0.0002)
 Gantool = Callable[..., Any]
 
 
-def run(name: str) -> Run:
-    return Run(Path("runs", name))
+def run(name: str) -> RunFolder:
+    return RunFolder(Path("runs", name))
 
 
 def whole(name: str) -> dict[str, bytes]:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from PIL import Image, ImageSequence
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from gantool import cli
 from gantool.api import Data, DataSpec, Pictures, Recipe, Turn, Variant
-from gantool.commands import verbs
 from gantool.config import yaml
 from gantool.config.options import NoiseOptions
 from gantool.errors import UserError
 from gantool.nn.latents import gaussian, truncated, walk
 from gantool.runs import sealed
-from gantool.runs.run import Run, all_runs, find
+from gantool.runs.run import RunFolder, all_runs, find
 from gantool.runtime.device import random_states, restore_random, seed_all
 from gantool.training import session, trainer
 from gantool.training.callbacks import Gallery
@@ -443,7 +442,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_last_checkpoint_whole(
     assert done.code == 1
     assert "error: G/loss became nan at step 12; training stopped." in done.err
     assert "lower --lr than 0.0002" in done.err
-    run = Run(Path("runs/gan-001"))
+    run = RunFolder(Path("runs/gan-001"))
     assert [path.stem for path in run.saved()] == ["step-000010", "step-000005"]
     facts, state = sealed.load(run.checkpoint(10))
     assert facts["step"] == state["step"] == 10
@@ -469,7 +468,7 @@ def test_weights_that_are_no_numbers_are_never_saved(
     done = gantool("train", "gan", *TINY, "--steps", 30, "--save-every", 5)
     assert done.code == 1
     assert "generator.0.weight is no longer finite at step 7" in done.err
-    assert [path.stem for path in Run(Path("runs/gan-001")).saved()] == ["step-000005"]
+    assert [path.stem for path in RunFolder(Path("runs/gan-001")).saved()] == ["step-000005"]
     assert sealed.load(Path("runs/gan-001/model.safetensors"))[0]["step"] == 5
 
 
@@ -487,7 +486,7 @@ def test_an_infinite_loss_is_named_too() -> None:
 def test_previews_do_not_change_what_is_learned(gantool: Callable[..., Any]) -> None:
     for name, every in (("with", 1), ("without", 1000)):
         assert gantool("train", "gan", *TINY, "--steps", 12, "--name", name, "--sample-every", every).code == 0
-    states = [sealed.load(Run(Path("runs", name)).checkpoint(12))[1] for name in ("with", "without")]
+    states = [sealed.load(RunFolder(Path("runs", name)).checkpoint(12))[1] for name in ("with", "without")]
     assert sealed.same(*states)
     assert len(list(Path("runs/with/samples").glob("step-*.png"))) == 12
 
@@ -531,7 +530,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     monkeypatch.setattr(trainer, "time", clock)
     monkeypatch.setattr(session, "time", clock)
-    monkeypatch.setattr(verbs, "STARTED", clock.now)
+    monkeypatch.setattr(cli, "time", clock)
     monkeypatch.setattr(Trainer, "take_step", slow)
     return clock
 
@@ -542,12 +541,12 @@ def test_minutes_end_early_rather_than_late_and_are_written_down_as_steps(
     assert gantool("train", "gan", *TINY, "--minutes", 1).code == 0
     assert 0.75 * 60 < clock.now - 1000 <= 60
     config = yaml.read(Path("runs/gan-001/config.yaml"))
-    (newest, *_) = Run(Path("runs/gan-001")).saved()
+    (newest, *_) = RunFolder(Path("runs/gan-001")).saved()
     assert newest.stem == f"step-{config['steps']:06d}"
     assert not {"minutes", "epochs"} & config.keys()
     # The same again by steps.
     assert gantool("train", "gan", "--config", "runs/gan-001/config.yaml", "-q").code == 0
-    again = Run(Path("runs/gan-002")).checkpoint(config["steps"])
+    again = RunFolder(Path("runs/gan-002")).checkpoint(config["steps"])
     assert again.read_bytes() == newest.read_bytes()
 
 
@@ -563,16 +562,14 @@ def test_on_a_machine_that_slows_down_minutes_still_hold_and_the_rest_can_be_res
     monkeypatch.setattr(Trainer, "take_step", slower)
     assert gantool("train", "gan", *TINY, "--minutes", 1).code == 0
     assert clock.now - 1000 <= 60
-    status = Run(Path("runs/gan-001")).status()
+    status = RunFolder(Path("runs/gan-001")).status()
     assert status.state == "stopped"
     assert 0 < status.step < status.steps
     assert gantool("resume", "gan-001", "-q").code == 0
-    assert Run(Path("runs/gan-001")).status().state == "done"
+    assert RunFolder(Path("runs/gan-001")).status().state == "done"
 
 
 def test_too_few_minutes_still_take_a_step(gantool: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    began = time.monotonic()
-    monkeypatch.setattr(verbs, "STARTED", began)
     assert gantool("train", "gan", *TINY, "--minutes", 0.05).code == 0
     assert yaml.read(Path("runs/gan-001/config.yaml"))["steps"] == 1
 
@@ -623,7 +620,7 @@ def test_a_variant_without_losses_says_what_it_needs() -> None:
 
 
 def test_the_film_shows_the_grids_in_the_order_of_their_steps(tmp_path: Path) -> None:
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.samples.mkdir()
     for step, grey in ((999_950, 10), (1_000_000, 20), (1_000_050, 30)):
         Image.new("L", (4, 4), grey).save(run.samples / f"step-{step:06d}.png")
@@ -642,7 +639,7 @@ class Drawn(OnlyD):
 
 def test_data_that_are_no_pictures_are_shown_as_the_variant_does(tmp_path: Path) -> None:
     trainer = Trainer(Drawn(Drawn.Options(**NETS), Gaussians.spec), Recipe(grid="3x1"), Gaussians(), CPU)
-    run = Run.create("gan", None, tmp_path / "run")
+    run = RunFolder.create("gan", None, tmp_path / "run")
     run.samples.mkdir()
     gallery, monitor = Gallery(run, 1), Monitor(run, 1, print)
     gallery.gantool_train_start(trainer)
@@ -687,7 +684,7 @@ def test_a_run_says_what_became_of_it(gantool: Callable[..., Any]) -> None:
 
 
 def test_a_line_cut_short_by_a_kill_is_forgotten(tmp_path: Path) -> None:
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     for step in (5, 10, 15):
         run.append({"step": step, "D/loss": step / 10})
     with run.metrics.open("a") as file:
@@ -699,7 +696,7 @@ def test_a_line_cut_short_by_a_kill_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.checkpoints.mkdir()
     for step in (5, 900, 1_000_000, 90):
         run.checkpoint(step).touch()

@@ -13,39 +13,41 @@ from typing import Any
 
 # Where in the source a command is, as it does this. A place is the start of FILE:FUNCTION.
 PHASES: dict[str, tuple[str, ...]] = {
-    "starting": ("training.py:Session.", "training.py:train", "run.py:Run.create", "run.py:Run.taken", "cli.py:run_"),
-    "loading": ("pictures.py:", "images.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
+    "starting": (
+        "session.py:Session.", "session.py:train", "run.py:RunFolder.create", "run.py:RunFolder.taken", "verbs.py:run_",
+    ),
+    "loading": ("pictures.py:", "albums.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
     "timing": ("trainer.py:Trainer.seconds_a_step",),
     "training": (
         "trainer.py:Trainer.take_step", "trainer.py:Trainer.play", "trainer.py:Trainer.run", "batches.py:",
-        "variant.py:", "averaging.py:Average.update", "noise.py:", "observers.py:MetricsLog", "run.py:Run.append",
+        "variant.py:", "ema.py:Average.update", "latents.py:", "callbacks.py:MetricsLog", "run.py:RunFolder.append",
     ),
     "saving": (
-        "sealed.py:save", "sealed.py:sha256", "files.py:write", "files.py:sync_folder", "modelfile.py:describe",
-        "modelfile.py:export", "observers.py:Checkpoints.", "run.py:Run.prune", "trainer.py:Trainer.check",
+        "sealed.py:save", "sealed.py:sha256", "files.py:write", "files.py:sync_folder", "model.py:describe",
+        "model.py:export", "callbacks.py:Checkpoints.", "run.py:RunFolder.prune", "trainer.py:Trainer.check",
         "trainer.py:Trainer.state", "device.py:random_states",
     ),
     "drawing": (
-        "observers.py:Gallery.", "drawing.py:grid", "drawing.py:encode_png", "charts.py:", "trainer.py:Trainer.preview",
-        "trainer.py:Trainer.sampling", "averaging.py:Average.swapped",
+        "callbacks.py:Gallery.", "drawing.py:grid", "drawing.py:encode_png", "charts.py:", "trainer.py:Trainer.preview",
+        "trainer.py:Trainer.sampling", "ema.py:Average.swapped",
     ),
     "closing": (
-        "observers.py:Gallery.gantool_train_end", "observers.py:read", "drawing.py:animate",
+        "callbacks.py:Gallery.gantool_train_end", "callbacks.py:read", "drawing.py:animate",
         "drawing.py:_shared_palette", "drawing.py:_rgb",
     ),
     "resuming": (
-        "training.py:", "sealed.py:load", "trainer.py:Trainer.restore", "batches.py:Batches.rewind",
-        "run.py:Run.forget_after", "run.py:Run.write_config", "run.py:Run.taken", "run.py:Run.saved",
-        "device.py:restore_random",
+        "session.py:", "sealed.py:load", "trainer.py:Trainer.restore", "batches.py:Batches.rewind",
+        "run.py:RunFolder.forget_after", "run.py:RunFolder.write_config", "run.py:RunFolder.taken",
+        "run.py:RunFolder.saved", "device.py:restore_random",
     ),
     "sampling": (
-        "sampler.py:", "writing.py:", "modelfile.py:", "sealed.py:load", "drawing.py:", "files.py:", "variant.py:",
+        "sampler.py:", "writers.py:", "model.py:", "sealed.py:load", "drawing.py:", "files.py:", "variant.py:",
     ),
     "measuring": (
-        "evaluation.py:", "scores.py:", "sheet.py:", "report.py:", "judge.py:", "measures.py:", "modelfile.py:",
+        "evaluation.py:", "scores.py:", "sheet.py:", "report.py:", "judge.py:", "measures.py:", "model.py:",
         "sealed.py:load", "files.py:write",
     ),
-    "checking": ("images.py:", "decoding.py:", "listing.py:data_check"),
+    "checking": ("albums.py:", "decoding.py:", "listing.py:data_check"),
 }  # fmt: skip
 # About as many lines as the shortest such phase of the tests runs through.
 LINES = {
@@ -155,18 +157,18 @@ def add(loss: Any, value: float) -> Any:
 
 def late(looked: str, go: str) -> None:
     """Between finding the name of the run free and taking it, tell so, and wait."""
-    from gantool.runs.run import Run
+    from gantool.runs.run import RunFolder
 
-    create = Run.create
+    create = RunFolder.create
 
-    def slow(*args: Any) -> Run:
+    def slow(*args: Any) -> RunFolder:
         run = create(*args)
         Path(looked).touch()
         while not Path(go).exists():
             time.sleep(0.01)
         return run
 
-    Run.create = slow  # type: ignore[method-assign, assignment]
+    RunFolder.create = slow  # type: ignore[method-assign, assignment]
 
 
 def long_film(number: int) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from spawned import SHARED, VARIANTS, learned, streamed
 
 from gantool.runs import sealed
-from gantool.runs.run import Run, step_of
+from gantool.runs.run import RunFolder, step_of
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
 STEPS, SAVE_EVERY = 20, 5
@@ -57,7 +57,7 @@ def everything(run: Path) -> dict[str, Any]:
     return learned(run) | bytes_
 
 
-def newest(run: Run) -> int:
+def newest(run: RunFolder) -> int:
     """The step of the newest checkpoint, which must be whole; 0 if there is none yet."""
     if not (saved := run.saved()):
         return 0
@@ -66,7 +66,7 @@ def newest(run: Run) -> int:
     return step_of(saved[0])
 
 
-def logged(run: Run) -> int:
+def logged(run: RunFolder) -> int:
     return max((line["step"] for line in run.lines()), default=0)
 
 
@@ -83,7 +83,7 @@ class Chain:
         env: str = "",
     ) -> None:
         self.start, self.args, self.rng, self.hook, self.env = start, args, rng, hook, env
-        self.name, self.run, self.best = name, Run(Path("runs", name)), 0
+        self.name, self.run, self.best = name, RunFolder(Path("runs", name)), 0
 
     def go(self, *hooks: tuple[Any, ...]) -> Any:
         """`train`, or `resume` where there is something to resume."""

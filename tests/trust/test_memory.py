@@ -10,7 +10,7 @@ from faults import two_at_a_time
 from spawned import VARIANTS, Command, learned
 
 from gantool.runs import sealed
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 
 RUN = Path("runs/r")
 SHORT = ("train", *VARIANTS["gan"], "--name", "r", "--quiet", "--steps")
@@ -86,7 +86,7 @@ def test_a_batch_that_cannot_fit_names_what_to_make_smaller(start, tried, tmp_pa
     said = complains(start(*huge, hook=(shortage.address_space, 300 * MB)))
     assert SMALLER in said and "gantool resume runs/r\n" in said
     as_before(tmp_path / RUN, 4_000_000)
-    assert Run(tmp_path / RUN).saved() == []
+    assert RunFolder(tmp_path / RUN).saved() == []
     other = start(*SHORT, 12, "--name", "smaller", hook=(shortage.address_space, 300 * MB))
     assert other.wait() == 0, other.err
     changed = start("train", "gan", "--resume", "--name", "r", "--batch-size", 8)
@@ -119,12 +119,12 @@ def test_under_any_limit_a_run_ends_well_or_says_that_memory_is_short_and_goes_o
 @pytest.mark.promise("R10")
 def test_a_resumed_run_that_no_longer_fits_keeps_its_checkpoint(start, tried, whole, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert start(*SHORT, 12, hook=(shortage.device, *PLACES["a step"])).wait() == 1
-    before = {path: path.read_bytes() for path in Run(tmp_path / RUN).saved()}
+    before = {path: path.read_bytes() for path in RunFolder(tmp_path / RUN).saved()}
     assert before
     for hook in ((shortage.device, "gantool.training.trainer", "Trainer.restore", 0), (shortage.address_space, 1 * MB)):
         said = complains(start("resume", "r", hook=hook))
         assert "gantool resume runs/r\n" in said
-        assert {path: path.read_bytes() for path in Run(tmp_path / RUN).saved()} == before
+        assert {path: path.read_bytes() for path in RunFolder(tmp_path / RUN).saved()} == before
     assert start("resume", "r", "-q").wait() == 0
     assert learned(tmp_path / RUN) == whole
     tried("resumptions that did not fit", 2)

@@ -12,7 +12,7 @@ from hooks import each, spoilt
 from spawned import VARIANTS, learned
 
 from gantool.runs import sealed
-from gantool.runs.run import Run, step_of
+from gantool.runs.run import RunFolder, step_of
 from gantool.training.trainer import tensors
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
@@ -20,7 +20,7 @@ STEPS, SAVE_EVERY = 20, 5
 WHERE = ("losses", "networks", "averages", "optimizers")
 
 
-def all_finite(run: Run) -> bool:
+def all_finite(run: RunFolder) -> bool:
     states = [sealed.load(path)[1] for path in [*run.saved(), *([run.model] if run.model.exists() else [])]]
     found = [tensor for state in states for _, tensor in tensors(state) if tensor.is_floating_point()]
     logged = [v for line in run.lines() for v in (line | line.get("probe", {})).values() if isinstance(v, int | float)]
@@ -35,7 +35,7 @@ def test_numbers_that_are_none_are_never_saved(start, times, tried, tmp_path, mo
     rng, train = random.Random(f"{SEED} {variant}"), ("train", *VARIANTS[variant], "--steps", STEPS, "--name")
     assert start(*train, "whole").wait() == 0
     for number in range(times(len(WHERE), 24)):
-        run, where, step = Run(Path(f"runs/{number}")), WHERE[number % len(WHERE)], rng.randint(1, STEPS)
+        run, where, step = RunFolder(Path(f"runs/{number}")), WHERE[number % len(WHERE)], rng.randint(1, STEPS)
         value, stop = rng.choice((math.nan, math.inf, -math.inf)), rng.random() < 0.3
         print(f"{value} in the {where} of step {step}{', then SIGINT' * stop}")
         hook = (each, (spoilt, where, step, value, rng.random(), *([signal.SIGINT] if stop else [])))

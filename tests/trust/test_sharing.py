@@ -7,7 +7,7 @@ import pytest
 from hooks import at_line, late
 from spawned import VARIANTS, learned, until
 
-from gantool.runs.run import Run
+from gantool.runs.run import RunFolder
 
 GAN = (*VARIANTS["gan"], "--steps")
 LONG = 10_000_000
@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.promise("R11")
 def test_a_run_in_training_is_not_resumed_nor_begun_again(start, tried) -> None:  # type: ignore[no-untyped-def]
-    run = Run(Path("runs/run"))
+    run = RunFolder(Path("runs/run"))
     first = start("train", *GAN, LONG, "--name", "run")
     until(lambda: len(run.saved()) == 2)
     for args, code, says in (
@@ -70,7 +70,7 @@ def test_one_that_looked_before_the_other_began_is_turned_away_all_the_same(star
 def test_a_killed_process_leaves_no_lock_and_of_two_that_resume_one_does(start, times, tried) -> None:  # type: ignore[no-untyped-def]
     assert start("train", *GAN, 40, "--name", "whole").wait() == 0
     for number in range(times(2, 20)):
-        run = Run(Path(f"runs/{number}"))
+        run = RunFolder(Path(f"runs/{number}"))
         kill = at_line, "training", str(Path("killed").absolute()), (1200, signal.SIGKILL)
         first = start("train", *GAN, 40, "--name", number, hook=kill)
         assert first.wait() == -signal.SIGKILL

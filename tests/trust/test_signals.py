@@ -17,7 +17,7 @@ from PIL import Image
 from spawned import VARIANTS, Command, learned, until
 
 from gantool.runs import sealed
-from gantool.runs.run import Run, step_of
+from gantool.runs.run import RunFolder, step_of
 from gantool.runtime.signals import leave_at_once
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
@@ -72,7 +72,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def saved(run: Run) -> int:
+def saved(run: RunFolder) -> int:
     """The step its newest checkpoint holds, which must be whole; 0 if there is none."""
     if not (found := run.saved()):
         return 0
@@ -81,7 +81,7 @@ def saved(run: Run) -> int:
     return step_of(found[0])
 
 
-def last(run: Run) -> int:
+def last(run: RunFolder) -> int:
     return max((line["step"] for line in run.lines()), default=0)
 
 
@@ -102,7 +102,7 @@ def test_a_signal_before_anything_is_there_leaves_nothing_behind(send: Send, tim
 def test_a_signal_saves_the_step_in_hand_and_the_run_goes_on_as_if_there_had_been_none(  # type: ignore[no-untyped-def]
     send: Send, start, times, tried, rng
 ) -> None:
-    run, phases = Run(Path("runs/run")), ["training", "saving", "drawing", "resuming"]
+    run, phases = RunFolder(Path("runs/run")), ["training", "saving", "drawing", "resuming"]
     assert start("train", *MINE, 12, "--name", "run").wait() == 0
     before = saved(run)
     for number in range(times(8, 200)):
@@ -148,7 +148,7 @@ def test_with_nobody_reading_any_more_the_state_is_saved(start, tried, tmp_path,
     monkeypatch.chdir(tmp_path)
     command = start("train", *MINE, 40, "--name", "run", hook=(unread, 7, *([number] if number else [])))
     assert command.wait() == (CODES[number] if number else 1)
-    run = Run(Path("runs/run"))
+    run = RunFolder(Path("runs/run"))
     assert saved(run) == last(run) == 7
     assert start("resume", "run").wait() == 0
     assert start("train", *MINE, 40, "--name", "whole").wait() == 0
@@ -164,7 +164,7 @@ def test_a_closed_terminal_saves_the_run(start, tried, tmp_path, monkeypatch) ->
     said = b""
     while b"images/s" not in said:  # the dashboard is there
         said += os.read(ours, 65536)
-    run = Run(Path("runs/run"))
+    run = RunFolder(Path("runs/run"))
     until(lambda: last(run) > 5)
     os.close(its)
     os.close(ours)
@@ -181,15 +181,15 @@ def test_a_closed_terminal_saves_the_run(start, tried, tmp_path, monkeypatch) ->
 def test_nohup_is_respected(start, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     command = start("train", *MINE, 300, "--name", "run", hook=(unhung,))
-    until(lambda: last(Run(Path("runs/run"))) > 5)
+    until(lambda: last(RunFolder(Path("runs/run"))) > 5)
     command.kill(signal.SIGHUP)
     assert command.wait() == 0
-    assert last(Run(Path("runs/run"))) == 300
+    assert last(RunFolder(Path("runs/run"))) == 300
 
 
 @pytest.mark.promise("R8")
 def test_a_second_signal_aborts_and_loses_nothing_that_was_saved(send: Send, start, times, tried) -> None:  # type: ignore[no-untyped-def]
-    run = Run(Path("runs/run"))
+    run = RunFolder(Path("runs/run"))
     assert start("train", *MINE, 12, "--name", "run").wait() == 0
     whole, count = saved(run), times(4, 100)
     for number in range(count):

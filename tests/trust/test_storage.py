@@ -19,7 +19,7 @@ from PIL import Image
 from spawned import VARIANTS, Command, learned
 
 from gantool.runs import sealed
-from gantool.runs.run import KEPT, Run
+from gantool.runs.run import KEPT, RunFolder
 
 RUN = Path("runs/r")
 # Saves three times in twelve steps, so that an old checkpoint goes; draws once.
@@ -48,7 +48,7 @@ def made(folder: Path) -> Path:
 
 
 def contents(run: Path) -> dict[str, Any]:
-    old = {*Run(run).saved()[KEPT:]}  # a kill just before the last removal leaves one more
+    old = {*RunFolder(run).saved()[KEPT:]}  # a kill just before the last removal leaves one more
     names = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path not in old)
     return {**learned(run), "names": names, "film": (run / "progress.gif").read_bytes()}
 
@@ -60,11 +60,11 @@ def loads(run: Path) -> None:
     for file in [*run.rglob("*.png"), *run.rglob("*.gif")]:
         with Image.open(file) as image:
             image.load()
-    if Run(run).saved():  # a model is as old as the newest checkpoint, or newer, but always there
+    if RunFolder(run).saved():  # a model is as old as the newest checkpoint, or newer, but always there
         assert (run / "model.safetensors").exists()
     if (run / "config.yaml").exists():
         assert (run / "config.yaml").read_text().endswith("\n")
-        assert Run(run).status().variant
+        assert RunFolder(run).status().variant
 
 
 def goes_on(start: Start, folder: Path) -> Command:

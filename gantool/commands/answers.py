@@ -1,0 +1,77 @@
+"""What commands answer with: scores and cards as tables, a finished training in a few lines."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gantool.commands.terminal import table
+from gantool.errors import USAGE, UserError
+from gantool.evaluation import report
+from gantool.evaluation.gates import ALL, chosen
+from gantool.library import Run
+from gantool.progress.console import console
+from gantool.progress.display import clock
+from gantool.training.session import Plan
+
+
+def trained(made: Run, quiet: bool) -> None:
+    """What came of a training, and what to type next."""
+    screen, run, outcome = console(quiet=quiet), made.files, made.outcome
+    assert outcome is not None  # it was just made
+    took = f"{clock(outcome.seconds)} ({outcome.rate:,.0f} images/s)"
+    screen.print(f"{outcome.ending}: step {outcome.step} of {outcome.steps} in {took}", style="bold")
+    screen.print(f"  {run.model}")
+    if found := [line["sign"] for line in run.lines() if "sign" in line]:
+        screen.print(f"  signs of trouble ({', '.join(found)}): gantool diagnose {run.folder}", soft_wrap=True)
+    onward = f"sample {run.variant} --run" if outcome.ending == "done" else "resume"
+    screen.print(f"  next: gantool {onward} {run.folder}")
+
+
+def planned(found: Plan) -> None:
+    screen = console()
+    for key, value in found.settings.items():
+        if value is not None:
+            screen.print(f"{key}: {value}")
+    for name, count in found.networks.items():
+        screen.print(f"{name}: {count:,} parameters")
+    screen.print(found.shape)
+    about = f"about {clock(found.seconds)} for {found.steps:,} steps ({found.rate:,.0f} images/s)"
+    screen.print(f"{about}; nothing was trained")
+
+
+def measured(found: dict[str, Any], metrics: str | None, out: Path | None, as_json: bool) -> None:
+    """Where the flags ask for it: a file, JSON, else a table."""
+    asked = chosen(metrics) if metrics else ()
+    if missing := [name for name in asked if ALL not in asked and name not in found["scores"]]:
+        console(stderr=True).print(f"note: cannot be measured here: {', '.join(missing)}")
+    if out:
+        try:
+            report.keep(out, found)
+        except OSError as error:
+            raise UserError(f"{out} cannot be written: {error.strerror}.", "Give another --out.", USAGE) from None
+    if as_json:
+        print(json.dumps(found))
+    else:
+        scores(found)
+
+
+def scores(found: dict[str, Any]) -> None:
+    """Each score, between its null and real pictures."""
+    body = report.rows(found)
+    wide = len(report.HEADER) if any(row[-1] for row in body) else len(report.HEADER) - 1
+    table(report.HEADER[:wide], [row[:wide] for row in body])
+    for note in report.notes(found):
+        print(note)
+    judged = f", judged by: {found['judge']}" if "judge" in found else ""
+    print(f"{found['n']} {report.made_by(found)}{judged}")
+    if said := report.verdict(found):
+        print(said)
+
+
+def card(found: dict[str, Any]) -> None:
+    from gantool.evaluation import acceptance
+
+    table(acceptance.HEADER, acceptance.table(found))
+    print()
+    table(("must fail", "fails"), [(null, ", ".join(gates) or "NOTHING") for null, gates in found["nulls"].items()])
+    print(acceptance.summary(found))

@@ -1,0 +1,410 @@
+"""gantool from Python: what `import gantool` offers. The command line parses, calls this, and prints.
+
+Nothing is printed unless `progress` asks for it, and nothing is left behind: random states, and what torch and Pillow
+are told for the while, are put back. One piece of work goes on at a time in a process.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gantool.config import presets
+from gantool.config.options import InputOptions
+from gantool.config.packages import DATASETS, offers
+from gantool.config.schema import Schema
+from gantool.config.validate import Layer, environment, settle
+from gantool.data import catalog
+from gantool.data.pictures import DataSpec, Pictures, as_bytes, shaped
+from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.evaluation import acceptance, comparison, evaluation
+from gantool.evaluation.settings import HowToAccept, HowToMeasure
+from gantool.progress import screen
+from gantool.registry import Registry
+from gantool.results import Card, Images, Known, Report
+from gantool.runs.model import Opened, open_model
+from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, runs_of
+from gantool.runtime import alone
+from gantool.runtime.alone import TRAINING
+from gantool.runtime.caller import caller
+from gantool.runtime.device import undisturbed
+from gantool.runtime.progress import Progress, shown_by
+from gantool.runtime.signals import listening
+from gantool.sampling import sampler
+from gantool.sampling.settings import HowToSample
+from gantool.training import session
+from gantool.training.session import OnStep, Outcome, Plan, schema_of
+from gantool.training.settings import HowToResume
+from gantool.training.trainer import Trainer
+
+Settings = Mapping[str, Any] | None
+Shown = bool | Progress | None
+__all__ = [
+    "Model", "Run", "accept", "compare", "datasets", "evaluate", "load", "plan", "resume", "runs", "train", "variants",
+]  # fmt: skip
+
+
+class Model:
+    """A trained variant, ready to draw. `variant` is its module, with the weights in place."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.path, self.variant, self.facts = opened
+        self.name: str = self.facts["variant"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it was trained with."""
+        return dict(self.facts["settings"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.variant.data.classes
+
+    def sample(self, n: int | None = None, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
+        """n images; further keywords are the flags of `gantool sample`, such as digit=7 or truncation=1.5."""
+        how, options = self.told({"n": n, "seed": seed, **(settings or {}), **flags})
+        if isinstance(options, InputOptions):
+            raise UserError(f"{self.name} makes pictures of pictures.", "Give it some: model.translate(images)", USAGE)
+        return self.collected(sampler.drawing(self.variant, how, options), how.seed)
+
+    def translate(self, images: Any, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
+        """Images made of images: a file or folder, Images, a PIL image, or a tensor (n, C, H, W) of bytes or floats."""
+        if not issubclass(type(self.variant).SampleOptions, InputOptions):
+            raise UserError(f"{self.name} draws from noise.", "model.sample(16)", USAGE)
+        from_files = isinstance(images, str | Path)
+        values = {"seed": seed, "input": images if from_files else Path(), **(settings or {}), **flags}
+        how, options = self.told(values)
+        if from_files:
+            return self.collected(sampler.drawing(self.variant, how, options), how.seed)
+        every = as_inputs(images, self.variant.data, options.natural)
+        inputs = [(f"{i:05d}", pixels) for i, pixels in enumerate(every)]
+        made = sampler.translated(self.variant, inputs, options)
+        return self.collected(sampler.Drawing(len(inputs), None, made), how.seed)
+
+    def write(self, out: str | Path, settings: Settings = None, **flags: Any) -> int:
+        """Draw into a file or a folder as images come, however many: what `gantool sample --out` does."""
+        how, options = self.told({**(settings or {}), **flags})
+        with at_work("sampling"):
+            return sampler.sample_to(Path(out), self.variant, how, options)
+
+    def told(self, values: Mapping[str, Any]) -> tuple[HowToSample, Any]:
+        """Flags of `gantool sample VARIANT`, held to its real SampleOptions."""
+        schema = Schema({"Sampling": HowToSample, self.name: type(self.variant).SampleOptions}, own=self.name)
+        how, options = settle(schema, [Layer(values)], presets.see(self.name, "sample")).sections.values()
+        return how, options
+
+    def collected(self, drawing: sampler.Drawing, seed: int) -> Images:
+        with at_work("sampling"):
+            parts = list(sampler.drawn(drawing, seed))
+        arrays = [array for part in parts for array in part.images]
+        labels = [part.labels for part in parts if part.labels is not None]
+        names = [name for part in parts for name in part.names]
+        known = np.concatenate(labels) if labels else None
+        return Images(arrays, known, self.classes if labels else (), names, drawing.columns)
+
+    def __repr__(self) -> str:
+        return f"<model of {self.name}, {self.path}, step {self.facts['step']}>"
+
+
+class Run:
+    """What one training made."""
+
+    def __init__(self, folder: str | Path, outcome: Outcome | None = None) -> None:
+        self.files = RunFolder(Path(folder))
+        self.outcome = outcome  # of the call that gave it: its ending, seconds, images a second
+
+    @property
+    def folder(self) -> Path:
+        return self.files.folder
+
+    @property
+    def name(self) -> str:
+        return self.files.name
+
+    @property
+    def variant(self) -> str:
+        return self.files.variant
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its settings."""
+        return self.files.read_config()
+
+    @property
+    def state(self) -> str:
+        """running, done, stopped, or new: nothing saved yet."""
+        return self.files.status().state
+
+    @property
+    def step(self) -> int:
+        return self.files.status().step
+
+    @property
+    def metrics(self) -> dict[str, list[Any]]:
+        """What was logged, in columns of one length: step, epoch, losses...; None where a line lacks a number."""
+        return columns([line for line in self.files.lines() if "probe" not in line and "sign" not in line])
+
+    @property
+    def probes(self) -> dict[str, list[Any]]:
+        """What the monitor measured, in columns."""
+        return columns([{"step": line["step"], **line["probe"]} for line in self.files.lines() if "probe" in line])
+
+    @property
+    def signs(self) -> list[dict[str, Any]]:
+        """Signs of trouble that the monitor told of."""
+        return [line for line in self.files.lines() if "sign" in line]
+
+    @property
+    def samples(self) -> list[Path]:
+        """The picture grids, oldest first."""
+        return sorted(self.files.samples.glob("step-*.png"), key=lambda path: (len(path.name), path))
+
+    @property
+    def model(self) -> Model:
+        """Its newest model, ready to draw."""
+        return load(self)
+
+    def _repr_html_(self) -> str:
+        status = self.files.status()
+        signs = "".join(f"<li>step {sign['step']}: {escape(str(sign['words']))}</li>" for sign in self.signs)
+        pictures = "".join(map(picture, [*self.samples[-1:], self.folder / "losses.png"]))
+        score = f", {escape(status.score)}" if status.score else ""
+        return (
+            f"<div><b>{escape(str(self.folder))}</b>: {escape(status.variant)} on {escape(status.data)}, "
+            f"step {status.step:,} of {status.steps:,}, {status.state}{score}<ul>{signs}</ul>{pictures}</div>"
+        )
+
+    def __repr__(self) -> str:
+        status = self.files.status()
+        return f"<run {self.folder}: {status.variant}, step {status.step} of {status.steps}, {status.state}>"
+
+
+def train(
+    variant: str, *, preset: str | None = None, config: str | Path | None = None, progress: Shown = None,
+    on_step: Callable[[Trainer], object] | None = None, settings: Settings = None, **keywords: Any,
+) -> Run:  # fmt: skip
+    """Train a variant and give its run. Keywords are the flags of `gantool train VARIANT`: steps=40, seed=3, name="x".
+
+    `progress=True` shows how it goes; `on_step` is called with the trainer after each step; `settings` holds what has
+    the name of an argument here. Ctrl-C saves, and gives a run that can be resumed.
+    """
+    values = {**(settings or {}), **keywords}
+    by = caller(words("train", variant, values, preset=preset, config=config))
+    with at_work(TRAINING, progress), listening() as signals:
+        made, how = prepared(variant, values, preset, config, by.words)
+        made.on_step = on_step
+        outcome = session.train(made, how.name, how.out, signals, by.began)
+    return Run(outcome.run.folder, outcome)
+
+
+def plan(
+    variant: str, *, preset: str | None = None, config: str | Path | None = None, settings: Settings = None,
+    **keywords: Any,
+) -> Plan:  # fmt: skip
+    """What `train` would do and how long it would take; nothing is trained or written."""
+    values = {**(settings or {}), **keywords}
+    by = caller(words("plan", variant, values, preset=preset, config=config))
+    with at_work("planning"):
+        made, _ = prepared(variant, values, preset, config, by.words)
+        return session.plan(made, by.began)
+
+
+def prepared(
+    variant: str, values: Mapping[str, Any], preset: str | None, config: str | Path | None, said: str
+) -> tuple[session.Session, Any]:
+    """The training that is asked for, with every setting held to the real variant's; and where it is to go."""
+    registry = Registry()
+    offer, cls = registry.offer(variant), registry.load(variant)
+    schema = schema_of(variant, cls)
+    layers = [Layer(values), environment(schema), *presets.layers(variant, offer.presets(), preset, config)]
+    recipe, options, how = settle(schema, layers, presets.see(variant)).sections.values()
+    if cls.recipe.data in catalog.names():  # other variants read data of their own
+        catalog.known(recipe.data)
+    return session.Session(registry, variant, recipe, options, how, said), how
+
+
+def resume(
+    run: Run | str | Path | None = None, *, steps: int | None = None, progress: Shown = None,
+    on_step: OnStep | None = None, settings: Settings = None, **keywords: Any,
+) -> Run:  # fmt: skip
+    """Go on with a run exactly where its last checkpoint stands; `steps` in all. None: the newest unfinished one.
+
+    Keywords are `device` and `compile`; what is said again of its settings must be as it was.
+    """
+    from gantool.runs.run import unfinished
+
+    folder = RunFolder(run.folder) if isinstance(run, Run) else find(run) if run is not None else unfinished()
+    values = {**(settings or {}), **keywords} | ({"steps": steps} if steps is not None else {})
+    with at_work(TRAINING, progress), listening() as signals:
+        registry = Registry()
+        name = folder.variant
+        every = Schema({"This run": HowToResume})
+        if name in registry.offers:  # else it is said below which package is missing
+            every = schema_of(name, registry.load(name), HowToResume)
+        settled = settle(every, [Layer(values)], "See: gantool resume --help")
+        how = settled.sections["This run"]
+        said = {s.key: getattr(settled.sections[s.panel], s.name) for s in every.all if s.key in settled.chosen}
+        outcome = session.resume(registry, folder, said, how, signals, on_step)
+    return Run(outcome.run.folder, outcome)
+
+
+def load(model: Run | str | Path, *, device: str = "auto") -> Model:
+    """A model to draw with: of a run, a file, or by a name.
+
+    A variant's name means its newest run; then come runs by name. A run that is named like a variant is reached by its
+    folder, runs/NAME.
+    """
+    registry = Registry()
+    with undisturbed():
+        return Model(open_model(registry, file_of(registry, model), HowToResume(device=device).device))
+
+
+def file_of(registry: Registry, model: Run | str | Path) -> Path:
+    """The model file meant."""
+    if isinstance(model, Run):
+        return model_in(model.files)
+    if isinstance(model, str) and model in registry.offers:
+        return model_in(*runs_of(model))
+    path = Path(model)
+    if path.is_file():
+        return path
+    if path.suffix == ".safetensors":
+        raise UserError(f"There is no file {path}.", "Give a run or a model file; see `gantool runs`.", USAGE)
+    for folder in (path, RUNS / path):
+        if (folder / "config.yaml").is_file():
+            return model_in(RunFolder(folder))
+    known = [*registry.names(), *(run.name for run in all_runs())]
+    raise UserError(
+        f"No variant, run or model file named {str(model)!r}.{did_you_mean(str(model), known)}",
+        f"Variants: {', '.join(registry.names())}. See `gantool runs`.", USAGE,
+    )  # fmt: skip
+
+
+def as_inputs(images: Any, spec: DataSpec, natural: bool) -> Iterator[Tensor]:
+    """Each as bytes (1, C, H, W), at the size that the model wants."""
+    if isinstance(images, Images):
+        every = [torch.tensor(array).permute(2, 0, 1) for array in images.arrays]
+    elif isinstance(images, Tensor):
+        every = list(images if images.ndim == 4 else images.unsqueeze(0))
+    else:  # PIL images, or arrays (H, W) and (H, W, C)
+        alone = hasattr(images, "convert") or isinstance(images, np.ndarray)
+        arrays = [np.atleast_3d(np.asarray(image)) for image in ([images] if alone else images)]
+        every = [torch.tensor(array).permute(2, 0, 1) for array in arrays]
+    for pixels in every:
+        whole = (pixels if pixels.dtype == torch.uint8 else as_bytes(pixels)).unsqueeze(0)
+        yield whole if natural else shaped(whole, spec.size, spec.channels)
+
+
+def evaluate(
+    what: Model | Run | Images | str | Path, *, against: str | None = None, progress: Shown = None,
+    settings: Settings = None, **keywords: Any,
+) -> Report:  # fmt: skip
+    """Scores of a model, a run, or with `against` of images: each between a null model's and real images'.
+
+    Keywords are the flags of `gantool eval`: n=2000, data="mnist", metrics="FD,coverage". A run keeps its report.
+    """
+    if against is not None:
+        if isinstance(what, Model | Run):
+            raise UserError("Images are measured against others; a model against its data.", 'data="mnist"', USAGE)
+        return compare(what, against, progress=progress, settings=settings, **keywords)
+    if isinstance(what, Images):
+        raise UserError("Images are measured against real ones.", 'gantool.evaluate(images, against="mnist")', USAGE)
+    values = {**(settings or {}), **keywords}
+    how = measuring(values)
+    model = what if isinstance(what, Model) else load(what, device=how.device)
+    with at_work("evaluation", progress), listening():
+        found = evaluation.measure(model.opened, Registry().offer(model.name), how)
+        evaluation.keep(found)
+    return Report(found.report)
+
+
+def compare(
+    images: Images | str | Path, against: str, *, progress: Shown = None, settings: Settings = None, **keywords: Any
+) -> Report:
+    """Scores of images from anywhere: Images, a folder, a zip or an .npz, against a data set's or another folder's."""
+    how = measuring({**(settings or {}), **keywords})
+    with at_work("evaluation", progress), listening():
+        if isinstance(images, Images):
+            labels = None if images.labels is None else torch.from_numpy(images.labels)
+            shown: Path | Pictures = Pictures(images.tensor, labels, images.classes)
+        else:
+            shown = Path(images)
+        return Report(comparison.compare(shown, against, how))
+
+
+def measuring(values: Mapping[str, Any]) -> HowToMeasure:
+    schema = Schema({"Measuring": HowToMeasure})
+    found: HowToMeasure = settle(schema, [Layer(values), environment(schema)], "See: gantool eval --help").sections[
+        "Measuring"
+    ]
+    return found
+
+
+def accept(variant: str, *, progress: Shown = None, settings: Settings = None, **keywords: Any) -> Card:
+    """Train a variant from several seeds, hold it to its gates, and write its card.
+
+    Keywords are the flags of `gantool accept`: budget="90s", steps=700, seeds=3.
+    """
+    schema = Schema({"Acceptance": HowToAccept})
+    layers = [Layer({**(settings or {}), **keywords}), environment(schema)]
+    how = settle(schema, layers, presets.see(variant, "accept")).sections["Acceptance"]
+    with at_work(TRAINING, progress), listening() as signals:
+        return Card(acceptance.accept(Registry(), variant, signals, how))
+
+
+def variants() -> list[Known]:
+    """Those that are installed."""
+    return [
+        Known(o.name, o.summary, o.package, o.version, o.field("Task"), o.field("Paper"))
+        for several in Registry().offers.values() for o in several
+    ]  # fmt: skip
+
+
+def datasets() -> list[Known]:
+    """Those that have a name."""
+    ours = [Known(name, entry.about, "gantool", "") for name, entry in catalog.CATALOG.items()]
+    theirs = (o for several in offers(DATASETS).values() for o in several)
+    return ours + [Known(o.name, o.summary, o.package, o.version) for o in theirs]
+
+
+def runs(folder: str | Path = RUNS) -> list[Run]:
+    """The runs in a folder, newest first."""
+    return [Run(run.folder) for run in all_runs(Path(folder))]
+
+
+def columns(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for line in lines for name in line)
+    return {name: [line.get(name) for line in lines] for name in names}
+
+
+def picture(path: Path) -> str:
+    """A PNG inside a page; nothing where there is none."""
+    try:
+        return f'<img src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}" style="max-width:48%">'
+    except OSError:
+        return ""
+
+
+@contextmanager
+def at_work(what: str, progress: Shown = None) -> Iterator[None]:
+    """While this lasts: alone in this process, shown to whoever asked, and leaving everything as it was."""
+    with alone.alone(what), undisturbed():
+        if progress is None:  # whoever is around hears of it
+            yield
+        else:
+            with shown_by(screen(progress)):
+                yield
+
+
+def words(function: str, variant: str, values: Mapping[str, Any], **more: Any) -> str:
+    """The call, as it could be typed again."""
+    given = {**{name: value for name, value in more.items() if value is not None}, **values}
+    shown = "".join(f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in given.items())
+    return " ".join(f"gantool.{function}({variant!r}{shown})".split())

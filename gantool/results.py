@@ -1,0 +1,156 @@
+"""What gantool gives back beside runs and models: images, a report, a card. Each shows itself in a notebook."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+@dataclass(eq=False)
+class Images:
+    """Images as bytes, as they are saved and measured; `labels` where their classes are known."""
+
+    arrays: "Sequence[NDArray[np.uint8]]"  # (H, W, C) each; those made of images may differ in size
+    labels: "NDArray[np.int64] | None" = None
+    classes: tuple[str, ...] = ()
+    names: Sequence[str] = ()
+    columns: int | None = None  # of the grid, where they are laid out by what varies
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, index: slice) -> "Images":
+        labels = None if self.labels is None else self.labels[index]
+        return Images(self.arrays[index], labels, self.classes, self.names[index])
+
+    @property
+    def tensor(self) -> "Tensor":
+        """Bytes, (n, C, H, W)."""
+        import torch
+
+        return torch.stack([torch.tensor(array).permute(2, 0, 1) for array in self.arrays])
+
+    def floats(self) -> "Tensor":
+        """In [-1, 1], as networks have them."""
+        return self.tensor.float() / 127.5 - 1
+
+    def grid(self, columns: int | None = None) -> "Image":
+        """All of them as one picture."""
+        import numpy as np
+        from PIL import Image
+
+        from gantool.viz.drawing import grid
+
+        sheet = grid(np.stack(self.arrays), columns or self.columns)
+        return Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
+
+    def save(self, path: str | Path, columns: int | None = None) -> Path:
+        """As `gantool sample --out`: FILE.png a grid, FILE.gif, FILE.npz, FILE.idx, or a folder of PNGs."""
+        from gantool.sampling.writers import check_kind, write
+
+        out = Path(path)
+        check_kind(out)
+        write(out, self._parts(), len(self), columns or self.columns)
+        return out
+
+    def _parts(self) -> Iterator[Any]:
+        from gantool.sampling.writers import Drawn
+
+        for i, (array, name) in enumerate(zip(self.arrays, self.names, strict=True)):
+            yield Drawn(array[None], None if self.labels is None else self.labels[i : i + 1], [name])
+
+    def _repr_png_(self) -> bytes | None:
+        from gantool.viz.drawing import encode_png, grid
+
+        if len({array.shape for array in self.arrays}) != 1:
+            return None
+        import numpy as np
+
+        return encode_png(grid(np.stack(self.arrays), self.columns))
+
+    def __repr__(self) -> str:
+        shapes = sorted({"x".join(map(str, (a.shape[1], a.shape[0], a.shape[2]))) for a in self.arrays})
+        return f"<{len(self)} images {', '.join(shapes)}>"
+
+
+@dataclass(eq=False)
+class Report:
+    """Scores, each between what a null model gets (`floor`) and what real images get (`ceiling`)."""
+
+    facts: dict[str, Any]
+    scores: dict[str, float] = field(init=False)
+    floor: dict[str, float] = field(init=False)
+    ceiling: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scores, self.floor = self.facts["scores"], self.facts.get("floor", {})
+        self.ceiling = self.facts.get("ceiling", {})
+
+    @property
+    def verdict(self) -> str:
+        """All gates in a sentence; nothing where there are none."""
+        from gantool.evaluation.report import verdict
+
+        return verdict(self.facts)
+
+    def table(self) -> list[tuple[str, ...]]:
+        """A header, then a row a score, as `gantool eval` prints them."""
+        from gantool.evaluation.report import HEADER, rows
+
+        return [HEADER, *rows(self.facts)]
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table()) + f"<p>{escape(self.verdict)}</p>"
+
+    def __repr__(self) -> str:
+        return f"<report: {', '.join(f'{name} {value:.4g}' for name, value in self.scores.items())}>"
+
+
+@dataclass(eq=False)
+class Card:
+    """Whether a variant passes its gates, and every model that must fail fails one."""
+
+    facts: dict[str, Any]
+
+    @property
+    def accepted(self) -> bool:
+        return bool(self.facts["accepted"])
+
+    def table(self) -> list[tuple[str, ...]]:
+        from gantool.evaluation.acceptance import HEADER, table
+
+        return [HEADER, *table(self.facts)]
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table())
+
+    def __repr__(self) -> str:
+        from gantool.evaluation.acceptance import summary
+
+        return f"<card: {summary(self.facts)}>"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A variant or a data set that is installed."""
+
+    name: str
+    summary: str
+    package: str
+    version: str
+    task: str = ""
+    paper: str = ""
+
+
+def html_table(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [[escape(cell) for cell in row] for row in rows]
+    lines = ["<tr><th>" + "</th><th>".join(head) + "</th></tr>"]
+    lines += ["<tr><td>" + "</td><td>".join(row) + "</td></tr>" for row in body]
+    return f"<table>{''.join(lines)}</table>"
