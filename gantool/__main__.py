@@ -13,7 +13,7 @@ def main() -> None:
     leave_at_once()
     from gantool.cli import run
 
-    code = run(sys.argv[1:], began)
+    code = run(began=began)
     if code in EXIT.values():  # all is saved; threads that still decode pictures are not waited for
         with suppress(OSError):
             sys.stdout.flush()

@@ -138,8 +138,9 @@ def wanted(word: Any, command: str, example: str) -> str:
     return str(word)
 
 
-def run(args: list[str], began: float | None = None) -> int:
+def run(args: list[str] | None = None, began: float | None = None) -> int:
     """The exit code of one command line: 0 done, 1 failed, 2 usage, 129, 130 and 143 interrupted."""
+    args = sys.argv[1:] if args is None else args
     whose = Caller(time.monotonic() if began is None else began, shlex.join(["gantool", *args]))
     try:
         with called_by(whose):

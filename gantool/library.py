@@ -241,13 +241,15 @@ def resume(
     from gantool.runs.run import unfinished
 
     folder = RunFolder(run.folder) if isinstance(run, Run) else find(run) if run is not None else unfinished()
-    values = {**(settings or {}), **keywords} | ({"steps": steps} if steps is not None else {})
+    values = {**(settings or {}), **keywords}
     with at_work(TRAINING, progress), listening() as signals:
         registry = Registry()
         name = folder.variant
         every = Schema({"This run": HowToResume})
         if name in registry.offers:  # else it is said below which package is missing
             every = schema_of(name, registry.load(name), HowToResume)
+        if steps is not None:
+            values |= {every.lengths[0] if every.lengths else "steps": steps}
         settled = settle(every, [Layer(values)], "See: gantool resume --help")
         how = settled.sections["This run"]
         said = {s.key: getattr(settled.sections[s.panel], s.name) for s in every.all if s.key in settled.chosen}
@@ -262,7 +264,7 @@ def load(model: Run | str | Path, *, device: str = "auto") -> Model:
     folder, runs/NAME.
     """
     registry = Registry()
-    with undisturbed():
+    with at_work("loading"):
         return Model(open_model(registry, file_of(registry, model), HowToResume(device=device).device))
 
 

@@ -1,6 +1,10 @@
 """For authors: `check_variant` holds a variant to the contract in a few seconds."""
 
 import dataclasses
+import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
@@ -11,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gantool.config.options import InputOptions, Recipe
-from gantool.config.schema import REQUIRED, Schema
+from gantool.config.schema import REQUIRED, Schema, settings_of
 from gantool.config.validate import Wrong, converted
 from gantool.data.opening import open_data
 from gantool.data.pictures import Data, DataSpec, as_floats
@@ -34,6 +38,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
     recipe = {"batch_size": 4, "steps": 6, "average_images": 20, **recipe}
     settings, chosen = dataclasses.replace(cls.recipe, **recipe), cls.Options(**(options or {}))
     check_flags(cls)
+    check_outline(cls)
     trainer = start(cls, chosen, settings)
     check_owners(trainer)
     check_moves(trainer)
@@ -80,6 +85,35 @@ def check_flags(cls: type[Variant]) -> None:
     for setting in schemas[0].of["Variant"]:
         required = f"option {setting.key} needs a default: `gantool train` must work without flags"
         assert setting.default is not REQUIRED, required
+
+
+def check_outline(cls: type[Variant]) -> None:
+    """What --help reads without torch is what trains."""
+    if "<locals>" in cls.__qualname__ or cls.__module__ == "__main__":
+        return  # no other process could import it
+    done = subprocess.run(
+        [sys.executable, "-c", READ, f"{cls.__module__}:{cls.__qualname__}"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode == 0:  # else it is read with torch
+        real = [s.described() for s in (*schema_of("Variant", cls).all, *settings_of(cls.SampleOptions, ""))]
+        for theirs, mine in zip(json.loads(done.stdout), json.loads(json.dumps(real)), strict=True):
+            assert theirs == mine, f"--help shows {theirs}, and what trains is {mine}: let nothing ask torch at import"
+
+
+READ = """
+import json, sys
+from importlib.metadata import EntryPoint
+from gantool.config.outline import quick
+from gantool.config.packages import Offer
+from gantool.config.schema import settings_of
+from gantool.training.settings import HowToTrain
+found = quick(Offer(EntryPoint("Variant", sys.argv[1], "")))
+own = list(settings_of(found.Options, "Variant"))
+taken = [word for s in own for word in (s.key, *s.flags, *s.off)]
+every = [*settings_of(found.recipe, "Training", taken), *own, *settings_of(HowToTrain, "This run", taken)]
+print(json.dumps([s.described() for s in (*every, *settings_of(found.SampleOptions, ""))]))
+"""
 
 
 def check_owners(trainer: Trainer) -> None:

@@ -11,7 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from gantool.commands.terminal import help_style
-from gantool.config.schema import CORE, REQUIRED, Schema, Setting
+from gantool.config.options import CORE
+from gantool.config.schema import REQUIRED, Schema, Setting
 from gantool.config.validate import Layer, environment, settle
 from gantool.errors import USAGE, UserError, did_you_mean
 

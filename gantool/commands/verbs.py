@@ -183,20 +183,21 @@ def resume_command() -> Any:
     def run(given: Given) -> None:
         (this,) = settled(every, given, "See: gantool resume --help").values()
         which = find(given.words[0]) if given.words else unfinished()
-        go_on(which, {k: v for k, v in given.values.items() if k != "quiet"}, this.quiet)
+        said = {key: value for key, value in given.values.items() if key not in ("quiet", "steps")}
+        go_on(which, said, this.quiet, this.steps)
 
     about = "Go on with a run exactly where its last checkpoint stands."
     return command("resume", about, every, run, words=words)
 
 
-def go_on(run: RunFolder, said: dict[str, Any], quiet: bool) -> None:
+def go_on(run: RunFolder, said: dict[str, Any], quiet: bool, steps: int | None = None) -> None:
     if torchrun.first() and not quiet:
         print(f"resuming {run.folder}", flush=True)
     from gantool import library
     from gantool.commands import answers
 
     with at_work(quiet):
-        answers.trained(library.resume(run.folder, settings=said), quiet)
+        answers.trained(library.resume(run.folder, steps=steps, settings=said), quiet)
 
 
 # sample

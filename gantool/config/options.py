@@ -1,7 +1,7 @@
 """What a variant and its training can be told: each field is a flag, a YAML key, a keyword. Imports no torch."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -88,6 +88,14 @@ class Recipe:
     save_every: Annotated[
         int | None, Option(min=1, help="Steps between checkpoints.", show_default="a 10th of the run, 1,000 at most")
     ] = None
+
+
+CORE = "gantool_"  # what the name of a setting of gantool's begins with where the variant has one of that name
+
+
+def core(values: Mapping[str, Any], name: str) -> Any:
+    """Of stored settings, gantool's own of this name; None where there is none."""
+    return values.get(f"{CORE}{name}", values.get(name))
 
 
 LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one said last wins

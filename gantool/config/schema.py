@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gantool.config.options import LENGTHS
+from gantool.config.options import CORE, LENGTHS
 from gantool.errors import did_you_mean
 
-CORE = "gantool_"  # what the name of a setting of gantool's begins with where the variant has one of that name
 KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "text", Path: "path"}
 
 

@@ -124,7 +124,7 @@ def choice(setting: Setting, value: Any) -> Any:
     for known in setting.choices:
         if value == known or str(value) == str(known):
             return known
-    raise Wrong(f"{value!r} is not one of {', '.join(repr(str(c)) for c in setting.choices)}.")
+    raise Wrong(f"{str(value)!r} is not one of {', '.join(repr(str(c)) for c in setting.choices)}.")
 
 
 CONVERT: dict[str, Any] = {

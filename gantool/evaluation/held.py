@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import torch
 
-from gantool.config.options import Recipe
+from gantool.config.options import Recipe, core
 from gantool.data.opening import open_data
 from gantool.data.pictures import Data, DataSpec, Pictures
 from gantool.errors import UserError
@@ -41,8 +41,8 @@ class Held(NamedTuple):
 def held_data(facts: dict[str, Any], path: Path, variant: Variant, how: HowToMeasure) -> Held | None:
     """What the model was trained on, or --data, as the variant reads it; None if that is gone."""
     kept = RunFolder(path.parent).read_config() if RunFolder(path.parent).config.is_file() else facts["settings"]
-    folder = how.data_dir or (Path(kept["data_dir"]) if kept.get("data_dir") else None)
-    recipe = at(variant.data, replace(variant.recipe, data=how.data or str(kept["data"]), data_dir=folder))
+    folder = how.data_dir or (Path(where) if (where := core(kept, "data_dir")) else None)
+    recipe = at(variant.data, replace(variant.recipe, data=how.data or str(core(kept, "data")), data_dir=folder))
     try:
         return opened(variant.dataset, recipe)
     except UserError as error:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gantool import __version__
-from gantool.config.options import first_defaults
+from gantool.config.options import CORE, first_defaults
 from gantool.config.packages import Offer
 from gantool.config.schema import Schema
 from gantool.config.validate import held_to
@@ -57,7 +57,9 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     own = dict(variant.named_buffers(recurse=False))
     state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
     # A model file travels: where this machine keeps its data is nobody's business.
-    settings = facts["settings"] | {"data": facts["data"], "data_dir": None}
+    settings = dict(facts["settings"])
+    for name, value in (("data", facts["data"]), ("data_dir", None)):
+        settings[f"{CORE}{name}" if f"{CORE}{name}" in settings else name] = value
     sealed.save(path, facts | {"kind": MODEL, "settings": settings}, state)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantool import __version__
+from gantool.config.options import core
 from gantool.errors import RESUME, USAGE, UserError, did_you_mean
 from gantool.runtime import files
 
@@ -163,9 +164,9 @@ class RunFolder:
 
     def status(self) -> Status:
         variant, config = self.settings()
-        variant, data = variant or "?", str(config.get("data", "?"))
+        variant, data = variant or "?", str(core(config, "data") or "?")
         saved = self.saved()
-        step, steps = step_of(saved[0]) if saved else 0, config.get("steps")
+        step, steps = step_of(saved[0]) if saved else 0, core(config, "steps")
         steps = steps if isinstance(steps, int) else 0  # a config may be anyone's
         state = "done" if saved and step >= steps else "stopped" if saved else "new"
         return Status(variant, data, step, steps, "running" if self.busy() else state, self.score(step))

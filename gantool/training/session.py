@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gantool.config.options import Recipe, first_defaults, plain
+from gantool.config.options import Recipe, core, first_defaults, plain
 from gantool.config.packages import listeners
 from gantool.config.schema import Schema
 from gantool.config.validate import Wrong, held_to
@@ -268,15 +268,17 @@ def refuse_changes(session: Session, schema: Schema, facts: dict[str, Any]) -> N
     """A resumed run continues what was; only its length may grow."""
     then = first(schema) | facts["settings"]
     now = session.values()
+    free = [s.key for s in schema.of["Training"] if s.name in ("steps", "data_dir")]
+    data, steps = core(now, "data"), core(now, "steps") or 0
     changed = [
         f"{key}: {then.get(key)} in the checkpoint, {now.get(key)} now"
         for key in sorted(facts["settings"].keys() | now.keys())
-        if key not in ("steps", "data_dir") and then.get(key) != now.get(key)
+        if key not in free and then.get(key) != now.get(key)
     ]
-    if then["data"] == now["data"] and facts.get("fingerprint") not in (None, session.data.fingerprint()):
-        changed.append(f"data: {facts['settings']['data']} holds other pictures than it did")
-    if (now["steps"] or 0) < facts["step"]:
-        changed.append(f"steps: {facts['step']} are done already, {now['steps']} asked for")
+    if core(then, "data") == data and facts.get("fingerprint") not in (None, session.data.fingerprint()):
+        changed.append(f"data: {data} holds other pictures than it did")
+    if steps < facts["step"]:
+        changed.append(f"steps: {facts['step']} are done already, {steps} asked for")
     if changed:
         shown = changed[:3] + ([f"and {len(changed) - 3} more"] if len(changed) > 3 else [])
         raise UserError(
