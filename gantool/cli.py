@@ -75,16 +75,16 @@ def info(
 
 @app.command(cls=PlainCommand)
 def runs(
-    folder: Annotated[Path, Argument(help="Where to look.")] = Path("runs"),
+    folder: Annotated[str, Argument(help="Where to look.")] = "runs",
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The runs so far, newest first."""
-    listing.runs(folder, json)
+    listing.runs(Path(folder), json)
 
 
 @app.command(cls=PlainCommand)
 def diagnose(
-    run: Annotated[Path | None, Argument(help="A run's folder or name; the newest if left out.")] = None,
+    run: Annotated[str | None, Argument(help="A run's folder or name; the newest if left out.")] = None,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Did it go wrong? What the monitor saw during a training, and what to try."""
@@ -105,12 +105,12 @@ def new(
     name: Annotated[
         str | None, Argument(help="What to type after `gantool train`, such as my-gan.", show_default=False)
     ] = None,
-    out: Annotated[Path | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
+    out: Annotated[str | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
 ) -> None:
     """Start a package of your own with a working variant, its test and its README."""
     from gantool.commands.scaffold import scaffold
 
-    scaffold(registry(), wanted(name, "new", "my-gan"), out)
+    scaffold(registry(), wanted(name, "new", "my-gan"), Path(out) if out else None)
 
 
 data = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Data sets and folders of pictures.")
@@ -125,7 +125,7 @@ def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = Fals
 
 @data.command("check", cls=PlainCommand)
 def data_check(
-    path: Annotated[Path | None, Argument(help="A folder or zip of pictures.", show_default=False)] = None,
+    path: Annotated[str | None, Argument(help="A folder or zip of pictures.", show_default=False)] = None,
 ) -> None:
     """Count a folder's pictures, sizes and classes, and name the bad files."""
     listing.data_check(Path(wanted(path, "data check", "photos")))

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,16 @@ class Given:
 
 
 class Plain:
-    """Says itself what is wrong with the words it is given."""
+    """Says itself what is wrong with the words it is given, and takes them as they are.
+
+    Typer would hand each to pydantic, which takes a tenth of a second to import and has words of its own.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            param.process_value = partial(as_typed, param)
+        return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
@@ -41,7 +51,7 @@ class Plain:
 
     def check_values(self, ctx: Any, args: list[str]) -> None:
         """A flag that wants a value has none where the line ends, or where another flag follows."""
-        params = [param for param in self.get_params(ctx) if param.opts[0].startswith("-")]  # type: ignore[attr-defined]
+        params = [param for param in self.get_params(ctx) if param.opts[0].startswith("-")]
         every = {word for param in params for word in (*param.opts, *param.secondary_opts)}
         takes = {word for param in params if not param.is_flag for word in param.opts}
         words = iter(args)
@@ -50,6 +60,11 @@ class Plain:
                 return
             if word in takes and next(words, "--") in every | {"--"}:
                 raise UserError(f"{word} needs a value after it.", see(ctx), USAGE)
+
+
+def as_typed(param: Any, ctx: Any, value: Any) -> Any:
+    """What was typed; then what its own callback makes of that."""
+    return param.callback(ctx, param, value) if param.callback else value
 
 
 class PlainCommand(Plain, TyperCommand):
