@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 from torch.optim import Adam
 
-from gantool.nn.blocks import ThinConv, UpsampledConv
+from gantool.nn.convolutions import ThinConv, UpsampledConv
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 Move = Callable[[Tensor], None]  # one step down this loss

@@ -93,7 +93,7 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
     recipe, options = held_to(schema, net.settings() | where | settings).values()
     keep_pages()
     swift_products(device).__enter__()  # this process does nothing else
-    data = cls.dataset(recipe)
+    data = cls.dataset(recipe, options)
     return Trainer(cls(options, data.spec).to(device), recipe, data, device)
 
 

@@ -27,7 +27,7 @@ def monitor(args: Namespace) -> list[dict[str, Any]]:
 def share(name: str) -> dict[str, Any]:
     cls = Registry().load(name)
     seed_all(0)
-    data = cls.dataset(cls.recipe)
+    data = cls.dataset(cls.recipe, cls.Options())
     trainer = Trainer(cls(cls.Options(), data.spec), cls.recipe, data, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         watching = Monitor(RunFolder(Path(folder)), 1, lambda words: None)

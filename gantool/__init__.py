@@ -4,7 +4,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # OpenMP's threads wait for each other by spinning. On a machine that is doing something else too, that made training
 # ten times slower; a short spin, then sleep, costs nothing on a quiet one. Read when torch is first imported.

@@ -1,23 +1,92 @@
 """All that a variant needs: the one module a plugin imports."""
 
-from gantool.config.options import InputOptions, LabelOptions, NoiseOptions, Options, Recipe, SampleOptions
+from gantool.config.options import (
+    InputOptions,
+    LabelOptions,
+    NoiseOptions,
+    OptionalInput,
+    Options,
+    Recipe,
+    SampleOptions,
+)
 from gantool.data.catalog import known
-from gantool.data.opening import open_data, open_folder
-from gantool.data.pictures import Data, DataSpec, Pictures, as_floats
+from gantool.data.opening import held_out, open_data, open_folder, open_image
+from gantool.data.pictures import Data, DataSpec, Pictures, as_floats, every, spread
+from gantool.data.points import Points, scatter
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.metrics.digits import judged_digits
 from gantool.metrics.measures import frechet, modes
+from gantool.metrics.mixtures import of_points
+from gantool.nn.attention import Attention
 from gantool.nn.augment import shifted
-from gantool.nn.blocks import ThinConv, UpsampledConv, downwards, layers, mlp, sides, upwards
+from gantool.nn.autoencoder import decoder, encoder
+from gantool.nn.blocks import Wrap, downwards, layers, maps, mlp, odd, plain, sides, upwards
+from gantool.nn.convolutions import Resize, ThinConv, UpsampledConv
+from gantool.nn.heads import MinibatchStd, Projected, d_accuracy
 from gantool.nn.latents import coded
-from gantool.nn.penalties import r1
+from gantool.nn.norms import ClassNorm
+from gantool.nn.penalties import gradient, gradient_penalty, r1, slopes
 from gantool.penalised import Augmented, Penalised
 from gantool.variant import Batch, Loss, Turn, Variant
 
 __all__ = [
-    "USAGE", "Augmented", "Batch", "Data", "DataSpec", "InputOptions", "LabelOptions", "Loss", "NoiseOptions",
-    "Options", "Penalised", "Pictures", "Recipe", "SampleOptions", "ThinConv", "Turn", "UpsampledConv", "UserError",
-    "Variant", "as_floats", "coded", "downwards", "frechet", "hookimpl", "judged_digits", "known", "layers", "mlp",
-    "modes", "open_data", "open_folder", "r1", "shifted", "sides", "upwards",
+    "USAGE",
+    "Attention",
+    "Augmented",
+    "Batch",
+    "ClassNorm",
+    "Data",
+    "DataSpec",
+    "InputOptions",
+    "LabelOptions",
+    "Loss",
+    "MinibatchStd",
+    "NoiseOptions",
+    "OptionalInput",
+    "Options",
+    "Penalised",
+    "Pictures",
+    "Points",
+    "Projected",
+    "Recipe",
+    "Resize",
+    "SampleOptions",
+    "ThinConv",
+    "Turn",
+    "UpsampledConv",
+    "UserError",
+    "Variant",
+    "Wrap",
+    "as_floats",
+    "coded",
+    "d_accuracy",
+    "decoder",
+    "downwards",
+    "encoder",
+    "every",
+    "frechet",
+    "gradient",
+    "gradient_penalty",
+    "held_out",
+    "hookimpl",
+    "judged_digits",
+    "known",
+    "layers",
+    "maps",
+    "mlp",
+    "modes",
+    "odd",
+    "of_points",
+    "open_data",
+    "open_folder",
+    "open_image",
+    "plain",
+    "r1",
+    "scatter",
+    "shifted",
+    "sides",
+    "slopes",
+    "spread",
+    "upwards",
 ]  # fmt: skip

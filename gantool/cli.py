@@ -12,11 +12,11 @@ from typer import Argument, Option
 from typer.main import get_command
 
 from gantool import __version__
-from gantool.commands import listing, terminal
+from gantool.commands import listing, offered, terminal
 from gantool.commands.typer_flags import PlainCommand, PlainGroup
 from gantool.commands.verbs import groups, registry, resume_command
-from gantool.config.packages import ALLOW
-from gantool.errors import USAGE, UserError
+from gantool.config.packages import ALLOW, COMMANDS
+from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.runs.run import find, newest
 from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
@@ -24,13 +24,36 @@ from gantool.runtime.signals import Interrupted
 
 
 class Commands(PlainGroup):
-    """Also those that are built of settings."""
+    """Gantool's own, one of them built of its settings; then those of packages, which are imported when meant."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def own(self, ctx: Any) -> list[str]:
         return ["resume", *super().list_commands(ctx)]
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(dict.fromkeys([*self.own(ctx), *registry().plugins.offers(COMMANDS)]))
+
     def get_command(self, ctx: Any, name: str) -> Any:
-        return resume_command() if name == "resume" else super().get_command(ctx, name)
+        if name in self.own(ctx):
+            return resume_command() if name == "resume" else super().get_command(ctx, name)
+        return offered.listed(registry().plugins, name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        plugins = registry().plugins if args[0] not in self.own(ctx) and not args[0].startswith("-") else None
+        if plugins is None or (ctx.resilient_parsing and args[0] not in plugins.offers(COMMANDS)):
+            return super().resolve_command(ctx, args)
+        try:
+            if found := offered.built(plugins, args[0]):
+                return args[0], found, args[1:]
+        except UserError:
+            if ctx.resilient_parsing:  # there is nothing to complete
+                return args[0], None, args[1:]
+            raise
+        if args[0] in registry().names():
+            raise UserError(
+                f"{args[0]!r} is a variant, and wants a command before it.", f"gantool train {args[0]}", USAGE
+            )
+        near = did_you_mean(repr(args[0]), map(repr, self.list_commands(ctx)))
+        raise UserError(f"No such command {args[0]!r}.{near}", f"See: gantool --help{plugins.lost()}", USAGE)
 
 
 app = typer.Typer(
@@ -47,15 +70,22 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
+def without_plugins(value: bool) -> None:
+    """Before anything is looked up by name."""
+    if value:
+        os.environ[ALLOW] = ""
+
+
 @app.callback()
 def everywhere(
     version: Annotated[
         bool, Option("--version", is_eager=True, callback=show_version, help="Print the version.")
     ] = False,
-    no_plugins: Annotated[bool, Option("--no-plugins", help=f"Only gantool's own variants. See also {ALLOW}.")] = False,
-) -> None:
-    if no_plugins:
-        os.environ[ALLOW] = ""
+    no_plugins: Annotated[
+        bool,
+        Option("--no-plugins", is_eager=True, callback=without_plugins, help=f"Only gantool's own. See also {ALLOW}."),
+    ] = False,
+) -> None: ...
 
 
 @app.command("list", cls=PlainCommand)
@@ -93,11 +123,13 @@ def diagnose(
 
 @app.command(cls=PlainCommand)
 def plugins(
+    ctx: typer.Context,
     check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Installed packages that bring variants, data sets or observers."""
-    listing.plugins(registry(), check, json)
+    """Installed packages, and what they bring: variants, data sets, commands, metrics, writers, observers."""
+    group: Any = ctx.parent and ctx.parent.command
+    listing.plugins(registry(), group.own(ctx), check, json)
 
 
 @app.command(cls=PlainCommand)

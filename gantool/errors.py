@@ -14,6 +14,10 @@ class UserError(Exception):
         super().__init__(message)
         self.message, self.hint, self.code = message, hint, code
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook: what was wrong and what would be right, and no traceback."""
+        return [f"error: {self.message}", *([f"  {self.hint}"] if self.hint else [])]
+
 
 def printable(text: str) -> str:
     """The text with what a terminal would obey or cannot show spelled out: names may be anyone's."""

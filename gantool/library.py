@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gantool.config import presets
-from gantool.config.options import InputOptions
+from gantool.config.options import draws, takes_input
 from gantool.config.packages import DATASETS, offers
 from gantool.config.schema import Schema
 from gantool.config.validate import Layer, environment, settle
 from gantool.data import catalog
-from gantool.data.pictures import DataSpec, Pictures, as_bytes, shaped
+from gantool.data.pictures import Pictures
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.evaluation import acceptance, comparison, evaluation
 from gantool.evaluation.settings import HowToAccept, HowToMeasure
@@ -37,6 +36,7 @@ from gantool.runtime.device import undisturbed
 from gantool.runtime.progress import Progress, shown_by
 from gantool.runtime.signals import listening
 from gantool.sampling import sampler
+from gantool.sampling.inputs import as_inputs
 from gantool.sampling.settings import HowToSample
 from gantool.training import session
 from gantool.training.session import OnStep, Outcome, Plan, schema_of
@@ -45,6 +45,7 @@ from gantool.training.trainer import Trainer
 
 Settings = Mapping[str, Any] | None
 Shown = bool | Progress | None
+GREY = ("1", "L", "LA", "I;16")  # Pillow's modes
 __all__ = [
     "Model", "Run", "accept", "compare", "datasets", "evaluate", "load", "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
@@ -70,13 +71,13 @@ class Model:
     def sample(self, n: int | None = None, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
         """n images; further keywords are the flags of `gantool sample`, such as digit=7 or truncation=1.5."""
         how, options = self.told({"n": n, "seed": seed, **(settings or {}), **flags})
-        if isinstance(options, InputOptions):
+        if not draws(type(options)):
             raise UserError(f"{self.name} makes pictures of pictures.", "Give it some: model.translate(images)", USAGE)
         return self.collected(sampler.drawing(self.variant, how, options), how.seed)
 
     def translate(self, images: Any, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
         """Images made of images: a file or folder, Images, a PIL image, or a tensor (n, C, H, W) of bytes or floats."""
-        if not issubclass(type(self.variant).SampleOptions, InputOptions):
+        if not takes_input(type(self.variant).SampleOptions):
             raise UserError(f"{self.name} draws from noise.", "model.sample(16)", USAGE)
         from_files = isinstance(images, str | Path)
         values = {"seed": seed, "input": images if from_files else Path(), **(settings or {}), **flags}
@@ -86,7 +87,7 @@ class Model:
         every = as_inputs(images, self.variant.data, options.natural)
         inputs = [(f"{i:05d}", pixels) for i, pixels in enumerate(every)]
         made = sampler.translated(self.variant, inputs, options)
-        return self.collected(sampler.Drawing(len(inputs), None, made), how.seed)
+        return self.collected(sampler.Drawing(len(inputs) * self.variant.answers(options), None, made), how.seed)
 
     def write(self, out: str | Path, settings: Settings = None, **flags: Any) -> int:
         """Draw into a file or a folder as images come, however many: what `gantool sample --out` does."""
@@ -172,17 +173,24 @@ class Run:
         return load(self)
 
     def _repr_html_(self) -> str:
-        status = self.files.status()
+        try:
+            status = self.files.status()
+        except UserError:  # a list of runs is not to fail for one of them
+            return escape(repr(self))
         signs = "".join(f"<li>step {sign['step']}: {escape(str(sign['words']))}</li>" for sign in self.signs)
+        signs = signs and f"<ul>{signs}</ul>"
         pictures = "".join(map(picture, [*self.samples[-1:], self.folder / "losses.png"]))
         score = f", {escape(status.score)}" if status.score else ""
         return (
             f"<div><b>{escape(str(self.folder))}</b>: {escape(status.variant)} on {escape(status.data)}, "
-            f"step {status.step:,} of {status.steps:,}, {status.state}{score}<ul>{signs}</ul>{pictures}</div>"
+            f"step {status.step:,} of {status.steps:,}, {status.state}{score}{signs}{pictures}</div>"
         )
 
     def __repr__(self) -> str:
-        status = self.files.status()
+        try:
+            status = self.files.status()
+        except UserError as error:
+            return f"<run {self.folder}: unreadable: {error.message}>"
         return f"<run {self.folder}: {status.variant}, step {status.step} of {status.steps}, {status.state}>"
 
 
@@ -289,21 +297,6 @@ def file_of(registry: Registry, model: Run | str | Path) -> Path:
     )  # fmt: skip
 
 
-def as_inputs(images: Any, spec: DataSpec, natural: bool) -> Iterator[Tensor]:
-    """Each as bytes (1, C, H, W), at the size that the model wants."""
-    if isinstance(images, Images):
-        every = [torch.tensor(array).permute(2, 0, 1) for array in images.arrays]
-    elif isinstance(images, Tensor):
-        every = list(images if images.ndim == 4 else images.unsqueeze(0))
-    else:  # PIL images, or arrays (H, W) and (H, W, C)
-        alone = hasattr(images, "convert") or isinstance(images, np.ndarray)
-        arrays = [np.atleast_3d(np.asarray(image)) for image in ([images] if alone else images)]
-        every = [torch.tensor(array).permute(2, 0, 1) for array in arrays]
-    for pixels in every:
-        whole = (pixels if pixels.dtype == torch.uint8 else as_bytes(pixels)).unsqueeze(0)
-        yield whole if natural else shaped(whole, spec.size, spec.channels)
-
-
 def evaluate(
     what: Model | Run | Images | str | Path, *, against: str | None = None, progress: Shown = None,
     settings: Settings = None, **keywords: Any,
@@ -371,7 +364,7 @@ def variants() -> list[Known]:
 
 def datasets() -> list[Known]:
     """Those that have a name."""
-    ours = [Known(name, entry.about, "gantool", "") for name, entry in catalog.CATALOG.items()]
+    ours = [Known(name, entry.about, "gantool", "") for name, entry in catalog.OURS.items()]
     theirs = (o for several in offers(DATASETS).values() for o in several)
     return ours + [Known(o.name, o.summary, o.package, o.version) for o in theirs]
 
@@ -408,5 +401,5 @@ def at_work(what: str, progress: Shown = None) -> Iterator[None]:
 def words(function: str, variant: str, values: Mapping[str, Any], **more: Any) -> str:
     """The call, as it could be typed again."""
     given = {**{name: value for name, value in more.items() if value is not None}, **values}
-    shown = "".join(f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in given.items())
+    shown = "".join(f", {name}={(str(v) if isinstance(v, Path) else v)!r}" for name, v in given.items())
     return " ".join(f"gantool.{function}({variant!r}{shown})".split())

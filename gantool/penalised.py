@@ -1,7 +1,7 @@
 """Games in which D is held back: it pays for its slope at real data, and it sees pictures moved about."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 from typer import Option
@@ -27,7 +27,7 @@ class Penalised(Variant):
     D is shown `watched(x)`, and `penalty(x, score)` joins its loss. Whatever else D is made of is `eager` too.
     """
 
-    eager = ("discriminator",)  # R1 differentiates it twice
+    no_compile: ClassVar[tuple[str, ...]] = ("discriminator",)  # R1 differentiates it twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
@@ -38,18 +38,18 @@ class Penalised(Variant):
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
 
     @classmethod
-    def suited(cls, options: Any, data: Data) -> Any:
+    def resolve(cls, options: Any, data: Data) -> Any:
         """D would learn few pictures by heart, were they not moved; where they are many, a steeper penalty does it."""
         many = len(data) >= MANY
         return replace(
             options, **{name: ends[many] for name, ends in OPEN.items() if getattr(options, name, 0) is None}
         )
 
-    def watched(self, x: Tensor) -> Tensor:
+    def with_grad(self, x: Tensor) -> Tensor:
         """Real data, asking for gradients in the steps that have a penalty."""
         return x.requires_grad_(bool(self.options.r1) and self.step % self.options.r1_every == 0)
 
-    def penalty(self, x: Tensor, score: Tensor) -> dict[str, Tensor]:
+    def r1_penalty(self, x: Tensor, score: Tensor) -> dict[str, Tensor]:
         """In those steps, for all steps to the next."""
         o = self.options
         return {"r1": o.r1 / 2 * o.r1_every * r1(x, score)} if x.requires_grad else {}
@@ -65,5 +65,5 @@ class Augmented(Penalised):
             Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.", show_default=suit("shift")),
         ] = 0
 
-    def seen(self, x: Tensor) -> Tensor:
-        return shifted(x, self.options.shift, self.drawn)
+    def augment(self, x: Tensor) -> Tensor:
+        return shifted(x, self.options.shift, self.random)

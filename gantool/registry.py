@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import pluggy
-
-from gantool.config.packages import VARIANTS, Offer, broken, clash, imported, offers
+from gantool.config.packages import VARIANTS, Offer, Plugins, broken, clash, imported
 from gantool.errors import USAGE, UserError, did_you_mean
 
 
@@ -12,8 +10,8 @@ class Registry:
     """What is installed. Reading it costs one pass over the packages' metadata."""
 
     def __init__(self) -> None:
-        self.plugins = pluggy.PluginManager("gantool")
-        self.offers = offers(VARIANTS)
+        self.plugins = Plugins()
+        self.offers = self.plugins.offers(VARIANTS)
 
     def names(self) -> list[str]:
         return list(self.offers)
@@ -39,6 +37,4 @@ class Registry:
 
         if not (isinstance(variant, type) and issubclass(variant, Variant)):
             raise broken(offer, f"{offer.entry.value} is not a subclass of gantool.api.Variant.")
-        if not self.plugins.is_registered(variant):  # one class may have two names
-            self.plugins.register(variant, name)
         return variant

@@ -23,19 +23,25 @@ class Images:
     names: Sequence[str] = ()
     columns: int | None = None  # of the grid, where they are laid out by what varies
 
+    def __post_init__(self) -> None:
+        self.names = self.names or [f"{i:05d}" for i in range(len(self.arrays))]
+
     def __len__(self) -> int:
         return len(self.arrays)
 
-    def __getitem__(self, index: slice) -> "Images":
-        labels = None if self.labels is None else self.labels[index]
-        return Images(self.arrays[index], labels, self.classes, self.names[index])
+    def __getitem__(self, which: int | slice) -> "Images":
+        """Some of them; one is images too, and shows itself."""
+        which = which if isinstance(which, slice) else slice(range(len(self))[which], range(len(self))[which] + 1)
+        labels = None if self.labels is None else self.labels[which]
+        return Images(self.arrays[which], labels, self.classes, self.names[which])
 
     @property
     def tensor(self) -> "Tensor":
-        """Bytes, (n, C, H, W)."""
+        """Bytes, (n, C, H, W); of points their numbers, (n, k)."""
         import torch
 
-        return torch.stack([torch.tensor(array).permute(2, 0, 1) for array in self.arrays])
+        tensors = (torch.tensor(array) for array in self.arrays)
+        return torch.stack([x.permute(2, 0, 1) if x.ndim == 3 else x for x in tensors])
 
     def floats(self) -> "Tensor":
         """In [-1, 1], as networks have them."""
@@ -43,13 +49,18 @@ class Images:
 
     def grid(self, columns: int | None = None) -> "Image":
         """All of them as one picture."""
-        import numpy as np
         from PIL import Image
 
+        sheet = self._sheet(columns)
+        return Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
+
+    def _sheet(self, columns: int | None = None) -> "NDArray[np.uint8]":
+        import numpy as np
+
+        from gantool.sampling.writers import shown
         from gantool.viz.drawing import grid
 
-        sheet = grid(np.stack(self.arrays), columns or self.columns)
-        return Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
+        return grid(shown(np.stack(self.arrays)), columns or self.columns)
 
     def save(self, path: str | Path, columns: int | None = None) -> Path:
         """As `gantool sample --out`: FILE.png a grid, FILE.gif, FILE.npz, FILE.idx, or a folder of PNGs."""
@@ -67,17 +78,17 @@ class Images:
             yield Drawn(array[None], None if self.labels is None else self.labels[i : i + 1], [name])
 
     def _repr_png_(self) -> bytes | None:
-        from gantool.viz.drawing import encode_png, grid
+        from gantool.viz.drawing import encode_png
 
-        if len({array.shape for array in self.arrays}) != 1:
-            return None
-        import numpy as np
-
-        return encode_png(grid(np.stack(self.arrays), self.columns))
+        return encode_png(self._sheet()) if len({array.shape for array in self.arrays}) == 1 else None
 
     def __repr__(self) -> str:
-        shapes = sorted({"x".join(map(str, (a.shape[1], a.shape[0], a.shape[2]))) for a in self.arrays})
-        return f"<{len(self)} images {', '.join(shapes)}>"
+        shapes = sorted({"x".join(map(str, (*a.shape[1::-1], *a.shape[2:]))) for a in self.arrays})
+        return (
+            f"<{len(self)} images {', '.join(shapes)}>"
+            if self.arrays and self.arrays[0].ndim > 1
+            else (f"<{len(self)} points>")
+        )
 
 
 @dataclass(eq=False)

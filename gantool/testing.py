@@ -8,23 +8,28 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.config.options import InputOptions, Recipe
+from gantool.config import yaml
+from gantool.config.options import Recipe, draws, plain, takes_input
+from gantool.config.packages import VARIANTS, Offer
 from gantool.config.schema import REQUIRED, Schema, settings_of
-from gantool.config.validate import Wrong, converted
+from gantool.config.validate import Wrong, converted, held_to
 from gantool.data.opening import open_data
-from gantool.data.pictures import Data, DataSpec, as_floats
+from gantool.data.pictures import Data, as_floats
 from gantool.errors import UserError
 from gantool.runs import model, sealed
 from gantool.runtime import device as devices
+from gantool.sampling import sampler
 from gantool.sampling.settings import HowToSample
 from gantool.training.session import schema_of
-from gantool.training.trainer import Trainer
+from gantool.training.trainer import PREVIEW_SEED, Trainer
 from gantool.variant import Variant
 
 CPU = torch.device("cpu")
@@ -43,15 +48,15 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
     check_owners(trainer)
     check_moves(trainer)
     check_samples(trainer.variant, trainer)
-    check_model(trainer, cls.__name__)
+    check_model(trainer)
     check_measure(trainer)
     check_resume(cls, chosen, settings)
 
 
 def start(cls: type[Variant], options: Any, recipe: Any) -> Trainer:
     devices.seed_all(recipe.seed)
-    data = cls.dataset(recipe)
-    return Trainer(cls(cls.suited(options, data), data.spec), recipe, data, CPU)
+    data = cls.dataset(recipe, options)
+    return Trainer(cls(cls.resolve(options, data), data.spec), recipe, data, CPU)
 
 
 def check_data(name: str, **recipe: Any) -> None:
@@ -122,9 +127,10 @@ def check_owners(trainer: Trainer) -> None:
     for name, owned in trainer.owned.items():
         assert owned, f"player {name} owns no parameters"
         assert all(id(p) in mine for p in owned), f"player {name} owns parameters that are not the variant's"
-    assert trainer.variant.averaged, "averaged is empty: a model file would hold no networks"
-    for name in trainer.variant.averaged:
-        assert hasattr(trainer.variant, name), f"averaged names {name!r}, which the variant does not have"
+    own = list(trainer.variant.parameters(recurse=False))
+    assert trainer.variant.ema or own, "ema is empty: a model file would hold no networks"
+    for name in trainer.variant.ema:
+        assert hasattr(trainer.variant, name), f"ema names {name!r}, which the variant does not have"
 
 
 def check_moves(trainer: Trainer) -> None:
@@ -135,8 +141,10 @@ def check_moves(trainer: Trainer) -> None:
     def watched(turn: Any) -> dict[str, Tensor]:
         assert turn.player in trainer.players, f"a turn is for {turn.player!r}, which players() does not name"
         loss = turn.loss(turn.batch)
-        for name, value in (loss if isinstance(loss, dict) else {"loss": loss}).items():
-            assert value.ndim == 0, f"{turn.player}/{name} has shape {tuple(value.shape)}; a loss is one number"
+        for name, value in (loss if isinstance(loss, Mapping) else {"loss": loss}).items():
+            assert not isinstance(value, Tensor) or value.ndim == 0, (
+                f"{turn.player}/{name} has shape {tuple(value.shape)}; a loss is one number"
+            )
         before = {name: p.detach().clone() for name, p in variant.named_parameters()}
         terms = inner(turn)
         for name, value in terms.items():
@@ -165,34 +173,73 @@ def check_samples(variant: Variant, trainer: Trainer) -> None:
     """Samples have the right shape and range, and so have previews."""
     spec = trainer.data.spec
     with trainer.sampling():
-        if issubclass(variant.SampleOptions, InputOptions):
-            pixels = torch.zeros(2, spec.channels, spec.size, spec.size, dtype=torch.uint8)
-            required = {f.name for f in dataclasses.fields(variant.SampleOptions)} & {"input"}
-            (inputs,) = as_floats((pixels,), CPU)
-            x = variant.translate(inputs, variant.SampleOptions(**dict.fromkeys(required, Path())))
-            want = 2
-        else:
+        if takes_input(variant.SampleOptions):
+            required = {} if draws(variant.SampleOptions) else {"input": Path()}
+            options: Any = variant.SampleOptions(**required)  # type: ignore[arg-type]
+            pixels = torch.zeros(1, spec.channels, spec.size, spec.size, dtype=torch.uint8)
+            (one,) = as_floats((pixels,), CPU)
+            made = variant.translate(one, options)
+            assert len(made) == variant.answers(options), f"translate gave {len(made)} images of one"
+            x, want = made, len(made)
+        if draws(variant.SampleOptions):
             got, want = variant.sample(5, variant.SampleOptions()), 5
             x = got[0] if isinstance(got, tuple) else got
             assert not isinstance(got, tuple) or got[1].shape == (5,), "sample must return one class per image"
-    assert x.ndim == 4 and len(x) == want, f"asked for {want} images, got shape {tuple(x.shape)}"
-    assert x.shape[1] in (1, 3, 4), f"images have {x.shape[1]} channels"
-    assert x.min() >= -1.001 and x.max() <= 1.001, "images leave [-1, 1]: end the generator in tanh"
+    dimensions = 4 if spec.images else 2
+    assert x.ndim == dimensions and len(x) == want, f"asked for {want} samples, got shape {tuple(x.shape)}"
+    if spec.images:
+        assert x.min() >= -1.001 and x.max() <= 1.001, "images leave [-1, 1]: end the generator in tanh"
     preview = trainer.preview()
     assert preview.ndim in (4, 5), (
         f"preview has shape {tuple(preview.shape)}; give (n, C, H, W) or (rows, cols, C, H, W)"
     )
 
 
-def check_model(trainer: Trainer, name: str) -> None:
-    """The model file brings back what is sampled from."""
+def check_model(trainer: Trainer) -> None:
+    """A model file alone draws what the trainer draws, by what `gantool sample` calls."""
+    variant, options = trainer.variant, trainer.variant.SampleOptions
+    offer = Offer(EntryPoint("checked", f"{type(variant).__module__}:{type(variant).__qualname__}", VARIANTS))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.safetensors")
-        model.export(path, {"variant": name, "settings": {}, "data": ""}, trainer)
-        _, state = sealed.load(path)
-    fresh = type(trainer.variant)(trainer.variant.options, DataSpec(*trainer.data.spec))
-    for part, weights in state["networks"].items():
-        fresh.get_submodule(part).load_state_dict(weights)
+        schema = Schema({"Options": type(variant).Options})
+        values = {s.key: plain(getattr(variant.options, s.name)) for s in schema.all}
+        model.export(path, model.describe(offer, values, trainer.data.spec, trainer), trainer)
+        facts, state = sealed.load(path)
+        config = Path(folder, "config.yaml")
+        config.write_text(yaml.write(values, []), encoding="utf-8")
+        again = yaml.read(config)
+        assert held_to(schema, again)["Options"] == variant.options, "options written to YAML come back as others"
+    registry: Any = Named(offer.name, type(variant))
+    fresh = model.build(facts, state, registry)
+    if not draws(options):
+        return
+    with trainer.sampling():
+        mine = drawn_by(variant, options())
+    try:
+        devices.seed_all(PREVIEW_SEED)
+        theirs = drawn_by(fresh.eval(), options())
+    except UserError as error:
+        raise AssertionError(f"{error.message} {error.hint}") from None
+    for part, other in zip(mine, theirs, strict=True):
+        assert np.array_equal(part.images, other.images), (
+            "the model file draws other images than the trainer: what `sample` uses is in `ema`, or in a buffer"
+        )
+
+
+class Named:
+    """A registry of one variant."""
+
+    def __init__(self, name: str, variant: type[Variant]) -> None:
+        self.offers: dict[str, list[Offer]] = {name: []}
+        self.variant = variant
+
+    def load(self, name: str) -> type[Variant]:
+        return self.variant
+
+
+def drawn_by(variant: Variant, options: Any) -> list[Any]:
+    with torch.inference_mode():
+        return list(sampler.draw(variant, 5, options))
 
 
 def check_measure(trainer: Trainer) -> None:
@@ -200,10 +247,11 @@ def check_measure(trainer: Trainer) -> None:
     from gantool.evaluation.evaluation import own_scores
     from gantool.evaluation.held import opened
 
-    if type(trainer.variant).measure is not Variant.measure:
+    variant = trainer.variant
+    if type(variant).measure is not Variant.measure:
         with trainer.average.swapped():
             try:
-                own_scores(trainer.variant, opened(trainer.variant.dataset, trainer.recipe).held, trainer.recipe.seed)
+                own_scores(variant, opened(variant.dataset, trainer.recipe, variant.options).held, trainer.recipe.seed)
             except (UserError, AttributeError, TypeError) as error:
                 raise AssertionError(f"measure should give numbers by their names: {error}") from error
 

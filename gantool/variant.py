@@ -1,27 +1,31 @@
 """What a GAN is: networks, the players who train them, and the turns they take."""
 
 from abc import ABC
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Adam, Optimizer, RMSprop
 from typer import Option
 
 from gantool.config import options as settings
 from gantool.data.opening import open_data
-from gantool.data.pictures import Data, DataSpec
+from gantool.data.pictures import Data, DataSpec, Pictures
+from gantool.data.points import Points, viewable
+from gantool.errors import USAGE, UserError
 from gantool.nn.adam import FusedAdam
 from gantool.nn.latents import gaussian
-from gantool.runtime.distributed import share
+from gantool.runtime.distributed import mean, share
 
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
-Loss = Tensor | dict[str, Tensor]  # named terms are summed to be minimised, and logged one by one
+Loss = Tensor | float | Mapping[str, Tensor | float]  # named terms are summed to be minimised, and logged one by one
+Weights = nn.Module | nn.Parameter
+CLOUD = 1_000  # points in a picture of them
 
 
 class Turn(NamedTuple):
@@ -48,12 +52,13 @@ class Variant(nn.Module, ABC):
         d_lr: Annotated[float | None, Option(min=0, max=100, help="D's own step size.", show_default="as --lr")] = None
 
     @dataclass(kw_only=True)
-    class SampleOptions(settings.SampleOptions):
-        """Flags of `sample`; NoiseOptions and InputOptions are the usual starts."""
+    class SampleOptions(settings.NoiseOptions):
+        """Flags of `sample`: those of noise, unless a subclass starts from others."""
 
     recipe: ClassVar[settings.Recipe] = settings.Recipe(steps=10_000)
-    averaged: ClassVar[tuple[str, ...]] = ("generator",)  # submodules kept as a moving average, and sampled from
-    eager: ClassVar[tuple[str, ...]] = ()  # submodules a loss differentiates twice: never compiled
+    ema: ClassVar[tuple[str, ...]] = ("generator",)  # submodules kept as a moving average, and sampled from
+    no_compile: ClassVar[tuple[str, ...]] = ()  # submodules a loss differentiates twice
+    probed: ClassVar[bool] = True  # whether the monitor draws samples now and then, to see if it goes wrong
 
     generator: nn.Module  # of the ordinary two-player game
     discriminator: nn.Module
@@ -63,17 +68,24 @@ class Variant(nn.Module, ABC):
         self.options = options
         self.data = data
         self.step, self.progress = 0, 0.0  # steps done, and their share of the whole; the trainer moves both
-        self.logged: dict[str, Tensor] = {}
+        self.batch_size = 0  # of this process's part of a batch
+        self.logged: dict[str, Tensor] = {}  # of this step, so far: `D/real`, and what `log` was told
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A network under a name of the contract would never be found: Python finds the method first."""
+        if isinstance(value, nn.Module) and hasattr(Variant, name):
+            raise TypeError(f"a network cannot be called {name!r}, which is a name of gantool.api.Variant")
+        super().__setattr__(name, value)
 
     # What a variant may replace.
 
     @classmethod
-    def dataset(cls, recipe: settings.Recipe, train: bool = True) -> Data:
+    def dataset(cls, recipe: settings.Recipe, options: Any, train: bool = True) -> Data:
         """What to train on, or what is held out: (image, class) pairs unless overridden."""
-        return open_data(recipe, train)
+        return open_data(recipe, train, of=(Pictures, Points))
 
     @classmethod
-    def suited(cls, options: Any, data: Data) -> Any:
+    def resolve(cls, options: Any, data: Data) -> Any:
         """The options of a new training, those left open (None) filled in to suit its data; the run keeps them."""
         return options
 
@@ -91,6 +103,9 @@ class Variant(nn.Module, ABC):
             yield Turn("D", self.d_loss, (*batch, fake.detach()))
         yield Turn("G", self.g_loss, (*batch, fake))
 
+    def before_step(self, player: str, weights: list[nn.Parameter]) -> None:
+        """Called between a turn's gradients and its optimiser's step: to clip them, say."""
+
     def fake(self, batch: Batch) -> Tensor:
         """The generator's answer to a batch of data."""
         x: Tensor = self.generator(self.coded(self.noise(len(batch[0]))))
@@ -102,8 +117,8 @@ class Variant(nn.Module, ABC):
     def g_loss(self, batch: Batch) -> Loss:
         raise NotImplementedError(f"{type(self).__name__} needs g_loss, or turns of its own")
 
-    def opinion(self, x: Tensor, y: Tensor) -> Tensor | None:
-        """D's opinion of pictures and their classes, above 0 for real ones, if the monitor may ask for it."""
+    def d_logits(self, x: Tensor, y: Tensor) -> Tensor | None:
+        """D's logits of images and their classes, above 0 for real ones, if the monitor may ask for them."""
         return None
 
     def schedule(self) -> float:
@@ -115,7 +130,7 @@ class Variant(nn.Module, ABC):
         return z
 
     def sample(self, n: int, options: Any) -> Tensor | tuple[Tensor, Tensor]:
-        """`n` images in [-1, 1], shaped (n, channels, size, size); with their classes where it knows them."""
+        """`n` samples, images in [-1, 1] shaped (n, *data.shape); with their classes where it knows them."""
         x: Tensor = self.generator(self.latents(n, options))
         return x
 
@@ -124,59 +139,90 @@ class Variant(nn.Module, ABC):
         return None
 
     def translate(self, x: Tensor, options: Any) -> Tensor:
-        """Pictures made of pictures, where SampleOptions is an InputOptions."""
+        """Images made of images, where SampleOptions has an `input`; (n x answers, ...) where it gives several."""
         raise NotImplementedError(f"{type(self).__name__} needs translate")
+
+    def answers(self, options: Any) -> int:
+        """How many images `translate` makes of each."""
+        return 1
+
+    def image(self, samples: Tensor) -> Tensor:
+        """Samples as images that can be shown: (n, 1, 3 or 4, H, W) in [-1, 1]."""
+        return viewable(samples)
 
     def preview(self, batch: Batch) -> Tensor:
         """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W).
 
         Where classes are drawn in turn and are few enough to be columns, each has one.
         """
-        samples, classes = self.sample(len(batch[0]), self.SampleOptions()), len(self.data.classes)
+        n, classes = len(batch[0]) if self.data.images else CLOUD, len(self.data.classes)
+        samples = self.sample(n, self.SampleOptions())
         images = samples[0] if isinstance(samples, tuple) else samples
-        if not issubclass(self.SampleOptions, settings.LabelOptions) or not 0 < classes <= min(20, len(images)):
+        told = issubclass(self.SampleOptions, settings.LabelOptions) and images.ndim == 4
+        if not (told and 0 < classes <= min(20, len(images))):
             return images
         return images[: len(images) // classes * classes].view(-1, classes, *images.shape[1:])
 
     def measure(self, held: Data) -> dict[str, float]:
-        """Scores of its own, by name, on data held out: those of `dataset(recipe, train=False)`."""
+        """Scores of its own, by name, on data held out: those of `dataset(recipe, options, train=False)`."""
         return {}
 
     # What a variant may call.
 
-    def optimizer(self, *networks: nn.Module, lr: float | None = None) -> Optimizer:
-        """As --optimizer says, for these networks; `lr` where it is not the options'."""
-        o, weights = self.options, chain.from_iterable(n.parameters() for n in networks)
+    def optimizer(self, *parts: Weights | tuple[Weights, float], lr: float | None = None) -> Optimizer:
+        """As --optimizer says, for these networks; `lr` where it is not the options'.
+
+        A part may come with a factor on its step size: `self.optimizer((synthesis, 1.0), (mapping, 0.01))`.
+        """
+        o, rate = self.options, self.options.lr if lr is None else lr
+        groups: list[dict[str, Any]] = []
+        for part, factor in (part if isinstance(part, tuple) else (part, 1.0) for part in parts):
+            weights = [part] if isinstance(part, nn.Parameter) else list(part.parameters())
+            if groups and groups[-1]["lr"] == rate * factor:
+                groups[-1]["params"] += weights
+            else:
+                groups.append({"params": weights, "lr": rate * factor})
         if o.optimizer == "sgd":
-            return SGD(weights, lr or o.lr)
+            return SGD(groups, rate)
         if o.optimizer == "rmsprop":
-            return RMSprop(weights, lr or o.lr, o.beta2)
+            return RMSprop(groups, rate, o.beta2)
         # The fused kernel exists for plain float weights on cpu and cuda.
         kind = FusedAdam if self.device.type in ("cpu", "cuda") else Adam
-        return kind(weights, lr or o.lr, (o.beta1, o.beta2))
+        return kind(groups, rate, (o.beta1, o.beta2))
+
+    def frozen(self, network: nn.Module) -> Callable[..., Any]:
+        """The network for a loss that must not move it: it passes gradients on to its input, and takes none."""
+        weights = {name: weight.detach() for name, weight in network.named_parameters()}
+        return lambda *args, **kwargs: functional_call(network, weights, args, kwargs)
 
     def noise(self, n: int) -> Tensor:
         """Gaussian, `options.z` numbers for each of n images."""
-        return self.drawn(torch.randn, n, self.options.z)
+        return self.random(torch.randn, n, self.options.z)
 
-    def drawn(self, how: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
+    def random(self, how: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
         """`how(n, *shape)`, random; where processes share a batch, what one alone would have drawn for its share."""
         mine = share()
         return mine.of(how(n * mine.among, *shape, device=self.device))
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Of each process's x: what a number that is kept, or decided by, must be made of."""
+        return mean([x.detach()])[0]
 
     def latents(self, n: int, options: Any) -> Tensor:
         """Noise to sample from, as `--truncation` and `--interpolate` ask."""
         return gaussian(self.noise, n, options, self.coded)
 
-    def asked(self, n: int, options: Any) -> Tensor:
-        """Classes to draw n samples of: that of `--label`, or all in turn."""
-        turn = torch.arange(n, device=self.device) % len(self.data.classes)
+    def labels_for(self, n: int, options: Any) -> Tensor:
+        """Classes to draw n samples of: that of `--label`, or all in turn; 0 where there are none."""
+        if not self.data.classes and options.label is not None:
+            raise UserError("This model knows no classes.", "Leave out --label.", USAGE)
+        turn = torch.arange(n, device=self.device) % max(1, len(self.data.classes))
         return turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
 
     def compare(self, score: Callable[..., Tensor], real: tuple[Any, ...], fake: tuple[Any, ...]) -> list[Tensor]:
         """score(*real) and score(*fake), in one pass: on small networks two take a fifth longer.
 
-        In two where batch norm would mix the pictures, or where the slope at the real ones will be asked for.
+        In two where D mixes the images of a batch, or where the slope at the real ones will be asked for.
         """
         if self.mixes or real[0].requires_grad:
             return [score(*real), score(*fake)]
@@ -184,18 +230,23 @@ class Variant(nn.Module, ABC):
 
     @cached_property
     def mixes(self) -> bool:
-        """Whether D has batch norm."""
-        return any(isinstance(layer, _BatchNorm) for layer in self.discriminator.modules())
+        """Whether D looks at a batch as a whole: it has batch norm, or a layer that says so of itself."""
+        layers = self.discriminator.modules()
+        return any(isinstance(layer, _BatchNorm) or getattr(layer, "mixes_batch", False) for layer in layers)
 
-    def log(self, **values: Tensor) -> None:
+    def log(self, **values: Tensor | float) -> None:
         """Numbers to be logged and not minimised."""
-        self.logged |= {name: value.detach() for name, value in values.items()}
-
-    def sizes(self) -> dict[str, int]:
-        """The number of parameters of each network."""
-        found = {name: sum(p.numel() for p in module.parameters()) for name, module in self.named_children()}
-        return {name: count for name, count in found.items() if count}
+        self.logged |= {
+            name: torch.as_tensor(value, device=self.device).detach().clone() for name, value in values.items()
+        }
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+
+def parameters_of(variant: Variant) -> dict[str, int]:
+    """The number of parameters of each network; under the variant's own name, of those that are in none."""
+    found = {name: sum(p.numel() for p in module.parameters()) for name, module in variant.named_children()}
+    found[type(variant).__name__] = sum(p.numel() for p in variant.parameters(recurse=False))
+    return {name: count for name, count in found.items() if count}

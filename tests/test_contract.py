@@ -111,7 +111,7 @@ class Remembering(GAN):
 
 
 class Misnamed(GAN):
-    averaged = ("generators",)
+    ema = ("generators",)
 
 
 class Bare(GAN):
@@ -157,7 +157,7 @@ def test_a_player_may_come_in_late() -> None:
         (Infinite, "G/loss is inf"),
         (Shapely, "a loss is one number"),
         (Bright, r"images leave \[-1, 1\]"),
-        (Few, "asked for 5 images"),
+        (Few, "asked for 5 samples"),
         (Mismeasured, "measure gives FD, a name of gantool's own scores"),
         (Wordy, "gates want one word"),
         (Numberless, "measure should give numbers by their names"),
@@ -181,8 +181,8 @@ class Fitted(GAN):
         weight: Annotated[float | None, Option(help="Of G's loss.")] = None
 
     @classmethod
-    def suited(cls, options: Any, data: Data) -> Any:
-        return replace(super().suited(options, data), weight=1 / len(data))
+    def resolve(cls, options: Any, data: Data) -> Any:
+        return replace(super().resolve(options, data), weight=1 / len(data))
 
     def g_loss(self, batch: Any) -> Any:
         return super().g_loss(batch) * self.options.weight * 5_000

@@ -28,11 +28,12 @@ SMALL = ("--batch-size", "4", "--width", "2", "--sample-every", "2", "--grid", "
 
 @pytest.fixture
 def offered(install: Install) -> None:
-    """The page's variants and its observer, as installed packages."""
-    install("plug-lsgan", FILES["gantool_lsgan"], lsgan="LSGAN")
+    """The page's variants, data set and diary, as installed packages."""
+    install("plug-squares", FILES["gantool_squares"], squares="Squares")
     install("plug-sharpen", FILES["gantool_sharpen"], sharpen="Sharpen")
     diary = install("plug-diary", FILES["gantool_diary"])
-    diary.parent.joinpath("plug_diary-1.2.dist-info", "entry_points.txt").write_text("[gantool]\ndiary = plug_diary\n")
+    entries = "[gantool.commands]\ndiary = plug_diary:diary\n[gantool]\ndiary = plug_diary\n"
+    diary.parent.joinpath("plug_diary-1.2.dist-info", "entry_points.txt").write_text(entries)
     data = install("plug-stripes", FILES["gantool_stripes"])
     entries = "[gantool.datasets]\nstripes = plug_stripes:stripes\n"
     data.parent.joinpath("plug_stripes-1.2.dist-info", "entry_points.txt").write_text(entries)
@@ -75,7 +76,16 @@ def test_every_hook_is_documented() -> None:
     assert hooks
     for name in hooks:
         assert f"| `{name}` |" in PLUGINS
-        assert f"def {name}(" in FILES["gantool_diary"]
+        assert f"def {name}(" in FILES["gantool_diary"] or f'entry-points."{name.replace("_", ".")}"]' in PLUGINS
+
+
+def test_the_page_shows_the_example_as_it_is() -> None:
+    example = ROOT / "examples" / "gantool-diary"
+    assert (example / "gantool_diary.py").read_text(encoding="utf-8") == FILES["gantool_diary"]
+    declared = (example / "pyproject.toml").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^(?=\[)", declared, flags=re.MULTILINE)
+    entries = [part.strip() for part in parts if part.startswith("[project.entry-points")]
+    assert len(entries) == 2 and all(part in PLUGINS for part in entries)
 
 
 def test_the_command_reference_is_new(process: Gantool) -> None:
@@ -88,7 +98,7 @@ def test_a_command_on_a_page_parses(
     line: str, gantool: Gantool, install: Install, offered: None, trained: Path
 ) -> None:
     """Every flag is known: --help comes only after the others were told apart."""
-    install("plug-mine", FILES["gantool_lsgan"], my_gan="LSGAN")
+    install("plug-mine", FILES["gantool_squares"], my_gan="Squares")
     shutil.copytree(trained, "runs/first")
     words = shlex.split(line)[1:]
     if words[0] == "new":
@@ -99,20 +109,20 @@ def test_a_command_on_a_page_parses(
 
 
 def test_the_whole_variant_fits_a_page() -> None:
-    assert len(FILES["gantool_lsgan"].splitlines()) <= 60
+    assert len(FILES["gantool_squares"].splitlines()) <= 60
 
 
 def test_the_whole_variant_trains_resumes_and_samples(gantool: Gantool, offered: None) -> None:
-    said = gantool("train", "lsgan", "--help").out
+    said = gantool("train", "squares", "--help").out
     assert "What G wants D to say" in said
-    assert "LSGAN: least squares" in gantool("list").out
-    assert gantool("train", "lsgan", "--c", "2", *SMALL).code == 2
-    assert gantool("train", "lsgan", "--c", "0.9", "--steps", "2", *SMALL) == Result(0, "", "")
-    assert gantool("resume", "lsgan-001", "--steps", "4", "-q").code == 0
-    assert gantool("sample", "lsgan", "--truncation", "1.5", "-n", "4", "--out", "four.png", "-q").code == 0
+    assert "Squares: least squares" in gantool("list").out
+    assert gantool("train", "squares", "--c", "2", *SMALL).code == 2
+    assert gantool("train", "squares", "--c", "0.9", "--steps", "2", *SMALL) == Result(0, "", "")
+    assert gantool("resume", "squares-001", "--steps", "4", "-q").code == 0
+    assert gantool("sample", "squares", "--truncation", "1.5", "-n", "4", "--out", "four.png", "-q").code == 0
     with Image.open("four.png") as image:
         assert image.size == (58, 58)
-    assert gantool("info", "lsgan").out.count("1611.04076") == 1
+    assert gantool("info", "squares").out.count("1611.04076") == 1
 
 
 def test_pairs_of_ones_own_train_and_translate(gantool: Gantool, offered: None, pictures: Callable[..., Path]) -> None:
@@ -125,18 +135,28 @@ def test_pairs_of_ones_own_train_and_translate(gantool: Gantool, offered: None, 
 
 def test_the_pages_data_set_keeps_the_contract_and_can_be_trained_on(gantool: Gantool, offered: None) -> None:
     check_data("stripes", size=12, channels=3)
-    assert gantool("train", "lsgan", "--data", "stripes", "--steps", "2", *SMALL).code == 0
+    assert gantool("train", "squares", "--data", "stripes", "--steps", "2", *SMALL).code == 0
     assert "Upright and level stripes; which is which is the class." in gantool("data", "list").out
 
 
 def test_the_observer_hears_start_steps_and_end(gantool: Gantool, offered: None) -> None:
-    assert gantool("train", "lsgan", "--steps", "4", "--log-every", "2", *SMALL).code == 0
-    heard = Path("diary.txt").read_text().splitlines()
-    assert [line.partition(":")[0] for line in heard] == ["start at step 0 of 4", "step 2", "step 4", "end"]
-    assert "gap" in heard[1]
-    assert heard[-1] == "end: done"
+    assert gantool("train", "squares", "--steps", "4", "--log-every", "2", *SMALL).code == 0
+    heard = Path("runs/squares-001/diary.txt").read_text().splitlines()
+    starts = "squares-001 starts at step 0 of 4"
+    assert [line.partition(":")[0] for line in heard] == [starts, "step 2", "step 4", "ends"]
+    assert "D/real" in heard[1]
+    assert heard[-1] == "ends: done"
 
 
-@pytest.mark.parametrize(("name", "cls"), [("lsgan", "LSGAN"), ("clipped", "Clipped"), ("sharpen", "Sharpen")])
+def test_the_command_the_metric_and_the_writer_do_as_the_page_says(gantool: Gantool, offered: None) -> None:
+    assert gantool("train", "squares", "--steps", "4", "--log-every", "2", *SMALL).code == 0
+    assert gantool("diary", "squares-001").out.count("step ") == 2
+    ink = gantool("eval", "squares", "-n", "130", "--metrics", "ink,coverage")
+    assert ink.code == 0 and re.search(r"^ink +[\d.]+ +[\d.]+ +[\d.]+", ink.out, re.MULTILINE)
+    assert gantool("sample", "squares", "-n", "2", "--out", "two.txt", "-q") == Result(0, "", "")
+    assert Path("two.txt").read_text().startswith("00000\n") and "\n\n00001\n" in Path("two.txt").read_text()
+
+
+@pytest.mark.parametrize(("name", "cls"), [("squares", "Squares"), ("clipped", "Clipped"), ("sharpen", "Sharpen")])
 def test_the_pages_variants_keep_the_contract(name: str, cls: str, module: Callable[[str], ModuleType]) -> None:
     check_variant(getattr(module(f"gantool_{name}"), cls), options={"width": 2})

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Gantool, Install
+from conftest import Gantool, Install, Result
 from PIL import Image
 
 import gantool
@@ -86,8 +86,6 @@ def test_what_is_sampled_is_what_the_command_writes(gantool_command: Gantool) ->
 
 @pytest.fixture
 def gantool_command(capsys: pytest.CaptureFixture[str]) -> Gantool:
-    from conftest import Result
-
     from gantool import cli
 
     def call(*args: object) -> Result:
@@ -250,6 +248,26 @@ def test_during_a_training_other_work_is_refused_in_words() -> None:
     gantool.train("cgan", steps=1, on_step=step, **TINY)
     assert said == ["This process is training, and does no training at the same time."]
     gantool.train("cgan", steps=1, **TINY)  # and when it is over, not any more
+
+
+def test_opening_a_model_beside_a_training_is_refused_and_leaves_its_numbers_alone() -> None:
+    run = gantool.train("cgan", steps=12, name="whole", **TINY)
+    said: list[str] = []
+
+    def elsewhere() -> None:
+        with pytest.raises(gantool.UserError) as caught:
+            gantool.load(run)
+        said.append(caught.value.message)
+
+    def step(trainer: Trainer) -> None:
+        if trainer.step == 6:
+            thread = threading.Thread(target=elsewhere)
+            thread.start()
+            thread.join()
+
+    gantool.train("cgan", steps=12, name="beside", on_step=step, **TINY)
+    assert said == ["This process is training, and does no loading at the same time."]
+    assert model("beside") == model("whole")
 
 
 def test_short_work_waits_for_its_turn() -> None:

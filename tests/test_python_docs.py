@@ -38,6 +38,7 @@ def run(page: str, name: str) -> int:
     return compared
 
 
+@pytest.mark.long
 def test_the_code_of_the_python_page_runs_and_its_values_are_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install, pictures: Callable[[dict[str, Any]], Path]
 ) -> None:

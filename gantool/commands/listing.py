@@ -2,20 +2,22 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from gantool.commands.terminal import as_json, table
-from gantool.config.packages import DATASETS, LISTENERS, Offer, in_a_line, listeners, metadata, offers
+from gantool.config.packages import COMMANDS, DATASETS, KINDS, METRICS, WRITERS, Offer, clash, in_a_line, offers
 from gantool.config.schema import Schema, settings_of
 from gantool.data import catalog
 from gantool.errors import UserError
+from gantool.evaluation.gates import ALL, SCORES
 from gantool.progress.console import console
 from gantool.registry import Registry
 from gantool.runs.run import RunFolder, all_runs
 from gantool.runtime.faults import debugging
 from gantool.runtime.signals import Signals
-from gantool.sampling.settings import HowToSample
+from gantool.sampling.settings import ENDINGS, HowToSample
 
 PATIENCE = 120.0  # seconds that a check may take
 
@@ -71,19 +73,20 @@ def described(offer: Offer, cls: Any) -> dict[str, Any]:
 def networks(cls: Any) -> None:
     """Each network and its size, as built for the variant's default data."""
     from gantool.data.pictures import DataSpec
+    from gantool.variant import parameters_of
 
     entry = catalog.CATALOG.get(cls.recipe.data)
     size = cls.recipe.size or (entry.size if entry else 32)
-    spec = DataSpec(entry.channels if entry else 3, size, entry.classes if entry else ())
+    spec = DataSpec((entry.channels if entry else 3, size, size), entry.classes if entry else ())
     try:
         if catalog.offer(cls.recipe.data):  # made by code: only it knows
-            spec = cls.dataset(cls.recipe).spec
+            spec = cls.dataset(cls.recipe, cls.Options()).spec
         variant = cls(cls.Options(), spec)
     except Exception as error:  # a plugin's own, or settings that want to be chosen
         print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
         return
-    print(f"\nnetworks, for {spec.size}x{spec.size}x{spec.channels} pictures:")
-    table(("name", "parameters"), [(child, f"{count:,}") for child, count in variant.sizes().items()])
+    print(f"\nnetworks, for {spec.shown} pictures:")
+    table(("name", "parameters"), [(child, f"{count:,}") for child, count in parameters_of(variant).items()])
 
 
 def runs(folder: Path, json: bool) -> None:
@@ -129,17 +132,19 @@ def diagnose(run: RunFolder, json: bool) -> None:
         table(header, shown)
 
 
-def plugins(registry: Registry, check: bool, json: bool) -> None:
-    sets, own = offers(DATASETS), catalog.CATALOG
-    rows = [
-        {"package": o.package, "version": o.version, "kind": kind, "name": o.name, "needs": o.needs,
-         "state": "clash" if len(several) > 1 or (kind == "data" and o.name in own) else ""}
-        for kind, found in (("variant", registry.offers), ("data", sets)) for several in found.values() for o in several
-    ]  # fmt: skip
-    for name, entry in listeners().items():
-        package, version = (metadata(entry, key)[0] for key in ("Name", "Version"))
-        rows.append({"package": package, "version": version, "kind": "observer", "name": name,
-                     "needs": f"group {LISTENERS}", "state": ""})  # fmt: skip
+def plugins(registry: Registry, commands: Collection[str], check: bool, json: bool) -> None:
+    """All that packages offer; `commands` are gantool's own, whose names are taken, as are those of all it has."""
+    installed = registry.plugins
+    taken = {DATASETS: catalog.OURS, COMMANDS: commands, METRICS: (*SCORES, ALL), WRITERS: ENDINGS}
+    rows: list[dict[str, str]] = []
+    clashes: list[str] = []
+    for group, kind in KINDS.items():
+        for name, several in installed.offers(group).items():
+            owners = ["gantool"] * (name in taken.get(group, ())) + [offer.package for offer in several]
+            if len(owners) > 1:
+                clashes.append(clash(name, owners).message)
+            rows += [facts(kind, name, offer, "clash" if len(owners) > 1 else "") for offer in several]
+    rows += [facts("module", name, offer, "") for name, offer in installed.modules().items()]
     if check:
         for row in rows:
             row["state"] = row["state"] or checked(row["kind"], row["name"])
@@ -149,7 +154,13 @@ def plugins(registry: Registry, check: bool, json: bool) -> None:
         columns = ("name", "kind", "package", "version", "needs", *(["state"] if check else []))
         table(columns, [[row[c] for c in columns] for row in rows])
     if bad := {row["name"]: row["state"] for row in rows if row["state"] not in ("", "ok", "loads")}:
-        raise UserError(f"Not usable: {', '.join(bad)}.", "pip uninstall the package, or tell its author.")
+        told = "".join(f"{words}\n  " for words in clashes[:3])
+        raise UserError(f"Not usable: {', '.join(bad)}.", f"{told}pip uninstall the package, or tell its author.")
+
+
+def facts(kind: str, name: str, offer: Offer, state: str) -> dict[str, str]:
+    return {"package": offer.package, "version": offer.version, "kind": kind, "name": name, "needs": offer.needs,
+            "state": state}  # fmt: skip
 
 
 def checked(kind: str, name: str) -> str:
@@ -179,13 +190,11 @@ def try_out(kind: str, name: str, verdict: str) -> None:
     """In that process: look, and write down what is found."""
     try:
         found = "ok"
-        if kind == "observer":
-            listeners()[name].load()
-        elif kind == "data":
+        if kind == "data":
             from gantool.testing import check_data
 
             check_data(name)
-        else:
+        elif kind == "variant":
             variant = Registry().load(name)
             from gantool.testing import check_variant
 
@@ -193,6 +202,10 @@ def try_out(kind: str, name: str, verdict: str) -> None:
                 check_variant(variant)
             else:
                 found = "loads"  # it needs data of its own to be tried on
+        else:
+            from gantool.commands import trials
+
+            trials.of(kind, name)
     except BaseException as error:
         found = error.message if isinstance(error, UserError) else in_a_line(error)
         if debugging():
@@ -204,13 +217,13 @@ def try_out(kind: str, name: str, verdict: str) -> None:
 
 def data_sets(json: bool) -> None:
     """Of a package's own, as much as is known without importing it."""
-    ours, theirs = catalog.CATALOG, [o for several in offers(DATASETS).values() for o in several]
+    ours, theirs = catalog.OURS, [o for several in offers(DATASETS).values() for o in several]
     if json:
         rows = [{"name": name, **entry._asdict(), "package": "gantool"} for name, entry in ours.items()]
         as_json([*rows, *({"name": o.name, "about": o.summary, "package": o.package} for o in theirs)])
         return
-    body = [(name, f"{e.images:,}", f"{e.size}x{e.size}x{e.channels}", str(len(e.classes)), e.about, "gantool")
-            for name, e in ours.items()]  # fmt: skip
+    shape = {name: f"{e.size}x{e.size}x{e.channels}" if e.size else str(e.channels) for name, e in ours.items()}
+    body = [(n, f"{e.images:,}", shape[n], str(len(e.classes)), e.about, "gantool") for n, e in ours.items()]
     body += [(o.name, "", "", "", o.summary, o.package) for o in theirs]
     table(("name", "pictures", "shape", "classes", "what", "package"), body)
 

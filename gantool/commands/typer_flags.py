@@ -76,11 +76,11 @@ class PlainCommand(Plain, TyperCommand):
         super().__init__(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        check_words(ctx, ctx.args)
         taken = [str(value) for param in self.params if not param.opts[0].startswith("-")
                  for value in [ctx.params.get(param.name)] if value is not None]  # fmt: skip
         if early := [word for word in taken if word.startswith("-") and word != "-"]:
             check_words(ctx, early)
+        check_words(ctx, ctx.args)
         return super().invoke(ctx)
 
 
@@ -127,14 +127,18 @@ def command(
     return get_command(app)
 
 
-def argument(name: str, help: str) -> inspect.Parameter:
-    kind = Annotated[str | None, typer.Argument(help=help, show_default=False)]
+def argument(name: str, help: str, many: bool = False) -> inspect.Parameter:
+    words: Any = list[str] if many else str
+    kind = Annotated[words | None, typer.Argument(help=help, show_default=False)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
 def flags(schema: Schema) -> Iterator[inspect.Parameter]:
     """One for each setting, without a default of its own: what is not typed stays open."""
     for setting in schema.all:
+        if not setting.flag.startswith("-"):
+            yield argument(setting.key, explained(setting), setting.many)
+            continue
         names = [f"{on}/{off}" for on, off in zip(setting.flags, setting.off, strict=False)]
         names += setting.flags[len(names) :]
         option = typer.Option(

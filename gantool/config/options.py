@@ -143,11 +143,32 @@ class LabelOptions(NoiseOptions):
 
 @dataclass(kw_only=True)
 class InputOptions(SampleOptions):
-    """For variants that turn pictures into pictures."""
+    """For variants that turn images into images."""
 
     natural: ClassVar[bool] = False  # whether `translate` wants each at its own size and in its own channels
 
     input: Annotated[Path, Option(exists=True, help="A picture, or a folder of them; names are kept.")]
+
+
+@dataclass(kw_only=True)
+class OptionalInput(SampleOptions):
+    """For variants that draw from noise, and where there is an --input turn that into images."""
+
+    natural: ClassVar[bool] = False
+
+    input: Annotated[
+        Path | None, Option(exists=True, help="A picture, or a folder of them, to make these of.", show_default=False)
+    ] = None
+
+
+def takes_input(of: type) -> bool:
+    """Whether a variant of these sample options makes images of images."""
+    return issubclass(of, InputOptions | OptionalInput)
+
+
+def draws(of: type) -> bool:
+    """Whether it draws without any."""
+    return not issubclass(of, InputOptions)
 
 
 def first_defaults(*settings: type) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from gantool.config.options import Options, Recipe, SampleOptions
-from gantool.config.packages import Offer
+from gantool.config.packages import Offer, check_fits
 from gantool.config.schema import settings_of
 from gantool.runtime.signals import Interrupted
 
@@ -151,6 +151,7 @@ def staged() -> Iterator[set[str]]:
 
 def outline(offer: Offer, load: Callable[[], Any]) -> Outline:
     """Of what a package offers; `load` imports it as usual."""
+    check_fits(offer)
     if "torch" not in sys.modules:
         try:
             return quick(offer)

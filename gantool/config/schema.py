@@ -1,6 +1,7 @@
 """What can be set, read off dataclasses: one declaration for flags, YAML, keywords and forms. No torch, no Typer.
 
-A field `Annotated[type, Option(help=..., min=...)]` is a setting. Its Option is read as plain data.
+A field `Annotated[type, Option(help=..., min=...)]` is a setting. Its Option is read as plain data; an Argument in its
+place makes it one that is typed without a flag.
 """
 
 import types
@@ -33,7 +34,7 @@ class Setting:
     kind: str  # bool, int, float, text, path or choice
     default: Any
     help: str
-    flags: tuple[str, ...]  # "--batch-size", "-b"
+    flags: tuple[str, ...]  # "--batch-size", "-b"; of a word that has none, "RUN"
     off: tuple[str, ...] = ()  # of a switch: "--no-flip"
     optional: bool = False  # whether it may be None: left open
     many: bool = False  # whether it is a list, and its flag may be said again
@@ -117,6 +118,8 @@ def settings_of(section: Any, panel: str, taken: Iterable[str] = ()) -> Iterator
         kind_name, choices, optional, many = kind_of(kind, where)
         key = f"{CORE}{each.name}" if each.name in taken else each.name
         flags, off = flags_of(each.name, key, kind_name, declared(option), taken)
+        if type(option).__name__ == "ArgumentInfo":
+            flags, off = (option.metavar or each.name.upper(),), ()
         value = default(section, each)
         yield Setting(
             key, each.name, panel, kind_name, value, option.help or "", flags, off, optional, many, choices, option.min,

@@ -201,6 +201,8 @@ def filled(schema: Schema, values: Mapping[str, Any], see: str = "") -> dict[str
 
 
 def needed(setting: Setting) -> str:
+    if not setting.flag.startswith("-"):
+        return setting.flag
     return f"{setting.flag} {setting.metavar or setting.flag.lstrip('-').upper()}"
 
 

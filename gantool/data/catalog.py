@@ -8,8 +8,8 @@ from gantool.errors import USAGE, UserError, did_you_mean
 
 
 class Entry(NamedTuple):
-    images: int
-    size: int
+    images: int  # examples
+    size: int  # of square images; 0: plain numbers, as many as channels
     channels: int
     classes: tuple[str, ...]
     about: str
@@ -30,17 +30,22 @@ CATALOG = {
     "cifar10": Entry(50_000, 32, 3, CIFAR, "small photographs"),
     "svhn": Entry(73_257, 32, 3, DIGITS, "house numbers"),
 }
+POINTS = {  # rows of numbers, made on the spot
+    "ring8": Entry(50_000, 0, 2, tuple("01234567"), "points in the plane: eight Gaussians on a circle"),
+    "grid25": Entry(50_000, 0, 2, tuple(map(str, range(25))), "points in the plane: 5x5 Gaussians"),
+}
+OURS = CATALOG | POINTS
 
 
 def names() -> list[str]:
     """Of gantool's own data sets, then of those of packages."""
-    return list(dict.fromkeys((*CATALOG, *offers(DATASETS))))
+    return list(dict.fromkeys((*OURS, *offers(DATASETS))))
 
 
 def offer(name: str) -> Offer | None:
     """The package's that offers it; None if that is gantool, or nobody. Two of one name are refused."""
     found = offers(DATASETS).get(name, [])
-    owners = ["gantool"] * (name in CATALOG) + [o.package for o in found]
+    owners = ["gantool"] * (name in OURS) + [o.package for o in found]
     if len(owners) > 1:
         raise clash(name, owners)
     return found[0] if found else None
@@ -48,7 +53,7 @@ def offer(name: str) -> Offer | None:
 
 def known(data: str) -> bool:
     """Whether it names a data set; a path that exists is none. Neither is an error."""
-    if offer(data) or data in CATALOG:
+    if offer(data) or data in OURS:
         return True
     if data and Path(data).expanduser().exists():
         return False

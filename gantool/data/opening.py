@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TypeVar, overload
 
 import torch
+from torch import Tensor
 
 from gantool.config.options import Recipe
 from gantool.config.packages import Offer, broken, imported, in_a_line
 from gantool.data import albums, catalog, named, pictures
 from gantool.data.crops import Crops
 from gantool.data.pictures import Data, Pictures, Streamed, places, shaped
+from gantool.data.points import MADE
 from gantool.errors import USAGE, UserError
 from gantool.runtime.faults import debugging, out_of_memory
 
@@ -23,7 +25,9 @@ Kind = TypeVar("Kind", bound=Data)
 def open_data(recipe: Recipe, train: bool = True) -> Pictures: ...
 @overload
 def open_data(recipe: Recipe, train: bool = True, *, of: type[Kind]) -> Kind: ...
-def open_data(recipe: Recipe, train: bool = True, of: type[Data] = Pictures) -> Data:
+@overload
+def open_data(recipe: Recipe, train: bool = True, *, of: tuple[type[Data], ...]) -> Data: ...
+def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Data], ...] = Pictures) -> Data:
     """What a recipe names, at its size and channels: a data set of gantool or a package, a folder, a zip.
 
     `train=False`: what is held out, never trained on. Where nothing is, the same again, with the same fingerprint.
@@ -33,15 +37,34 @@ def open_data(recipe: Recipe, train: bool = True, of: type[Data] = Pictures) -> 
         data = open_folder(Path(recipe.data).expanduser(), recipe.size, recipe.channels, recipe.flip)
     elif offer := catalog.offer(recipe.data):
         data = from_package(offer, recipe, train)
+    elif recipe.data in MADE:
+        data = of_its_own_shape(MADE[recipe.data](train), recipe.data, recipe)
     else:
         pixels, labels = named.load(recipe.data, recipe.data_dir, train)
         pixels = shaped(pixels, recipe.size, recipe.channels)
         data = Pictures(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
     if not isinstance(data, of):
-        held, wanted = (re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower() for kind in (type(data), of))
+        wanted = " or ".join(map(called, of if isinstance(of, tuple) else (of,)))
         raise UserError(
-            f"{recipe.data} holds {held}, not {wanted}.", "Without --data, train takes what suits the variant.", USAGE
-        )
+            f"{recipe.data} holds {called(type(data))}, not {wanted}.",
+            "Without --data, train takes what suits the variant.", USAGE,
+        )  # fmt: skip
+    return data
+
+
+def called(kind: type) -> str:
+    """LabelledPairs as a person says it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
+
+
+def of_its_own_shape(data: Data, name: str, recipe: Recipe) -> Data:
+    """Data that come in one shape: another is refused."""
+    spec = data.spec
+    square = spec.images and spec.height == spec.width
+    for what, is_ in (("size", spec.height if square else 0), ("channels", spec.channels if spec.images else 0)):
+        if getattr(recipe, what) not in (None, is_):
+            said = f"has {what} {is_}, and no other" if is_ else f"has no {what}"
+            raise UserError(f"{name} {said}.", f"Leave out --{what}.", USAGE)
     return data
 
 
@@ -61,11 +84,7 @@ def from_package(offer: Offer, recipe: Recipe, train: bool) -> Data:
         shown = Pictures(pixels, data.labels, data.spec.classes, recipe.flip)
         shown.notes = data.notes
         return shown
-    for what in ("size", "channels"):
-        asked, is_ = getattr(recipe, what), getattr(data.spec, what)
-        if asked not in (None, is_):
-            raise UserError(f"{offer.name} has {what} {is_}, and no other.", f"Leave out --{what}.", USAGE)
-    return data
+    return of_its_own_shape(data, offer.name, recipe)
 
 
 def open_folder(
@@ -92,6 +111,22 @@ def open_folder(
         data.names = places(album, bad)
     data.notes = tuple(notes)
     return data
+
+
+def open_image(path: str | Path, size: int | None = None, channels: int | None = None) -> Tensor:
+    """One file as bytes (C, H, W): its centred square at `size`, or all of it at its own; and in its own channels."""
+    return torch.from_numpy(albums.read_picture(path, size, channels))
+
+
+def held_out(images: Pictures, share: float = 0.2) -> tuple[Pictures, Pictures]:
+    """Those to train on, and a share that is not: always the same, from everywhere, and at least one of each."""
+    if len(images) < 2:
+        raise UserError("One image cannot be parted, so that some are held out.", "Give more images.", USAGE)
+    of = torch.arange(len(images) + 1) * round(1000 * share) // 1000
+    held = of[1:] > of[:-1]
+    if held.all() or not held.any():
+        held = torch.arange(len(images)) == len(images) - 1
+    return images.some((~held).nonzero().squeeze(1)), images.some(held.nonzero().squeeze(1))
 
 
 def natural_size(album: albums.Album) -> int:

@@ -3,7 +3,7 @@
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -21,10 +21,39 @@ IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of pict
 class DataSpec(NamedTuple):
     """What networks must know of the data to be built."""
 
-    channels: int
-    size: int
+    shape: tuple[int, ...]  # of an example: (channels, height, width) of images, (numbers,) of points and rows
     classes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()  # that captions are made of
+    inputs: tuple[int, ...] = ()  # of what a translator is given, where that is another shape
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def height(self) -> int:
+        return self.shape[1] if self.images else 1
+
+    @property
+    def width(self) -> int:
+        return self.shape[2] if self.images else 1
+
+    @property
+    def images(self) -> bool:
+        """Whether examples are images; else they are plain numbers."""
+        return len(self.shape) == 3
+
+    @property
+    def size(self) -> int:
+        """The side of square images; what knows no other refuses others by asking for it."""
+        if self.height != self.width:
+            raise UserError(f"These are images of {self.shown}, and this variant draws squares.", "--size 32", USAGE)
+        return self.height
+
+    @property
+    def shown(self) -> str:
+        """28x28x1; of points, the numbers of each."""
+        return f"{self.width}x{self.height}x{self.channels}" if self.images else f"{self.channels}"
 
     def class_index(self, label: str) -> int:
         """A class by name or number."""
@@ -70,7 +99,7 @@ class Pictures(Data):
     ) -> None:
         self.pixels, self.flip = pixels, flip
         self.labels = torch.zeros(len(pixels), dtype=torch.int64) if labels is None else labels
-        self.spec = DataSpec(pixels.shape[1], pixels.shape[-1], classes)
+        self.spec = DataSpec(tuple(pixels.shape[1:]), classes)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -93,6 +122,12 @@ class Pictures(Data):
         self.pixels, self.labels = self.pixels.to(device), self.labels.to(device)
         return self
 
+    def some(self, index: Tensor) -> "Pictures":
+        """Those with these numbers."""
+        part = Pictures(*self.fetch(index), self.spec.classes, self.flip)
+        part.names, part.notes = chosen(self.names, index), self.notes
+        return part
+
     def fingerprint(self) -> str:
         crc = zlib.crc32(self.labels.cpu().numpy().tobytes(), zlib.crc32(self.pixels.cpu().contiguous().numpy().data))
         return f"{len(self)}-{crc:08x}"
@@ -105,7 +140,7 @@ class Streamed(Pictures):
 
     def __init__(self, album: albums.Album, size: int, channels: int, flip: bool) -> None:
         self.album, self.flip, self.names = album, flip, places(album)
-        self.spec = DataSpec(channels, size, album.classes if album.labels else ())
+        self.spec = DataSpec((channels, size, size), album.classes if album.labels else ())
         self.labels = torch.tensor(album.labels or [0] * len(album))
         spare = next(filter(None, map(self.decode, range(len(album)))), None)
         if spare is None:
@@ -129,8 +164,43 @@ class Streamed(Pictures):
     def to(self, device: torch.device) -> Self:
         return self
 
+    def some(self, index: Tensor) -> Pictures:
+        return Part(self, index)
+
     def fingerprint(self) -> str:
         return f"{len(self)}-{zlib.crc32(chr(0).join(self.album.names).encode(errors='replace')):08x}"
+
+
+class Part(Pictures):
+    """Some of a set of streamed pictures, by number."""
+
+    streamed = True
+
+    def __init__(self, whole: Streamed, index: Tensor) -> None:
+        self.whole, self.index, self.flip, self.spec, self.notes = whole, index, whole.flip, whole.spec, whole.notes
+        self.labels, self.names = whole.labels[index], chosen(whole.names, index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        return self.whole.batch(self.index[index], rng)
+
+    def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        return self.whole.fetch(self.index[index])
+
+    def to(self, device: torch.device) -> Self:
+        return self
+
+    def some(self, index: Tensor) -> Pictures:
+        return Part(self.whole, self.index[index])
+
+    def fingerprint(self) -> str:
+        return f"{self.whole.fingerprint()}-{zlib.crc32(self.index.numpy().tobytes()):08x}"
+
+
+def chosen(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
+    return tuple(names[i] for i in index.tolist()) if names else ()
 
 
 def places(album: albums.Album, bad: Container[str] = ()) -> tuple[str, ...]:
@@ -160,6 +230,18 @@ def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
     return tuple(
         t.to(device, torch.float32).div_(127.5).sub_(1) if t.dtype == torch.uint8 else t.to(device) for t in batch
     )
+
+
+def every(held: Data, device: torch.device, size: int = 500, most: int | None = None) -> Iterator[tuple[Any, ...]]:
+    """Batches of all of it in its order, or of at most so many examples spread over it; on the device, as numbers."""
+    rng = torch.Generator().manual_seed(0)
+    for index in torch.split(spread(len(held), most), size):
+        yield as_floats(held.batch(index, rng), device)
+
+
+def spread(count: int, most: int | None = None) -> Tensor:
+    """Numbers of examples: all, or at most so many from everywhere."""
+    return torch.arange(0, count, max(1, -(-count // most)) if most else 1)
 
 
 def as_bytes(images: Tensor) -> Tensor:

@@ -191,8 +191,11 @@ def failed_by_nulls(
     # What is made of real pictures may be made of training pictures: that these are copies says nothing.
     limits = tuple(g for g in limits if g.score != "nearest_ratio")
     failing["untrained"] = failed(made.report["floor"], limits)
-    wanted = tuple(g.score for g in limits if g.score in gates.SCORES)
-    if made.shown is None or made.shown.real is None or not wanted:
+    if made.shown is None or made.shown.real is None:
+        return failing
+    offered = made.shown.ground.offered
+    known = (*gates.SCORES, *(offered.offers if offered else ()))
+    if not (wanted := tuple(g.score for g in limits if g.score in known)):
         return failing
     control, n, asked = made.shown.real.control, made.report["n"], made.shown.drawn.labels is not None
     for name, spoil in (nulls.WITH_CLASSES if asked else nulls.WITHOUT).items():

@@ -14,6 +14,7 @@ from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, shaped
 from gantool.errors import USAGE, UserError
 from gantool.evaluation import evaluation, gates, nulls
 from gantool.evaluation.held import Real, halves, mixed, open_real
+from gantool.evaluation.offered import Offered
 from gantool.evaluation.scores import scores, see, see_data
 from gantool.evaluation.settings import HowToMeasure
 from gantool.metrics.inception import features_of, find_extractor
@@ -24,14 +25,16 @@ BOTH = "--images and --against both need as many"
 
 def compare(images: Path | Pictures, against: str, how: HowToMeasure) -> dict[str, Any]:
     """Scores of pictures that came from anywhere, between one of them repeated and other real pictures."""
-    wanted, features = gates.chosen(how.metrics, own=False), features_of(how.with_inception)
+    wanted, features = gates.chosen(how.metrics), features_of(how.with_inception)
+    offered = Offered(wanted)
+    offered.check_names(wanted)
     real = real_set(against, how.data_dir, 2 * features)
     spec = real.reference.spec
     shown = mixed(like(images, spec) if isinstance(images, Pictures) else picture_set(images, spec), how.seed)
     n = evaluation.enough(how.n, len(shown), len(real.reference), features=features, way_out=BOTH)
     extractor = find_extractor(how.with_inception, how.inception_weights, how.device)
     judge, who = find_judge(spec, against, real[:2])
-    on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against))
+    on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against), offered=offered)
     x = see_data(judge, shown, n)
     what = f"{len(images)} images" if isinstance(images, Pictures) else str(images)
     found: dict[str, Any] = {"images": what, "against": against, "judge": who, "n": n}
@@ -41,6 +44,7 @@ def compare(images: Path | Pictures, against: str, how: HowToMeasure) -> dict[st
     found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
     if len(real.control) >= n:
         found["ceiling"] = evaluation.ceiling(see_data(judge, real.control, n), on, wanted)
+    offered.without_failed(found)
     return found
 
 

@@ -8,18 +8,21 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from gantool.config.options import InputOptions, LabelOptions
+from gantool.config.options import LabelOptions, draws
 from gantool.config.packages import Offer
 from gantool.data.pictures import Data, Pictures
+from gantool.data.points import Points
 from gantool.errors import USAGE, UserError
 from gantool.evaluation import gates, report, sheet
 from gantool.evaluation.held import Held, Real, held_data, real_of, without_real
+from gantool.evaluation.offered import Offered
 from gantool.evaluation.scores import Extractor, Ground, Seen, ground, scores, see, see_data
 from gantool.evaluation.settings import HowToMeasure
 from gantool.metrics import cas, measures
 from gantool.metrics.inception import features_of, find_extractor
 from gantool.metrics.judge import FEATURES, Judge
 from gantool.metrics.judges import check_judge, find_judge
+from gantool.metrics.mixtures import MEASURED, of_points
 from gantool.runs.model import Opened
 from gantool.runs.run import RunFolder
 from gantool.runtime import device, progress
@@ -63,9 +66,14 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
     path, variant, facts = model
     cls, name = type(variant), offer.name
     own = cls.measure is not Variant.measure
-    wanted = gates.chosen(how.metrics, own)
-    draws = not issubclass(cls.SampleOptions, InputOptions)
-    if not (draws or own):
+    wanted = gates.chosen(how.metrics)
+    limits = gates.gates_for(offer, str(facts["data"]), budget) if how.data is None else None
+    asked = wanted if how.metrics else [gate.score for gate in limits.gates] if limits else []
+    offered = Offered([] if own else asked)
+    if not own:
+        offered.check_names(wanted)
+    from_noise = draws(cls.SampleOptions)
+    if not (from_noise or own):
         raise UserError(f"{name} turns pictures into pictures, and has no measures of its own.", LACKING)
     data = held_data(facts, path, variant, how)
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
@@ -74,12 +82,16 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
     mine: list[dict[str, float]] = []
     if own and data and (how.metrics is None or not gates.SCORES.keys() >= set(wanted)):
         mine = [own_scores(x, data.held, how.seed) for x in (variant, untrained(variant, how.seed))]
-        gates.check_names(wanted, mine[0])
+        offered = Offered(asked, mine[0])
+        offered.check_names(wanted, mine[0])
         if how.metrics and gates.ALL not in wanted:
             mine = [{name: x[name] for name in x if name in wanted} for x in mine]
     shown = None
-    if draws and (data is None or isinstance(data.training, Pictures)):
-        shown = look_at(variant, facts, data, how, wanted, found)
+    if data and not own and from_noise and isinstance(data.held, Points):
+        mine = [points_drawn(x, data.held, how.seed) for x in (variant, untrained(variant, how.seed))]
+        found["ceiling"], found["n"] = of_points(real_points(data), data.held), MEASURED
+    elif from_noise and (data is None or isinstance(data.training, Pictures)):
+        shown = look_at(variant, facts, data, how, wanted, offered, found)
     elif not own:
         raise UserError(f"{name} is not trained on plain pictures, and has no measures of its own.", LACKING)
     elif not data:
@@ -88,9 +100,24 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
         found["n"] = len(data.held)
     for end, scored in zip(("scores", "floor"), mine, strict=False):
         found[end] |= scored
-    if how.data is None and (limits := gates.gates_for(offer, str(facts["data"]), budget)):
+    if limits:
         found["gates"] = report.verdicts(limits, found, wanted if how.metrics else (gates.ALL,))
     return Measured(path, variant, shown, found)
+
+
+def points_drawn(variant: Variant, held: Points, seed: int) -> dict[str, float]:
+    """What can be said of points drawn from noise."""
+    device.seed_all(seed)
+    with torch.no_grad():
+        got = variant.sample(MEASURED, variant.SampleOptions())
+    return of_points((got[0] if isinstance(got, tuple) else got).cpu(), held)
+
+
+def real_points(data: Held) -> Tensor:
+    """Others of the same kind."""
+    assert isinstance(data.training, Points)
+    order = torch.randperm(len(data.training), generator=torch.Generator().manual_seed(0))
+    return data.training.x.cpu()[order[:MEASURED]]
 
 
 def untrained(variant: Variant, seed: int) -> Variant:
@@ -112,7 +139,7 @@ def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
 
 def look_at(
     variant: Variant, facts: dict[str, Any], data: Held | None, how: HowToMeasure, wanted: Sequence[str],
-    found: dict[str, Any],
+    offered: Offered, found: dict[str, Any],
 ) -> Shown:  # fmt: skip
     """Adds to `found` what can be said of pictures drawn from noise."""
     device.seed_all(how.seed)
@@ -120,13 +147,14 @@ def look_at(
     n = enough(how.n, *map(len, real[:2] if real else ()), features=features_of(how.with_inception))
     extractor, trained_on = find_extractor(how.with_inception, how.inception_weights, how.device), str(facts["data"])
     judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
-    on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on))
+    on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on), offered=offered)
     drawn = seen_drawn(judge, variant, n, real)
     found |= {"judge": who, "n": n} | ({"extractor": "inception"} if extractor else {})
     found["scores"] = scores(drawn, on, wanted)
     found["floor"] = floor(seen_drawn(judge, untrained(variant, how.seed), n, real), on, wanted)
     if real:
         found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
+        offered.without_failed(found)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
             found["scores"]["CAS"], found["ceiling"]["CAS"] = trained_on_samples(drawn, real, n)
     if drawn.labels is not None and on.classes > 1:

@@ -25,7 +25,7 @@ SCORES = {
     "nearest_ratio": "distance to training pictures; 1 is as new ones, 0 is copies",
     "CAS": "what a classifier trained on samples alone gets right; takes half a minute",
 }
-ALL = "all"  # of them, and all of the variant's own
+ALL = "all"  # of them, all of packages, and all of the variant's own
 DISTANCES = ("FD", "KID", "density", "coverage")  # whose features --inception replaces
 USUAL = tuple(name for name in SCORES if name != "CAS")  # what is measured unless more is asked for
 REAL = "real"  # unit of a bound: what real pictures get
@@ -33,8 +33,8 @@ _limit = re.compile(r"(\w+) (>=|<=) (\d+(?:\.\d+)?|\.\d+)(?: x (.+))?").fullmatc
 _words = re.compile(r"\w[\w ,.'()+=-]*").fullmatch
 
 
-def chosen(text: str | None, own: bool = True) -> tuple[str, ...]:
-    """The scores that --metrics names: some, or `all`. Others may be a variant's `own`: that is known once measured."""
+def chosen(text: str | None) -> tuple[str, ...]:
+    """The scores that --metrics names: some, or `all`. Others may be a package's, or a variant's own: `check_names`."""
     if text is None:
         return USUAL
     known = {name.lower(): name for name in SCORES}
@@ -43,8 +43,6 @@ def chosen(text: str | None, own: bool = True) -> tuple[str, ...]:
         found += [*SCORES, ALL] if word.lower() == ALL else [known.get(word.lower(), word)]
     if not found:
         raise UserError("--metrics names no score.", f"Scores: all, {', '.join(SCORES)}.", USAGE)
-    if not own:
-        check_names(found)
     return tuple(dict.fromkeys(found))
 
 

@@ -44,7 +44,7 @@ def held_data(facts: dict[str, Any], path: Path, variant: Variant, how: HowToMea
     folder = how.data_dir or (Path(where) if (where := core(kept, "data_dir")) else None)
     recipe = at(variant.data, replace(variant.recipe, data=how.data or str(core(kept, "data")), data_dir=folder))
     try:
-        return opened(variant.dataset, recipe)
+        return opened(variant.dataset, recipe, variant.options)
     except UserError as error:
         if how.data:
             raise
@@ -57,14 +57,18 @@ def without_real(error: UserError) -> None:
 
 
 def at(spec: DataSpec, recipe: Recipe) -> Recipe:
-    return replace(recipe, size=spec.size, channels=cast(Literal[1, 3, 4], spec.channels))
+    """The recipe of data of this shape, as far as a recipe can say it; what is of another shape says it itself."""
+    square = spec.images and spec.height == spec.width
+    plain = cast(Literal[1, 3, 4], spec.channels) if spec.images and spec.channels in (1, 3, 4) else None
+    return replace(recipe, size=spec.height if square else None, channels=plain)
 
 
-def opened(dataset: Callable[..., Data], recipe: Recipe) -> Held:
-    training = dataset(recipe)
+def opened(dataset: Callable[..., Data], *asked: Any) -> Held:
+    """What a data set, or a variant's `dataset`, answers when it is asked so."""
+    training = dataset(*asked)
     if "train" not in signature(dataset).parameters:  # an author who knows nothing of held-out data
         return Held(training, training)
-    held = dataset(recipe, train=False)
+    held = dataset(*asked, train=False)
     return Held(training, training if held.fingerprint() == training.fingerprint() else held)
 
 

@@ -55,7 +55,7 @@ def notes(found: dict[str, Any]) -> list[str]:
     """What the columns are."""
     copied = "; of nearest_ratio, the training pictures themselves" if "nearest_ratio" in found["scores"] else ""
     ends = ["ceiling: other real pictures; reached: from floor to ceiling"] if "ceiling" in found else []
-    own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread")]
+    own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread", *found.get("ceiling", {}))]
     if own and found.get("split") == "train":
         ends.append(f"{', '.join(own)}: on what it was trained on; nothing is held out")
     return [f"floor: {found['null']}{copied}", *ends, *disagreement(found["scores"])]

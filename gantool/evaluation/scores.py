@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gantool.data.pictures import Pictures
 from gantool.evaluation.gates import DISTANCES
+from gantool.evaluation.offered import Offered
 from gantool.metrics import measures
 from gantool.metrics.judge import Judge, look
 
@@ -41,6 +42,7 @@ class Ground(NamedTuple):
     extractor: Extractor = None
     far: Tensor | None = None  # of the real ones, what distances are measured to
     second: Judge | None = None  # looks at the same samples, so that what fools the first is noticed
+    offered: Offered | None = None  # metrics of packages
 
 
 def see(judge: Judge, pixels: Tensor, labels: Tensor | None) -> Seen:
@@ -98,4 +100,5 @@ def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
             found["variety"] = (each[0] / each[1])[each[1] > 0].mean().item()
     if on.training is not None and "nearest_ratio" in chosen:
         found["nearest_ratio"] = measures.copying(x.features[:COPIES], on.training, on.usual)
-    return {name: value for name, value in found.items() if name.removesuffix("_spread") in chosen}
+    found = {name: value for name, value in found.items() if name.removesuffix("_spread") in chosen}
+    return found | (on.offered.scores(x.pixels, on.real.pixels) if on.offered and on.real else {})

@@ -12,9 +12,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from gantool.data.pictures import as_pictures
+from gantool.data.points import viewable
 from gantool.evaluation import report
 from gantool.evaluation.scores import COPIES, Ground, Seen
 from gantool.metrics import measures
+from gantool.metrics.judge import opaque
 from gantool.runtime import files
 from gantool.viz import charts, drawing
 from gantool.viz.charts import COLOURS, FAINT, INK, RULE
@@ -99,16 +101,16 @@ def cut(text: str, size: int, wide: float) -> str:
 
 def tile(pixels: Tensor) -> Image.Image:
     """A picture at whole multiples of its pixels, or reduced."""
-    (array,) = as_pictures(pixels[None, :3])
+    (array,) = as_pictures(opaque(viewable(pixels[None])))
     image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).convert("RGB")
     if (times := TILE // image.width) >= 1:
-        return image.resize((times * image.width, times * image.width), Image.Resampling.NEAREST)
-    return image.resize((TILE, TILE), Image.Resampling.LANCZOS)
+        return image.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)
+    return image.resize((TILE, max(1, round(TILE * image.height / image.width))), Image.Resampling.LANCZOS)
 
 
 def samples(sheet: Page, drawn: Seen, on: Ground, training: Tensor | None, names: Sequence[str]) -> Tensor | None:
     """Rows of samples, each beside its nearest real picture. Returns how far they are."""
-    side = tile(drawn.pixels[0]).width
+    side, high = tile(drawn.pixels[0]).size
     known, pixels = (on.training, training) if on.training is not None else (None, None)
     kind = "training"
     if known is None and on.real is not None:
@@ -138,12 +140,12 @@ def samples(sheet: Page, drawn: Seen, on: Ground, training: Tensor | None, names
             sheet.line(title, 12, FAINT)
         sheet.y += 10
         for i, k in enumerate(chosen):
-            x, y = MARGIN + round(i % columns * step), sheet.y + i // columns * (side + 22)
+            x, y = MARGIN + round(i % columns * step), sheet.y + i // columns * (high + 22)
             sheet.image.paste(tile(seen.pixels[k]), (x, y))
             if far is not None and which is not None and pixels is not None:
                 sheet.image.paste(tile(pixels[which[k]]), (x + side + 2, y))
-            caption(sheet, x, y + side + 14, wide, seen, k, names, None if far is None else float(far[k]))
-        sheet.y += math.ceil(len(chosen) / columns) * (side + 22)
+            caption(sheet, x, y + high + 14, wide, seen, k, names, None if far is None else float(far[k]))
+        sheet.y += math.ceil(len(chosen) / columns) * (high + 22)
     return far if kind == "training" else None
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gantool.metrics.judge import Judge, Progress, fit, judge_classes
+from gantool.metrics.judge import Judge, Progress, fit, judge_classes, opaque
 
 PICTURES = 20_000  # shown to the classifier in all, however many differ: this bounds the time
 
@@ -14,7 +14,7 @@ def score(
     """The share of `tested` that a small classifier gets right which has seen nothing but `pixels`."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        pixels, tested = pixels[:, :3], tested[:, :3]
+        pixels, tested = opaque(pixels), opaque(tested)
         judge = Judge(pixels.shape[1], classes, 28 if pixels.shape[-1] == 28 else 32).train()
         fit(judge, pixels, labels, max(1, round(PICTURES / len(pixels))), tell)
     right = judge_classes(judge.eval(), tested.float() / 127.5 - 1) == true

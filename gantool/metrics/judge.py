@@ -45,8 +45,10 @@ class Judge(nn.Module):
 
     def prepare(self, images: Tensor) -> Tensor:
         """Check the range, then bring images to the channels and side the judge was trained on."""
-        if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.is_floating_point():
-            raise ValueError(f"the judge takes (n, 1 or 3, S, S) floats, not {(*images.shape, images.dtype)}")
+        known = {1, 3} if self.channels in (1, 3) else {self.channels}
+        if images.ndim != 4 or images.shape[1] not in known or not images.is_floating_point():
+            channels = " or ".join(map(str, sorted(known)))
+            raise ValueError(f"the judge takes (n, {channels}, H, W) floats, not {(*images.shape, images.dtype)}")
         # Written so that NaN, which compares false with everything, is refused too.
         if images.numel() and not bool((images.min() >= -LIMIT) & (images.max() <= LIMIT)):
             raise ValueError("the judge takes finite images in [-1, 1]")
@@ -190,13 +192,18 @@ def random_judge(channels: int) -> Judge:
     """An extractor for pictures without classes: the same untrained convolutions everywhere."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return Judge(1 if channels == 1 else 3, 1, 32).eval()
+        return Judge({4: 3}.get(channels, channels), 1, 32).eval()
+
+
+def opaque(pixels: Tensor) -> Tensor:
+    """Without alpha, which judges do not look at."""
+    return pixels[:, :3] if pixels.shape[1] == 4 else pixels
 
 
 @torch.no_grad()
 def look(judge: Judge, pixels: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
     """Features, and probabilities of the classes, of pictures as bytes."""
     batch = max(1, min(batch, NUMBERS // pixels[0].numel()))  # large pictures a few at a time
-    seen = [judge.features(part.float() / 127.5 - 1) for part in torch.split(pixels[:, :3], batch)]
+    seen = [judge.features(part.float() / 127.5 - 1) for part in torch.split(opaque(pixels), batch)]
     features = torch.cat(seen)
     return features, judge.head(features).softmax(1)

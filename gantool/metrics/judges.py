@@ -10,7 +10,7 @@ from gantool.data import named
 from gantool.data.catalog import DIGITS
 from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import USAGE, UserError
-from gantool.metrics.judge import Judge, digits_judge, random_judge, second_judge, train_judge
+from gantool.metrics.judge import Judge, digits_judge, opaque, random_judge, second_judge, train_judge
 from gantool.runs import sealed
 from gantool.runtime.progress import current
 
@@ -43,7 +43,9 @@ def of_digits(spec: DataSpec, data: str) -> bool:
 
 def kept_judge(data: Pictures, name: str) -> Judge:
     """A judge of these pictures: from the cache, or trained now and kept there."""
-    path = named.default_folder() / "judges" / f"{data.fingerprint()}-{data.spec.size}.safetensors"
+    spec = data.spec
+    side = str(spec.height) if spec.height == spec.width else f"{spec.width}x{spec.height}"
+    path = named.default_folder() / "judges" / f"{data.fingerprint()}-{side}.safetensors"
     if path.is_file():
         with suppress(UserError, KeyError, RuntimeError):  # one that does not fit is made anew
             facts, weights = sealed.load(path)
@@ -52,7 +54,7 @@ def kept_judge(data: Pictures, name: str) -> Judge:
             judge.accuracy = facts["accuracy"]
             return judge.eval()
     with current().working(f"training {name}") as tell:
-        judge = train_judge(data.pixels[:, :3], data.labels, len(data.spec.classes), progress=tell)
+        judge = train_judge(opaque(data.pixels), data.labels, len(data.spec.classes), progress=tell)
     facts = {"channels": judge.channels, "classes": judge.classes, "side": judge.side, "accuracy": judge.accuracy}
     with suppress(OSError):  # it can do without
         path.parent.mkdir(parents=True, exist_ok=True)

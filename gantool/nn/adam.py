@@ -11,7 +11,7 @@ from torch.optim import Adam
 class FusedAdam(Adam):
     """Adam(fused=True), bit for bit. On small networks what it leaves out takes as long as the kernel."""
 
-    def __init__(self, weights: Iterable[Tensor], lr: float, betas: tuple[float, float]) -> None:
+    def __init__(self, weights: Iterable[Tensor] | list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> None:
         super().__init__(weights, lr, betas, fused=True)
         self.kept: list[tuple[list[Tensor], ...]] = []  # each group's weights, and the numbers of theirs
 

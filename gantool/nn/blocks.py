@@ -1,15 +1,20 @@
-"""Small things several variants are built of."""
+"""Small networks, whatever the data: MLPs; maps that double or halve on the way; plain layers for points."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from math import prod
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, pad
+from torch import nn
 
 from gantool.data.pictures import DataSpec
+
+Norm = Callable[[int], nn.Module | None]  # a layer for so many units or channels, if any
+Wrap = Callable[[nn.Module], nn.Module]  # of each layer that has weights: spectral_norm, say
+
+
+def plain(layer: nn.Module) -> nn.Module:
+    return layer
 
 
 def layers(text: str) -> list[int]:
@@ -20,20 +25,23 @@ def layers(text: str) -> list[int]:
     return [int(size) for size in sizes]
 
 
+def numbered(modules: Iterable[nn.Module | None]) -> nn.Sequential:
+    """Modules in a row. Where there is none a number is left out, so weights are called the same with and without."""
+    return nn.Sequential(OrderedDict((str(i), m) for i, m in enumerate(modules) if m is not None))
+
+
 def mlp(
-    sizes: list[int],
-    leak: float,
-    more: Callable[[int], nn.Module | None],
+    sizes: Sequence[int],
+    leak: float = 0.2,
+    norm: Norm | None = None,
     before: Sequence[nn.Module] = (),
     after: Sequence[nn.Module] = (),
+    wrap: Wrap = plain,
 ) -> nn.Sequential:
-    """Linear layers, all but the last followed by LeakyReLU and by what `more` makes for its n units, if anything.
-
-    Where it makes nothing a number is left out, so weights are called the same with and without.
-    """
+    """Linear layers, all but the last followed by LeakyReLU and by what `norm` makes for its n units, if anything."""
     *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
-    every = [*before, *(m for a in hidden for m in (a, nn.LeakyReLU(leak), more(a.out_features))), last, *after]
-    return nn.Sequential(OrderedDict((str(i), m) for i, m in enumerate(every) if m is not None))
+    body = (m for a in hidden for m in (wrap(a), nn.LeakyReLU(leak), norm and norm(a.out_features)))
+    return numbered([*before, *body, wrap(last), *after])
 
 
 def sides(size: int, coarsest: int) -> list[int]:
@@ -44,62 +52,49 @@ def sides(size: int, coarsest: int) -> list[int]:
     return found
 
 
-def upwards(inputs: int, width: int, data: DataSpec) -> nn.Module:
-    """A small convolutional generator: numbers, a coarse map, then twice the side and half the channels each time."""
-    *finer, coarsest = sides(data.size, 7)
-    c = width << max(len(finer) - 1, 0)
-    layers: list[nn.Module] = [
-        nn.Linear(inputs, c * coarsest**2, bias=False),
-        nn.Unflatten(1, (-1, coarsest, coarsest)),
-    ]
-    for side in reversed(finer):
-        to = data.channels if side == data.size else c // 2
-        layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, to, 4, 2, 1, side % 2)]
+def maps(data: DataSpec, coarsest: int = 7) -> list[tuple[int, int]]:
+    """Height and width of an image's maps, each half of the one before, until one of the two is `coarsest` or less.
+
+    A map that is made twice as large lacks a row or a column where these were odd: (height % 2, width % 2) of them.
+    """
+    count = len(sides(min(data.height, data.width), coarsest))
+    return [(data.height >> i, data.width >> i) for i in range(count)]
+
+
+def odd(side: tuple[int, int]) -> tuple[int, int]:
+    """What twice the half of a map lacks of it: a transposed convolution's output_padding."""
+    return side[0] % 2, side[1] % 2
+
+
+def upwards(
+    inputs: int, width: int, data: DataSpec, norm: Norm | None = nn.BatchNorm2d, wrap: Wrap = plain
+) -> nn.Module:
+    """A small convolutional generator: numbers, a coarse map, then twice the side and half the channels each time.
+
+    For points, an MLP of three layers 8 times as wide, without norm or limits.
+    """
+    if not data.images:
+        return mlp([inputs, *[8 * width] * 3, data.channels], wrap=wrap)
+    *finer, coarsest = maps(data)
+    c = width << len(finer) - 1 if finer else data.channels
+    first = wrap(nn.Linear(inputs, c * prod(coarsest), bias=False))
+    layers: list[nn.Module | None] = [first, nn.Unflatten(1, (-1, *coarsest))]
+    for i, side in reversed([*enumerate(finer)]):
+        to = c // 2 if i else data.channels
+        layers += [norm and norm(c), nn.ReLU(), wrap(nn.ConvTranspose2d(c, to, 4, 2, 1, odd(side)))]
         c = to
-    return nn.Sequential(*layers, nn.Tanh())
+    return numbered([*layers, nn.Tanh()])
 
 
-def downwards(features: int, width: int, leak: float, data: DataSpec) -> nn.Module:
-    """Its mirror: strided convolutions without normalisation, then `features` numbers."""
-    *finer, coarsest = sides(data.size, 7)
-    widths, layers = [data.channels, *(width << i for i in range(len(finer)))], list[nn.Module]()
+def downwards(
+    features: int, width: int, leak: float, data: DataSpec, norm: Norm | None = None, wrap: Wrap = plain
+) -> nn.Module:
+    """Its mirror: strided convolutions without normalisation, then `features` numbers. For points, an MLP again."""
+    if not data.images:
+        return mlp([data.channels, *[8 * width] * 3, features], leak, after=[nn.LeakyReLU(leak)], wrap=wrap)
+    *finer, coarsest = maps(data)
+    widths, layers = [data.channels, *(width << i for i in range(len(finer)))], list[nn.Module | None]()
     for fine, coarse in pairwise(widths):
-        layers += [nn.Conv2d(fine, coarse, 4, 2, 1), nn.LeakyReLU(leak)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * coarsest**2, features), nn.LeakyReLU(leak))
-
-
-class UpsampledConv(nn.Conv2d):
-    """`nn.Upsample(scale_factor=2)` and `nn.Conv2d(inputs, outputs, 3, padding=1)` in one, faster and exactly equal.
-
-    An output pixel sees four doubled pixels at most, so the 3x3 weights, those of one source pixel added up, are a 4x4
-    kernel of a transposed convolution on the smaller map. State dicts are Conv2d's.
-    """
-
-    fold: Tensor
-
-    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
-        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
-        side = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-        self.register_buffer("fold", torch.kron(side, side).T.contiguous(), persistent=False)  # (9, 16)
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = (self.weight.flatten(2) @ self.fold).view(*self.weight.shape[:2], 4, 4).transpose(0, 1)
-        return conv_transpose2d(x, kernel, self.bias, 2, 1)
-
-
-class ThinConv(nn.Conv2d):
-    """`nn.Conv2d(inputs, outputs, 3, padding=1)` to a picture's few maps, faster and equal.
-
-    Each of the nine taps is a product of all pixels by one column, and only the results are moved and added: the
-    larger input is read once. State dicts are Conv2d's.
-    """
-
-    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
-        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        (n, _, h, w), outputs = x.shape, self.out_channels
-        taps = conv2d(x, self.weight.permute(0, 2, 3, 1).reshape(9 * outputs, -1, 1, 1))
-        taps = pad(taps.view(n, outputs, 9, h, w), (1, 1, 1, 1))
-        moved = (taps[:, :, i, i // 3 : i // 3 + h, i % 3 : i % 3 + w] for i in range(9))
-        return reduce(torch.add, moved if self.bias is None else (self.bias.view(-1, 1, 1), *moved))
+        layers += [wrap(nn.Conv2d(fine, coarse, 4, 2, 1)), *([norm(coarse)] if norm else []), nn.LeakyReLU(leak)]
+    last = wrap(nn.Linear(widths[-1] * prod(coarsest), features))
+    return numbered([*layers, nn.Flatten(), last, nn.LeakyReLU(leak)])

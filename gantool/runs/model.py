@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gantool import __version__
 from gantool.config.options import CORE, first_defaults
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MODEL, CHECKPOINT = "model", "checkpoint"
 LONGEST = 4_096  # characters of a setting, which may be a path
+LARGEST = 2**20  # numbers along one side of an example
 SPARE = 64 * 2**20  # numbers that may be in networks which are not in the file, such as a discriminator
 _word = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}").fullmatch  # a variant's name, a package's, a version
 
@@ -53,9 +54,9 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     """Write the averaged networks, or the live ones of a run that keeps no average."""
     variant = trainer.variant
     networks = {n: trainer.average.copies.get_submodule(n) for n in trainer.average.copies._modules}
-    networks = networks or {name: variant.get_submodule(name) for name in variant.averaged}
-    own = dict(variant.named_buffers(recurse=False))
-    state = {"networks": {name: module.state_dict() for name, module in networks.items()}, "buffers": own}
+    networks = networks or {name: variant.get_submodule(name) for name in variant.ema}
+    held = {name: module.state_dict() for name, module in networks.items()}
+    state = {"networks": held, "buffers": own_state(variant)}
     # A model file travels: where this machine keeps its data is nobody's business.
     settings = dict(facts["settings"])
     for name, value in (("data", facts["data"]), ("data_dir", None)):
@@ -118,10 +119,7 @@ def check_facts(path: Path, facts: dict[str, Any], kind: str) -> None:
         and isinstance(facts.get("step"), int)
         and isinstance(settings, dict)
         and all(len(str(value)) <= LONGEST for value in settings.values())
-        and isinstance(spec, dict)
-        and all(isinstance(spec.get(key), int) and spec[key] > 0 for key in ("channels", "size"))
-        and all(isinstance(spec.get(key, kind), list) for key, kind in (("classes", None), ("words", [])))
-        and all(isinstance(name, str) and name.isprintable() for name in spec["classes"] + spec.get("words", []))
+        and is_spec(spec)
     ):
         raise sealed.Damaged(f"{path} is damaged: its facts are not a {kind}'s.", sealed.OTHER)
 
@@ -147,21 +145,68 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     variant: Variant = cls(options, spec)
     for name, weights in state["networks"].items():
         variant.get_submodule(name).load_state_dict(weights)
-    for name, value in state["buffers"].items():
-        variant.get_buffer(name).copy_(value)
+    with torch.no_grad():
+        for name, value in own_state(variant).items():
+            value.copy_(state["buffers"][name])
+    for name in dict(variant.named_children()).keys() - {name.partition(".")[0] for name in cls.ema}:
+        setattr(variant, name, Absent(name, cls.__name__))
     return variant
 
 
+def own_state(variant: Variant) -> dict[str, Tensor]:
+    """What is saved of the variant itself, in no network of its."""
+    temporary = variant._non_persistent_buffers_set
+    buffers = {name: b for name, b in variant.named_buffers(recurse=False) if name not in temporary}
+    return buffers | dict(variant.named_parameters(recurse=False))
+
+
+class Absent(nn.Module):
+    """In place of a network that the model file does not hold: whoever would draw with it is told so."""
+
+    def __init__(self, name: str, variant: str) -> None:
+        super().__init__()
+        self.__dict__["told"] = UserError(
+            f"{variant} draws with {name!r}, which its model files do not hold.",
+            f'Its author names it in the class: ema = ("generator", "{name}").',
+        )
+
+    def refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise self.__dict__["told"]
+
+    forward = __getitem__ = __iter__ = __len__ = refuse
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self.__dict__["told"]
+
+
 def spec_of(facts: dict[str, Any]) -> DataSpec:
+    """Of a file's facts; those of 0.1 know of square images alone."""
     spec = facts["spec"]
-    return DataSpec(spec["channels"], spec["size"], tuple(spec["classes"]), tuple(spec.get("words", ())))
+    square = [spec["size"]] * 2 if spec.get("size", 1) > 1 else []  # points had a side of 1
+    shape = spec.get("shape") or [spec["channels"], *square]
+    rest = (spec.get(key, ()) for key in ("classes", "words", "inputs"))
+    return DataSpec(*map(tuple, (shape, *rest)))
+
+
+def is_spec(spec: Any) -> bool:
+    """Whether a file's facts describe data: they may be anyone's."""
+    if not isinstance(spec, dict) or not all(isinstance(spec.get(key, []), list) for key in DataSpec._fields):
+        return False
+    shape = spec.get("shape", [spec.get("channels"), spec.get("size")])
+    names = spec.get("classes", [None]) + spec.get("words", [])
+    return (
+        len(shape) in (1, 2, 3)
+        and all(isinstance(n, int) and 0 < n <= LARGEST for n in [*shape, *spec.get("inputs", [])])
+        and all(isinstance(name, str) and name.isprintable() for name in names)
+    )
 
 
 def check_parts(variant: Variant, state: dict[str, Any]) -> None:
     """Raise ValueError unless the file holds just what this variant draws with, and the rest is in proportion."""
-    mine = {name: variant.get_submodule(name).state_dict() for name in variant.averaged}
-    own = dict(variant.named_buffers(recurse=False))
-    check_shapes({**mine, "": own}, {**state["networks"], "": state["buffers"]})
+    mine = {name: variant.get_submodule(name).state_dict() for name in variant.ema}
+    check_shapes({**mine, "": own_state(variant)}, {**state["networks"], "": state["buffers"]})
     held = sum(t.numel() for part in mine.values() for t in part.values())
     if sum(p.numel() for p in variant.parameters()) > SPARE + 16 * held:
         raise ValueError("the networks its settings name are far larger than the one it holds")

@@ -30,4 +30,4 @@ def alone(what: str) -> Iterator[None]:
     finally:
         with _free:
             _what = ""
-            _free.notify()
+            _free.notify_all()

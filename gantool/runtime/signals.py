@@ -97,7 +97,8 @@ class CtrlC(Signals):
         raise KeyboardInterrupt
 
     def tell(self) -> None:
-        current().note(SAVING)
+        with suppress(OSError, RuntimeError):
+            current().note(SAVING)
 
 
 def listening() -> AbstractContextManager[Signals]:

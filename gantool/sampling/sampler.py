@@ -5,45 +5,40 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gantool.config.options import InputOptions, grid_shape
+from gantool.config.options import grid_shape, takes_input
 from gantool.data import albums
 from gantool.data.pictures import as_bytes, as_floats, as_pictures
 from gantool.errors import USAGE, UserError
 from gantool.runtime import device, progress
 from gantool.sampling.settings import HowToSample
+from gantool.sampling.writers import Drawing as Drawing
 from gantool.sampling.writers import Drawn, check_kind, write
-from gantool.variant import Variant
+from gantool.variant import CLOUD, Variant
 
 CHUNK = 512  # images drawn at once, and the size they may have: more is not faster, and takes more memory
 PIXELS = CHUNK * 32 * 32
 USUAL = 64
 
 
-class Drawing(NamedTuple):
-    """Images to come: how many, in how many columns they are laid out, and themselves."""
-
-    n: int
-    columns: int | None
-    parts: Iterator[Drawn]
-
-
 def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
     """What `sample` is to draw; nothing is drawn before the first part is asked for."""
     columns, rows = grid_shape(how.grid) if how.grid else (0, 0)
     wanted = how.n or columns * rows or None
-    if isinstance(options, InputOptions):
-        files = listed(options.input)[:wanted]
-        return Drawing(len(files), columns or None, translated(variant, read(files, variant, options), options))
+    if (source := getattr(options, "input", None)) and takes_input(type(options)):
+        each = variant.answers(options)
+        files = listed(source)[: wanted and max(1, wanted // each)]
+        made = translated(variant, read(files, variant, options), options)
+        return Drawing(len(files) * each, columns or (each if each > 1 else None), made)
     if sheet := variant.sheet(options):
         if columns not in (0, sheet[0]):
             raise UserError(f"This makes rows of {sheet[0]} pictures.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
         columns = sheet[0]
-    n = wanted or (math.prod(sheet) if sheet else USUAL)
+    n = wanted or (math.prod(sheet) if sheet else USUAL if variant.data.images else CLOUD)
     return Drawing(n, columns or strip(options, wanted), draw(variant, n, options))
 
 
@@ -66,7 +61,7 @@ def drawn(found: Drawing, seed: int) -> Iterator[Drawn]:
 def sample_to(out: Path, variant: Variant, how: HowToSample, options: Any) -> int:
     """Write them as they come, as `out` asks by its ending; how many there were."""
     check_kind(out)
-    if isinstance(options, InputOptions) and out.resolve() == options.input.resolve():
+    if (source := getattr(options, "input", None)) and out.resolve() == Path(source).resolve():
         raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
     found = drawing(variant, how, options)
     write(out, drawn(found, how.seed), found.n, found.columns)
@@ -77,7 +72,7 @@ def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
     """n images drawn, a few hundred at a time."""
     done, classes = 0, [filename(name) for name in variant.data.classes]
     # A film's noises lie on one path, a sheet's rows belong together. Elsewhere, chunks hold every class equally often.
-    turn, most = max(len(classes), 1), min(CHUNK, max(1, PIXELS // variant.data.size**2))
+    turn, most = max(len(classes), 1), min(CHUNK, max(1, PIXELS // (variant.data.height * variant.data.width)))
     whole = getattr(options, "interpolate", False) or variant.sheet(options)
     size = n if whole else math.ceil(most / turn) * turn
     while done < n:
@@ -87,7 +82,8 @@ def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
         if len(x) != asked:
             raise ValueError(f"{type(variant).__name__}.sample was asked for {asked} images and gave {len(x)}")
         known = None if labels is None else labels.cpu().numpy()
-        yield Drawn(as_pictures(as_bytes(x)), known, names(done, asked, known, classes))
+        arrays = as_pictures(as_bytes(x)) if x.ndim == 4 else x.float().cpu().numpy()
+        yield Drawn(arrays, known, names(done, asked, known, classes))
         done += asked
 
 
@@ -102,7 +98,7 @@ def filename(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def read(files: Sequence[Path], variant: Variant, options: InputOptions) -> Iterator[tuple[str, Tensor]]:
+def read(files: Sequence[Path], variant: Variant, options: Any) -> Iterator[tuple[str, Tensor]]:
     """Each file's name and bytes, at the size that the variant wants."""
     spec, alike = variant.data, Counter(file.stem for file in files)
     size, channels = (None, None) if options.natural else (spec.size, spec.channels)
@@ -113,10 +109,15 @@ def read(files: Sequence[Path], variant: Variant, options: InputOptions) -> Iter
 
 def translated(variant: Variant, inputs: Iterable[tuple[str, Tensor]], options: Any) -> Iterator[Drawn]:
     """Every input as the variant would have it, called as it was."""
+    each = variant.answers(options)
     for name, pixels in inputs:
         (x,) = as_floats((pixels,), variant.device)
         made = variant.translate(x, options)
-        yield Drawn(as_pictures(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, [name])
+        if len(made) != each:
+            raise ValueError(f"{type(variant).__name__}.translate made {len(made)} of one; `answers` says {each}")
+
+        names = [name] if each == 1 else [f"{name}-{i + 1}" for i in range(each)]
+        yield Drawn(as_pictures(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, names)
 
 
 def listed(path: Path) -> list[Path]:

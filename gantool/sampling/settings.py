@@ -7,6 +7,8 @@ from typer import Option
 
 from gantool.config.options import checked_grid
 
+ENDINGS = ("png", "gif", "npz", "idx", "csv")  # of files that gantool writes itself
+
 
 @dataclass(kw_only=True)
 class HowToSample:

@@ -1,4 +1,7 @@
-"""Writes pictures as they come: an .npz, an .idx, or a folder of PNGs; a grid or a film once they are all there."""
+"""Writes pictures as they come: an .npz, an .idx, or a folder of PNGs; a grid or a film once they are all there.
+
+A writer gives what goes into one file. Packages offer more, which are asked for as gantool's own are.
+"""
 
 import io
 import struct
@@ -12,53 +15,81 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from gantool.config.packages import WRITERS, Plugins, imported
+from gantool.data.pictures import as_bytes, as_pictures
+from gantool.data.points import viewable
 from gantool.errors import FAILED, USAGE, UserError
 from gantool.runtime import faults, files
+from gantool.sampling.settings import ENDINGS
 from gantool.viz import drawing
 
-KINDS = (".png", ".gif", ".npz", ".idx")
 MODES = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 LARGEST = 2**29  # bytes of pictures held for a grid or a film, which take three times that to make
+FOR_POINTS = "FILE.npz, FILE.csv or FILE.png"
 THREADS = 2  # that write PNGs while more is drawn; on two cores four were no faster
 TOGETHER = 64  # pictures a thread is given at once
 WAITING = 8  # such lots under way
 
 
 class Drawn(NamedTuple):
-    """Some images as bytes (n, H, W, C), their classes where known, and what to call their files."""
+    """Some images as bytes (n, H, W, C), or points (n, k); their classes where known, and what to call their files."""
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.int64] | None
     names: Iterable[str]
 
 
+class Drawing(NamedTuple):
+    """Images to come: how many, in how many columns they are laid out, and themselves."""
+
+    n: int
+    columns: int | None
+    parts: Iterator[Drawn]
+
+
+Content = bytes | str | Callable[[IO[bytes]], object]  # the last writes into the file that it is given
+Writer = Callable[[Drawing, Path], Content]
+
+
+def writer(out: Path) -> Writer | None:
+    """By its ending, gantool's own or a package's; None for a folder, UserError for an ending that nobody knows."""
+    ending = out.suffix.lower().removeprefix(".")
+    if not ending or out.is_dir():
+        return None
+    if ending in OURS:
+        return OURS[ending]
+    plugins = Plugins()
+    if offer := plugins.offer(WRITERS, ending):
+        found: Writer = imported(offer)
+        return found
+    endings = ", ".join(f"FILE.{ending}" for ending in (*OURS, *plugins.offers(WRITERS)))
+    more = f"For example: --out sheet.png{plugins.lost()}"
+    raise UserError(f"{out} is none of {endings} or a folder.", more, USAGE)
+
+
 def check_kind(out: Path) -> None:
-    """Raise UserError for an ending that is none of ours."""
-    if out.suffix and out.suffix.lower() not in KINDS and not out.is_dir():
-        kinds = ", ".join(f"FILE{kind}" for kind in KINDS)
-        raise UserError(f"{out} is none of {kinds} or a folder.", "For example: --out sheet.png", USAGE)
+    """Raise UserError for an ending that nobody writes."""
+    writer(out)
 
 
 def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) -> None:
     """Write the `count` pictures to come as `out` asks, by its ending; anything else is a folder."""
-    drawn = chain([next(drawn)], drawn)  # an option that is wrong shows now, before a folder is made
+    first = next(drawn)  # an option that is wrong shows now, before a folder is made
+    drawn = chain([first], drawn)
     try:
-        kind = out.suffix.lower()
-        if kind not in KINDS or out.is_dir():
+        written, points = writer(out), first.images.ndim == 2
+        if points and (written is None or written in (gif, idx)):
+            raise UserError(f"{out} holds images, and these are points.", f"Give --out {FOR_POINTS}.", USAGE)
+        if written is csv and not points:
+            raise UserError(f"{out} holds points, and these are images.", "Give --out FILE.npz.", USAGE)
+        if written is None:
             write_folder(out, drawn)
             return
         out.parent.mkdir(parents=True, exist_ok=True)
-        if kind in (".npz", ".idx"):
-            files.write(out, partial(npz, drawn, count) if kind == ".npz" else partial(idx, out, drawn, count))
-        elif kind == ".gif":
-            files.write(out, drawing.animate(held(out, drawn, count), 60, 60))
-        elif count == 1 and columns in (None, 1):  # of any size: no sheet is made of it
-            (part,) = drawn
-            files.write(out, drawing.encode_png(part.images[0]))
-        else:
-            files.write(out, drawing.encode_png(drawing.grid(held(out, drawn, count), columns)))
+        files.write(out, written(Drawing(count, columns, drawn), out))
     except OSError as error:
         full = error.errno in faults.FULL
         hint = "Free some space, or give another --out." if full else "Give another --out."
@@ -66,16 +97,49 @@ def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) ->
         raise UserError(f"{out} cannot be written: {why}.", hint, code) from None
 
 
-def held(out: Path, drawn: Iterator[Drawn], count: int) -> drawing.Picture:
+def png(images: Drawing, out: Path) -> bytes:
+    if images.n == 1 and images.columns in (None, 1):  # of any size: no sheet is made of it
+        (part,) = images.parts
+        return drawing.encode_png(shown(part.images)[0])
+    return drawing.encode_png(drawing.grid(shown(held(out, images.parts, images.n)), images.columns))
+
+
+def gif(images: Drawing, out: Path) -> bytes:
+    return drawing.animate(shown(held(out, images.parts, images.n)), 60, 60)
+
+
+def csv(images: Drawing, out: Path) -> str:
+    """Points, a row each; and their class, where it is known."""
+    rows: list[str] = []
+    for part in images.parts:
+        if not rows:
+            label = ["label"] if part.labels is not None else []
+            rows.append(",".join([*(f"x{i + 1}" for i in range(part.images.shape[1])), *label]))
+        for i, point in enumerate(part.images):
+            label = [str(part.labels[i])] if part.labels is not None else []
+            rows.append(",".join([*(f"{number:.9g}" for number in point), *label]))
+    return "\n".join(rows) + "\n"
+
+
+def shown(samples: NDArray[Any]) -> drawing.Picture:
+    """As they can be looked at: of many channels the first three, of points one image of all."""
+    if samples.ndim == 4 and samples.shape[-1] in MODES:
+        return samples
+    x = torch.from_numpy(samples)
+    x = viewable(x.permute(0, 3, 1, 2) if x.ndim == 4 else x)
+    return as_pictures(x if x.dtype == torch.uint8 else as_bytes(x))
+
+
+def held(out: Path, drawn: Iterator[Drawn], count: int) -> NDArray[Any]:
     """All of them in one array, if it is not too large."""
     stack, done = None, 0
     for part in drawn:
         if stack is None:
             if count * part.images[0].size > LARGEST:
-                many = f"{count:,} pictures of {part.images.shape[2]}x{part.images.shape[1]}"
+                many = f"{count:,} pictures of {'x'.join(map(str, part.images.shape[2:0:-1]))}"
                 streamed = "Give --out FILE.npz, FILE.idx or a folder: these hold any number."
                 raise UserError(f"{many} are too many for {out}, which is made in memory.", streamed, USAGE)
-            stack = np.empty((count, *part.images.shape[1:]), np.uint8)
+            stack = np.empty((count, *part.images.shape[1:]), part.images.dtype)
         check_alike(stack.shape[1:], part.images.shape[1:])
         stack[done : done + len(part.images)] = part.images
         done += len(part.images)
@@ -85,7 +149,9 @@ def held(out: Path, drawn: Iterator[Drawn], count: int) -> drawing.Picture:
 
 def check_alike(*shapes: tuple[int, ...]) -> None:
     if len(set(shapes)) > 1:
-        said = [f"{width}x{height} in {MODES[channels]}" for height, width, channels in shapes]
+        said = [
+            f"{width}x{height} in {MODES.get(channels, f'{channels} channels')}" for height, width, channels in shapes
+        ]
         raise UserError(f"One file holds no pictures of {said[0]} and of {said[1]}.", "Give a folder: --out DIR", USAGE)
 
 
@@ -96,12 +162,13 @@ def stream(
     # One array for all labels: small ones, kept, would lie between the large ones given back, and memory would grow.
     labels, known, done, shape = np.zeros(count, np.int64), False, 0, None
     for part in drawn:
-        images = part.images[..., 0] if part.images.shape[-1] == 1 else part.images
+        grey = part.images.ndim == 4 and part.images.shape[-1] == 1
+        images = part.images[..., 0] if grey else part.images
         if shape is None:
             shape = part.images.shape[1:]
             file.write(header((count, *images.shape[1:])))
         check_alike(shape, part.images.shape[1:])
-        file.write(images.data)
+        file.write(np.ascontiguousarray(images).data)
         if part.labels is not None:
             labels[done : done + len(images)], known = part.labels, True
         done += len(images)
@@ -110,17 +177,24 @@ def stream(
     return labels if known else None
 
 
-def npz(drawn: Iterator[Drawn], count: int, file: IO[bytes]) -> None:
+def npz(images: Drawing, out: Path) -> Content:
     """As np.savez does, but without the time of day in it: same seed, same bytes.
 
     Not deflated: at its fastest that takes 21 us an image for a quarter of the size; an MLP draws one in 10.
     """
-    with zipfile.ZipFile(file, "w") as archive:
-        with archive.open(zipfile.ZipInfo("images.npy"), "w", force_zip64=True) as member:
-            labels = stream(member, drawn, count, partial(npy_header, np.dtype(np.uint8)))
-        if labels is not None:
-            header = npy_header(labels.dtype, labels.shape)
-            archive.writestr(zipfile.ZipInfo("labels.npy"), header + labels.tobytes())
+
+    first = next(images.parts)
+    name, dtype = "images" if first.images.ndim == 4 else "samples", first.images.dtype
+
+    def archived(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                labels = stream(member, chain([first], images.parts), images.n, partial(npy_header, dtype))
+            if labels is not None:
+                header = npy_header(labels.dtype, labels.shape)
+                archive.writestr(zipfile.ZipInfo("labels.npy"), header + labels.tobytes())
+
+    return archived
 
 
 def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
@@ -129,21 +203,28 @@ def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-def idx(out: Path, drawn: Iterator[Drawn], count: int, file: IO[bytes]) -> None:
+def idx(images: Drawing, out: Path) -> Content:
     """MNIST's own format: images in one file, and their labels, where they are known, in another beside it."""
-    labels = stream(file, drawn, count, partial(idx_header, 0x08))
     beside = out.with_name(f"{out.stem}-labels{out.suffix}")
-    file.flush()  # if there is no room for the images, the labels must stay as they were too
-    if labels is not None:
-        small = int(labels.max()) < 256
-        values = labels.astype(np.uint8 if small else ">i4").tobytes()
-        files.write(beside, idx_header(0x08 if small else 0x0C, labels.shape) + values)
-    else:
-        beside.unlink(missing_ok=True)  # they were those of other images
+
+    def streamed(file: IO[bytes]) -> None:
+        labels = stream(file, images.parts, images.n, partial(idx_header, 0x08))
+        file.flush()  # if there is no room for the images, the labels must stay as they were too
+        if labels is not None:
+            small = int(labels.max()) < 256
+            values = labels.astype(np.uint8 if small else ">i4").tobytes()
+            files.write(beside, idx_header(0x08 if small else 0x0C, labels.shape) + values)
+        else:
+            beside.unlink(missing_ok=True)  # they were those of other images
+
+    return streamed
 
 
 def idx_header(kind: int, shape: tuple[int, ...]) -> bytes:
     return struct.pack(f">BBBB{len(shape)}I", 0, 0, kind, len(shape), *shape)
+
+
+OURS: dict[str, Writer] = dict(zip(ENDINGS, (png, gif, npz, idx, csv), strict=True))
 
 
 def write_folder(out: Path, drawn: Iterator[Drawn]) -> None:
@@ -166,4 +247,4 @@ def write_folder(out: Path, drawn: Iterator[Drawn]) -> None:
 def write_pngs(out: Path, named: Sequence[tuple[str, drawing.Picture]]) -> None:
     for name, image in named:
         # Not synced: ten thousand pictures, each waiting for the disk, would take minutes.
-        files.write(out / f"{name}.png", drawing.encode_png(image), sync=False)
+        files.write(out / f"{name}.png", drawing.encode_png(shown(image[None])[0]), sync=False)

@@ -54,7 +54,8 @@ class Gallery:
 
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
-        real = [t for t in trainer.first_batch() if t.ndim == 4]
+        batch, image = trainer.first_batch(), trainer.variant.image
+        real = [image(t) for t in batch if t.ndim == 4] or [image(t) for t in batch[:1] if t.ndim == 2]
         self.columns, _ = grid_shape(trainer.recipe.grid)
         if alike := [t for t in real if t.shape == real[0].shape]:  # data of several sides shows them side by side
             self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))

@@ -51,7 +51,7 @@ def compile_networks(trainer: Trainer, how: str, say: Callable[[str], object]) -
 def compilable(variant: Variant) -> Iterator[tuple[str, nn.Module]]:
     """The networks of which no part is differentiated twice."""
     for name, network in variant.named_children():
-        eager = any(f"{part}.".startswith(f"{name}.") for part in variant.eager)
+        eager = any(f"{part}.".startswith(f"{name}.") for part in variant.no_compile)
         if not eager and next(network.parameters(), None) is not None:
             yield name, network
 

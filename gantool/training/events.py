@@ -1,4 +1,4 @@
-"""Who is told of a training: observers, gantool's own in order, and other packages' fenced off."""
+"""Who is told of a training: observers, gantool's own in order, and those fenced off that must never end it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pluggy
 
 from gantool import hookspecs
 from gantool.runtime.progress import current
-from gantool.training.trainer import Trainer
+from gantool.training.trainer import Diverged, Trainer
 
 
 def told(observers: list[Any]) -> Any:
@@ -20,10 +20,14 @@ def told(observers: list[Any]) -> Any:
 
 
 class Fenced:
-    """Another package's observer: if it fails, it is dropped with a word, and the training goes on."""
+    """An observer that training does not hang on: if it fails, it is dropped with a word, and the training goes on.
+
+    It hears of an end only if it heard of the start.
+    """
 
     def __init__(self, name: str, load: Callable[[], Any]) -> None:
         self.name, self.hooks = name, pluggy.PluginManager("gantool")
+        self.started = False
         self.hooks.add_hookspecs(hookspecs)
         self.guard(lambda: self.register(load()))
 
@@ -33,6 +37,8 @@ class Fenced:
     def guard(self, call: Callable[[], Any]) -> None:
         try:
             call()
+        except Diverged:  # that the training has failed is no fault of whoever sees it
+            raise
         except (Exception, SystemExit) as error:
             for plugin in self.hooks.get_plugins():
                 self.hooks.unregister(plugin)
@@ -40,6 +46,7 @@ class Fenced:
 
     @hookspecs.hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
+        self.started = True
         self.guard(lambda: self.hooks.hook.gantool_train_start(trainer=trainer))
 
     @hookspecs.hookimpl
@@ -48,4 +55,5 @@ class Fenced:
 
     @hookspecs.hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
-        self.guard(lambda: self.hooks.hook.gantool_train_end(trainer=trainer))
+        if self.started:
+            self.guard(lambda: self.hooks.hook.gantool_train_end(trainer=trainer))

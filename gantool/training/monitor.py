@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from gantool.config.options import InputOptions, Recipe
+from gantool.config.options import Recipe, draws
 from gantool.data import named
 from gantool.data.batches import Batches
 from gantool.data.catalog import CATALOG
@@ -45,7 +45,7 @@ class Monitor:
     @hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:
         variant, spec = trainer.variant, trainer.data.spec
-        if issubclass(variant.SampleOptions, InputOptions) or trainer.first_batch()[0].ndim != 4:
+        if not (variant.probed and draws(variant.SampleOptions)) or trainer.first_batch()[0].ndim != 4:
             return  # it draws no samples, or learns from no pictures: only gradients can be probed
         self.judge = ready_judge(spec, trainer.recipe.data)
         count = min(SAMPLES, len(trainer.data))
@@ -96,7 +96,7 @@ class Monitor:
         with trainer.sampling() as variant:
             got = variant.sample(SAMPLES, variant.SampleOptions())
             images, asked = got if isinstance(got, tuple) else (got, None)
-            if self.held and type(variant).opinion is not Variant.opinion:
+            if self.held and type(variant).d_logits is not Variant.d_logits:
                 found |= opinions(variant, self.seen, self.held, images, asked)
         features, probabilities = look(self.judge, as_bytes(images), AT_ONCE)
         found["diversity"] = spread(features) / max(self.usual, 1e-12)
@@ -181,7 +181,7 @@ def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
 def opinions(variant: Variant, seen: Any, held: Any, images: Tensor, asked: Tensor | None) -> dict[str, float]:
     """What D says of pictures that it trained on, that it never saw, and that were drawn."""
     drawn = images, held[1] if asked is None else asked
-    scores = [variant.opinion(*pair) for pair in (seen, held, drawn)]
+    scores = [variant.d_logits(*pair) for pair in (seen, held, drawn)]
     on_seen, on_held, on_drawn = (s.double() for s in scores if s is not None)
     right = torch.cat([on_held > 0, on_drawn < 0]).double().mean()
     gap, chance = on_seen.mean() - on_held.mean(), (on_seen.var() / len(on_seen) + on_held.var() / len(on_held)).sqrt()

@@ -27,6 +27,7 @@ from gantool.training.events import Fenced, told
 from gantool.training.monitor import Monitor
 from gantool.training.settings import HowToResume, HowToTrain
 from gantool.training.trainer import Diverged, Trainer
+from gantool.variant import parameters_of
 
 MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
 CLOSING = 3.0  # seconds kept for the last save and the film
@@ -83,13 +84,26 @@ class Session:
         devices.keep_pages()
         devices.seed_all(self.recipe.seed)
         with distributed.in_turn():
-            self.data: Data = self.cls.dataset(self.recipe)
+            self.data: Data = self.cls.dataset(self.recipe, self.options)
         for note in self.data.notes:
             if torchrun.first():
                 progress.current().note(note)
-        self.options = self.cls.suited(self.options, self.data)
+        self.options = self.cls.resolve(self.options, self.data)
         variant = self.cls(self.options, self.data.spec).to(self.device)
         self.trainer = Trainer(variant, self.recipe, self.data, self.device)
+        if batch // count == 1:
+            self.check_one()
+
+    def check_one(self) -> None:
+        """Batch norm has nothing to compare one image with; whether that matters, a step tells."""
+        try:
+            self.trainer.seconds_a_step(0)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UserError(
+                "Batch norm cannot learn from a batch of 1.", "Try --batch-size 2 or more.", USAGE
+            ) from None
 
     def settle(self, started: float) -> None:
         """Turn --epochs or --minutes into steps, once, and write down what was left open."""
@@ -121,6 +135,7 @@ class Session:
         recipe = trainer.recipe
         say(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
         compile_networks(trainer, self.how.compile, say)
+        trainer.folder, trainer.run_name = run.folder, run.name
         signals.gently = trainer.interrupt
         try:
             trainer.run(self.events(run))
@@ -140,8 +155,8 @@ class Session:
         """The data and the device, in a line."""
         spec = self.data.spec
         labels = f", {len(spec.classes)} classes" if spec.classes else ""
-        what = "pictures" if spec.size > 1 else "points"
-        shape = f"{len(self.data):,} {what} {spec.size}x{spec.size}x{spec.channels}{labels}"
+        what = "pictures" if spec.images else "points of"
+        shape = f"{len(self.data):,} {what} {spec.shown}{labels}"
         crew = f", {torchrun.count()} processes" if torchrun.count() > 1 else ""
         return f"{shape}; {devices.describe(self.device)}{crew}"
 
@@ -158,7 +173,7 @@ class Session:
         ours: list[Any] = [
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
-            Monitor(run, every.sample_every or 1, screen.say),
+            Fenced("monitor", lambda: Monitor(run, every.sample_every or 1, screen.say)),
             Checkpoints(run, every.save_every or 1, self.offer, self.values()),
             *screen.observers(),
             *([Caller(self.on_step)] if self.on_step else []),
@@ -170,7 +185,8 @@ class Session:
         trainer = self.trainer
         each = trainer.seconds_a_step()
         rate = trainer.recipe.batch_size / each
-        return Plan(self.values(), trainer.variant.sizes(), self.shape(), trainer.steps, each * trainer.steps, rate)
+        networks, seconds = parameters_of(trainer.variant), each * trainer.steps
+        return Plan(self.values(), networks, self.shape(), trainer.steps, seconds, rate)
 
 
 class Caller:

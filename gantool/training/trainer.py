@@ -4,10 +4,12 @@ import gc
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import reduce
+from inspect import Parameter, signature
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
@@ -51,11 +53,13 @@ class Trainer:
     def __init__(self, variant: Variant, recipe: Recipe, data: Data, device: torch.device) -> None:
         self.variant, self.recipe, self.device = variant, recipe, device
         self.data, share = data.to(device), distributed.share()
+        variant.batch_size = recipe.batch_size // share.among
         self.batches = Batches(self.data, recipe.batch_size, recipe.seed, device, share=share)
         if share.among > 1:
             distributed.share_norms(variant)
-        self.average = Average(variant, variant.averaged, recipe.average_images)
+        self.average = Average(variant, variant.ema, recipe.average_images)
         self.players = variant.players()
+        self.closed = {name for name, optimizer in self.players.items() if wants_closure(optimizer)}
         self.owned = {name: [p for g in o.param_groups for p in g["params"]] for name, o in self.players.items()}
         self.rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.players.items()}
         self.cast = devices.cast(recipe.precision, device)
@@ -65,6 +69,8 @@ class Trainer:
         self.metrics: dict[str, float] = {}
         self.logged = False  # whether `metrics` is new at this step
         self.picture: NDArray[np.uint8] | None = None  # the newest grid
+        self.folder: Path | None = None  # of the run, and what it is called
+        self.run_name = ""
         self.stop = ""  # set, by a signal or the clock, to end after the step in hand
         self.sparing = False  # now at what a run can do without
         self.ending = ""  # done, interrupted, time is up, or failed
@@ -77,7 +83,8 @@ class Trainer:
         """One step of the variant's algorithm. Nothing here waits for the device."""
         variant = self.variant
         terms: dict[str, Tensor] = {}
-        variant.step, variant.progress, variant.logged = self.step, self.step / max(self.steps, 1), {}
+        variant.step, variant.logged = self.step, {}
+        variant.progress = min(1.0, self.step / self.steps) if self.steps else 0.0
         factor = variant.schedule()
         for name, optimizer in self.players.items():
             for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
@@ -87,26 +94,48 @@ class Trainer:
             terms |= self.play(turn)
         self.step += 1
         self.average.update(self.step, self.recipe.batch_size)
-        terms |= variant.logged
-        self.window.append(dict(zip(terms, distributed.mean(list(terms.values())), strict=True)))
+        late = {name: value for name, value in variant.logged.items() if name not in terms}  # after the last turn
+        terms |= dict(zip(late, distributed.mean(list(late.values())), strict=True))
+        self.window.append(terms)
 
     def next_turn(self, turns: Iterator[Turn]) -> Turn | None:
         with self.cast():
             return next(turns, None)
 
     def play(self, turn: Turn) -> dict[str, Tensor]:
-        """One optimiser step for one player: gradients are taken for what it owns and nothing else."""
-        optimizer, owned = self.players[turn.player], self.owned[turn.player]
-        with self.cast():
-            loss = turn.loss(turn.batch)
-        terms = loss if isinstance(loss, dict) else {"loss": loss}
-        total = reduce(torch.add, (term.float() for term in terms.values()))
-        grads = torch.autograd.grad(total, owned, allow_unused=True)
-        shared = iter(distributed.mean([grad for grad in grads if grad is not None]))
-        for weight, grad in zip(owned, grads, strict=True):
-            weight.grad = None if grad is None else laid_out(next(shared), weight)
-        optimizer.step()
-        return {f"{turn.player}/{name}": term.detach() for name, term in terms.items()}
+        """One optimiser step for one player: gradients are taken for what it owns and nothing else.
+
+        What was minimised and logged on the way is averaged over the processes, in the gradients' message.
+        """
+        optimizer, owned, logged = self.players[turn.player], self.owned[turn.player], self.variant.logged
+        before = dict(logged)
+
+        def descend() -> Tensor:
+            with self.cast():
+                loss = turn.loss(turn.batch)
+            named = loss if isinstance(loss, Mapping) else {"loss": loss}
+            terms = {f"{turn.player}/{name}": torch.as_tensor(t, device=self.device) for name, t in named.items()}
+            total = reduce(torch.add, (term.float() for term in terms.values()))
+            if not total.requires_grad:
+                raise ValueError(f"{turn.player}'s loss does not depend on any weight: it is a constant, or detached")
+            grads = torch.autograd.grad(total, owned, allow_unused=True)
+            there = [grad for grad in grads if grad is not None]
+            said = {name: value for name, value in self.variant.logged.items() if value is not before.get(name)}
+            said |= {name: term.detach() for name, term in terms.items()}
+            shared = distributed.mean([*there, *said.values()])
+            found = iter(shared)
+            for weight, grad in zip(owned, grads, strict=True):
+                weight.grad = None if grad is None else laid_out(next(found), weight)
+            self.variant.logged |= dict(zip(said, found, strict=True))
+            self.variant.before_step(turn.player, owned)
+            return total.detach()
+
+        if turn.player in self.closed:
+            optimizer.step(descend)  # type: ignore[arg-type]  # torch says float and takes tensors
+        else:
+            descend()
+            optimizer.step()
+        return {name: value for name, value in self.variant.logged.items() if value is not before.get(name)}
 
     # The loop.
 
@@ -204,7 +233,11 @@ class Trainer:
     def preview(self) -> Tensor:
         """Bytes, (rows, columns, C, H, W) or (n, C, H, W): the same noise each time."""
         with self.sampling() as variant:
-            return as_bytes(variant.preview(self.first_batch()))
+            shown = variant.preview(self.first_batch())
+            if shown.ndim < 5:
+                return as_bytes(variant.image(shown))
+            images = as_bytes(variant.image(shown.flatten(0, 1)))
+            return images.view(*shown.shape[:2], *images.shape[1:])
 
     def first_batch(self) -> Batch:
         """The same real examples at every preview, as many as a grid holds."""
@@ -250,6 +283,11 @@ class Trainer:
         return each
 
 
+def wants_closure(optimizer: Optimizer) -> bool:
+    """Whether its step evaluates the loss itself, as L-BFGS does."""
+    return signature(optimizer.step).parameters["closure"].default is Parameter.empty
+
+
 def laid_out(grad: Tensor, weight: Tensor) -> Tensor:
     """In memory as its weight: fused optimisers pair numbers by place, and a penalty's come in another order."""
     return grad if grad.stride() == weight.stride() else torch.empty_like(weight).copy_(grad)
@@ -259,8 +297,8 @@ def tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     """Every tensor of a state, and where it is."""
     if isinstance(tree, Tensor):
         yield name, tree
-    elif isinstance(tree, dict):
-        for key, value in tree.items():
+    elif isinstance(tree, dict | list | tuple):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
             yield from tensors(value, f"{name}.{key}".lstrip("."))
 
 

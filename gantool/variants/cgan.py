@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from typer import Option
 
-from gantool.api import USAGE, Batch, DataSpec, LabelOptions, Recipe, UserError, downwards, upwards
+from gantool.api import USAGE, Batch, DataSpec, LabelOptions, Projected, Recipe, UserError, downwards, upwards
 from gantool.variants.gan import GAN
 
 
@@ -51,17 +51,18 @@ class CGAN(GAN):
         if o.networks == "mlp":
             g, d = super().networks()
             return Told(g, k), Told(d, k)
-        return Told(upwards(self.numbers + k, o.width, self.data), k), Projected(o.d_width, o.leak, self.data)
+        d = Projected(downwards(256, o.d_width, o.leak, self.data), 256, k)
+        return Told(upwards(self.numbers + k, o.width, self.data), k), d
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch
         return self.generator(self.coded(self.noise(len(x))), y)  # type: ignore[no-any-return]
 
-    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
+    def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y)  # type: ignore[no-any-return]
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
-        y = self.asked(n, options)
+        y = self.labels_for(n, options)
         return self.generator(self.latents(n, options), y), y
 
 
@@ -74,16 +75,3 @@ class Told(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.body(torch.cat([x.flatten(1), one_hot(y, self.classes)], 1))  # type: ignore[no-any-return]
-
-
-class Projected(nn.Module):
-    """D's score of features h: v.h + e(y).h, the second for how well they suit the class."""
-
-    def __init__(self, width: int, leak: float, data: DataSpec) -> None:
-        super().__init__()
-        self.features = downwards(256, width, leak, data)
-        self.score, self.suits = nn.Linear(256, 1), nn.Embedding(len(data.classes), 256)
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        h: Tensor = self.features(x)
-        return self.score(h).squeeze(1) + (self.suits(y) * h).sum(1)  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import USAGE, DataSpec, Recipe, UserError, sides
+from gantool.api import USAGE, DataSpec, Recipe, UserError, maps, odd
 from gantool.variants.gan import Game
 
 
@@ -36,9 +36,12 @@ class DCGAN(Game):
         deviation: Annotated[float, Option(min=0, help="Of the normal weights at the start.")] = 0.02
 
     def __init__(self, options: Options, data: DataSpec) -> None:
-        if not 16 <= data.size <= 128:
-            raise UserError(f"dcgan draws sizes from 16 to 128, not {data.size}.", "Try --size 32.", USAGE)
-        self.sides = sides(data.size, coarsest=4)
+        if not data.images:
+            raise UserError("dcgan draws images, and these are points.", "Try gantool train gan.", USAGE)
+        if not 16 <= min(data.height, data.width) <= max(data.height, data.width) <= 128:
+            shown = data.height if data.height == data.width else f"{data.width}x{data.height}"
+            raise UserError(f"dcgan draws sizes from 16 to 128, not {shown}.", "Try --size 32.", USAGE)
+        self.maps = maps(data, coarsest=4)
         super().__init__(options, data)
         self.apply(self.start)
 
@@ -46,13 +49,13 @@ class DCGAN(Game):
         return self.upwards(), self.downwards()
 
     def upwards(self) -> nn.Module:
-        *finer, coarsest = zip(self.sides[1:], self.widths(self.options.width), strict=True)
+        *finer, coarsest = zip(self.maps[1:], self.widths(self.options.width), strict=True)
         side, c = coarsest
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.numbers, c, side, bias=False)]
         for side, fine in reversed(finer):
-            layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, fine, 4, 2, 1, side % 2, bias=False)]
+            layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, fine, 4, 2, 1, odd(side), bias=False)]
             c = fine
-        last = nn.ConvTranspose2d(c, self.data.channels, 4, 2, 1, self.data.size % 2)
+        last = nn.ConvTranspose2d(c, self.data.channels, 4, 2, 1, odd(self.maps[0]))
         return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(), last, nn.Tanh())
 
     def downwards(self) -> nn.Module:
@@ -60,11 +63,11 @@ class DCGAN(Game):
         layers: list[nn.Module] = [nn.Conv2d(self.data.channels, widths[0], 4, 2, 1), nn.LeakyReLU(leak)]
         for fine, coarse in pairwise(widths):
             layers += [nn.Conv2d(fine, coarse, 4, 2, 1, bias=False), nn.BatchNorm2d(coarse), nn.LeakyReLU(leak)]
-        return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, self.sides[-1]), nn.Flatten(0))
+        return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, self.maps[-1]), nn.Flatten(0))
 
     def widths(self, finest: int) -> list[int]:
         """Of the maps, finest first; 16 times at most, or large pictures would ask for more than anyone can train."""
-        return [finest * min(self.options.growth**i, 16) for i in range(len(self.sides) - 1)]
+        return [finest * min(self.options.growth**i, 16) for i in range(len(self.maps) - 1)]
 
     def start(self, layer: nn.Module) -> None:
         """Normal weights, centred on 1 for batch norm's scale."""

@@ -47,26 +47,27 @@ class Game(Augmented):
     @abstractmethod
     def networks(self) -> tuple[nn.Module, nn.Module]: ...
 
-    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
+    def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         """D's logits. A plain GAN has no use for the classes y."""
         return self.discriminator(x)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
         x, y, fake = batch
-        x, fake = self.watched(self.seen(x)), self.seen(fake)
-        on_x, on_fake = self.compare(self.opinion, (x, y), (fake, y))
+        x, fake = self.with_grad(self.augment(x)), self.augment(fake)
+        on_x, on_fake = self.compare(self.d_logits, (x, y), (fake, y))
         right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
         self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
-        return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.penalty(x, on_x)}
+        return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.r1_penalty(x, on_x)}
 
     def g_loss(self, batch: Batch) -> Loss:
         _, y, fake = batch
-        on_fake = self.opinion(self.seen(fake), y)
+        on_fake = self.d_logits(self.augment(fake), y)
         return softplus(-on_fake).mean() if self.options.loss == "non-saturating" else -softplus(on_fake).mean()
 
     def noise(self, n: int) -> Tensor:
-        uniform = self.options.noise == "uniform"
-        return self.drawn(torch.rand, n, self.numbers) * 2 - 1 if uniform else self.drawn(torch.randn, n, self.numbers)
+        if self.options.noise == "uniform":
+            return self.random(torch.rand, n, self.numbers) * 2 - 1
+        return self.random(torch.randn, n, self.numbers)
 
     def coded(self, z: Tensor) -> Tensor:
         return coded(z, self.options.codes, self.options.loud)
@@ -92,9 +93,9 @@ class GAN(Game):
             layers(self.g_layers), layers(self.d_layers)
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
-        o, shape = self.options, (self.data.channels, self.data.size, self.data.size)
+        o, shape = self.options, self.data.shape
         pixels = torch.Size(shape).numel()
         g, d = [self.numbers + self.inputs, *layers(o.g_layers), pixels], [pixels + self.inputs, *layers(o.d_layers), 1]
-        m, p, ends = o.batch_norm, o.dropout, [nn.Tanh(), nn.Unflatten(1, shape)]
+        m, p, ends = o.batch_norm, o.dropout, [nn.Tanh() if self.data.images else nn.Identity(), nn.Unflatten(1, shape)]
         generator = mlp(g, o.leak, lambda n: nn.BatchNorm1d(n, momentum=m) if m else None, after=ends)
         return generator, mlp(d, o.leak, lambda n: nn.Dropout(p) if p else None, [nn.Flatten()], [nn.Flatten(0)])

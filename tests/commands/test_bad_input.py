@@ -96,10 +96,10 @@ MISTAKES = [
     row("sample gan --run checkpoint.safetensors", "is a checkpoint, not a model", "--run RUN"),
     row("sample gan --run ghost.safetensors", "'ghost' of the package gantool-ghost", "pip install gantool-ghost",
         code=FAILED),
-    row("sample gan --run misfit.safetensors", "does not fit", "made by gantool 0.1", code=FAILED),
+    row("sample gan --run misfit.safetensors", "does not fit", "made by gantool 0.2", code=FAILED),
     row("eval gan --run flipped.safetensors", "flipped.safetensors is damaged", code=FAILED),
     # Where to.
-    row("sample gan --out grid.jpg", "grid.jpg", "FILE.png, FILE.gif, FILE.npz, FILE.idx or a folder"),
+    row("sample gan --out grid.jpg", "grid.jpg", "FILE.png, FILE.gif, FILE.npz, FILE.idx, FILE.csv or a folder"),
     row("sample gan --out a-file/grid.png -q", "a-file/grid.png cannot be written", "--out"),
     row("sample gan --out a-file -q", "a-file cannot be written", "--out"),
     row("sample gan --out a-file/folder -q", "a-file/folder cannot be written", "--out"),

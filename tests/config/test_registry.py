@@ -130,13 +130,13 @@ def test_plugins_names_package_version_and_the_gantool_it_asks_for(gantool: Gant
 def test_a_broken_package_breaks_its_own_name_and_no_other(
     source: str | bytes, cause: str, gantool: Gantool, install: Install
 ) -> None:
-    install("plug-bad", source, requires="gantool<0.1", bad="Mine")
+    install("plug-bad", source, requires="gantool>=0.1", bad="Mine")
     install("plug-mine", MINE, mine="Mine")
     for line in (["train", "bad"], ["train", "bad", "--help"], ["sample", "bad"], ["info", "bad"]):
         result = gantool(*line)
         assert result.code == 1 and not result.out
         assert len(result.err.splitlines()) <= 6 and "Traceback" not in result.err
-        assert cause in result.err and "plug-bad 1.2" in result.err and "gantool<0.1" in result.err
+        assert cause in result.err and "plug-bad 1.2" in result.err and "gantool>=0.1" in result.err
     assert {"bad", "mine", "gan"} <= {row["name"] for row in json.loads(gantool("list", "--json").out)}
     assert [gantool("train", *rest, "--help").code for rest in ([], ["mine"], ["gan"])] == [0, 0, 0]
 
@@ -312,3 +312,29 @@ def test_no_plugins_leaves_only_the_built_in_ones(gantool: Gantool, install: Ins
     assert names == {"gan", "cgan", "dcgan"}
     result = gantool("--no-plugins", "train", "mine")
     assert result.code == 2 and "No variant named 'mine'" in result.err
+
+
+TWO = '''"""Two variants in one module."""
+from gantool.variants.gan import GAN
+
+class One(GAN):
+    """ONE: the first of two.
+
+    Paper: Someone, 2020
+    Task: images from noise
+    Differs from the paper: the loss is
+        another one.
+    """
+
+class Other(GAN):
+    """Says nothing of papers, so the module speaks for it."""
+'''
+
+
+def test_two_variants_of_one_module_each_speak_for_themselves(install: Install) -> None:
+    install("plug-two", TWO, one="One", other="Other")
+    one, other = (Registry().offer(name) for name in ("one", "other"))
+    assert one.summary == "ONE: the first of two." and one.field("Paper") == "Someone, 2020"
+    assert one.field("Differs from the paper") == "the loss is another one."
+    assert other.summary == "Two variants in one module." and other.field("Paper") == ""
+    assert Registry().offer("gan").summary == "GAN: two multilayer perceptrons in a minimax game."

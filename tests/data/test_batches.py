@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 class Numbers(Data):
     """Data whose every example is its own number."""
 
-    spec = DataSpec(1, 1)
+    spec = DataSpec((1, 1, 1))
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -158,7 +158,7 @@ def test_streamed_batches_are_those_from_memory_byte_for_byte(
 ) -> None:
     kept, streamed = open_folder(photos, size=8, flip=flip), stream(photos, size=8, flip=flip)
     assert (kept.streamed, streamed.streamed) == (False, True)
-    assert kept.spec == streamed.spec == DataSpec(3, 8, ("cat", "dog"))
+    assert kept.spec == streamed.spec == DataSpec((3, 8, 8), ("cat", "dog"))
     memory = Batches(kept, 4, 5, CPU)
     with closing(Batches(streamed, 4, 5, CPU)) as disk:
         for _ in range(2 * AHEAD):

@@ -48,7 +48,7 @@ def corners(x: Tensor) -> list[tuple[int, int, int]]:
 
 def test_crops_are_pixels_as_they_lie_from_every_place(photos: Path) -> None:
     data = opened(photos)
-    assert isinstance(data, Crops) and data.spec == DataSpec(3, 8) and len(data) == 4
+    assert isinstance(data, Crops) and data.spec == DataSpec((3, 8, 8)) and len(data) == 4
     rng, seen = torch.Generator().manual_seed(0), set()
     for _ in range(300):
         x, y = data.batch(torch.arange(4), rng)

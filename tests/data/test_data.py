@@ -42,7 +42,7 @@ def smooth(channels: int, size: int) -> Array:
 def test_digits_are_five_thousand_five_hundred_of_each() -> None:
     data = open_data(Recipe())
     assert len(data) == catalog.CATALOG["digits"].images == 5_000
-    assert data.spec == DataSpec(1, 28, tuple("0123456789"))
+    assert data.spec == DataSpec((1, 28, 28), tuple("0123456789"))
     assert torch.bincount(data.labels).tolist() == [500] * 10
     assert data.pixels.dtype == torch.uint8
     assert data.pixels.shape == (5_000, 1, 28, 28)
@@ -100,7 +100,7 @@ def test_a_prepared_folder_is_read_without_a_network(
     data = open_data(Recipe(data=name, data_dir=tmp_path))
     assert np.array_equal(data.pixels.numpy(), pixels)
     assert data.labels.tolist() == labels.tolist()
-    assert data.spec == DataSpec(pixels.shape[1], pixels.shape[-1], catalog.CATALOG[name].classes)
+    assert data.spec == DataSpec(tuple(pixels.shape[1:]), catalog.CATALOG[name].classes)
     held_out, held_labels = named.load(name, tmp_path, train=False)
     assert torch.equal(open_data(Recipe(data=name, data_dir=tmp_path), train=False).pixels, held_out)
     assert np.array_equal(held_out.numpy(), pixels[::-1])
@@ -237,7 +237,7 @@ def test_downloads_go_to_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_class_folders_become_labels(pictures: Callable[..., Path]) -> None:
     data = open_folder(pictures({"cat/1.png": "red", "cat/2.png": "red", "dog/1.png": "blue"}))
-    assert data.spec == DataSpec(3, 8, ("cat", "dog"))
+    assert data.spec == DataSpec((3, 8, 8), ("cat", "dog"))
     assert data.labels.tolist() == [0, 0, 1]
     assert data.pixels[:, :, 0, 0].tolist() == [[255, 0, 0], [255, 0, 0], [0, 0, 255]]
     assert data.notes == ()
@@ -245,7 +245,7 @@ def test_class_folders_become_labels(pictures: Callable[..., Path]) -> None:
 
 def test_a_folder_without_classes_has_none(pictures: Callable[..., Path]) -> None:
     data = open_folder(pictures({"1.png": "red", "2.png": "blue"}))
-    assert data.spec == DataSpec(3, 8, ())
+    assert data.spec == DataSpec((3, 8, 8), ())
     assert data.labels.tolist() == [0, 0]
 
 
@@ -379,21 +379,21 @@ def test_the_fingerprint_changes_with_any_pixel_label_or_name(
 
 @pytest.mark.parametrize(("word", "number"), [("cat", 0), ("dog", 1), ("1", 1), ("0", 0)])
 def test_a_class_is_found_by_name_or_number(word: str, number: int) -> None:
-    assert DataSpec(1, 8, ("cat", "dog")).class_index(word) == number
+    assert DataSpec((1, 8, 8), ("cat", "dog")).class_index(word) == number
 
 
 @pytest.mark.parametrize(("word", "says"), [("dgo", "Did you mean dog?"), ("2", "No class '2'."), ("-1", "No class")])
 def test_a_wrong_class_is_told_with_those_there_are(word: str, says: str) -> None:
     with pytest.raises(UserError, match="No class") as caught:
-        DataSpec(1, 8, ("cat", "dog")).class_index(word)
+        DataSpec((1, 8, 8), ("cat", "dog")).class_index(word)
     assert says in caught.value.message
     assert caught.value.hint == "Classes: cat, dog."
     assert caught.value.code == 2
 
 
 def test_what_networks_must_know_comes_back_from_a_file() -> None:
-    spec = DataSpec(3, 8, ("cat",), ("a", "red"))
+    spec = DataSpec((3, 8, 8), ("cat",), ("a", "red"))
     facts = json.loads(json.dumps({"spec": spec._asdict()}))
     assert spec_of(facts) == spec
     del facts["spec"]["words"]  # as files were before there were captions
-    assert spec_of(facts) == DataSpec(3, 8, ("cat",))
+    assert spec_of(facts) == DataSpec((3, 8, 8), ("cat",))

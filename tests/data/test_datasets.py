@@ -23,7 +23,7 @@ from gantool.api import Data, DataSpec, Pictures
 
 class ColourPairs(Data):
     def __init__(self, seed):
-        self.spec = DataSpec(3, 8)
+        self.spec = DataSpec((3, 8, 8))
         self.x = torch.randint(256, (12, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
     def __len__(self):
@@ -140,7 +140,7 @@ def test_what_is_held_out_is_asked_for_and_otherwise_the_same_comes_back(
 def test_data_of_another_kind_are_refused_in_a_sentence(gantool: Gantool, offering: Offering) -> None:
     folder = offering(pairs="pairs", squares="squares")
     done = gantool("train", "gan", "--data", "pairs", *TINY)
-    assert done.code == 2 and "pairs holds colour pairs, not pictures." in done.err
+    assert done.code == 2 and "pairs holds colour pairs, not pictures or points." in done.err
     assert len(done.err.splitlines()) <= 6 and not Path("runs").exists()
     cls = __import__(folder.name).ColourPairs
     assert len(open_data(Recipe(data="pairs"), of=cls)) == 12

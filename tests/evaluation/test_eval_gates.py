@@ -65,7 +65,7 @@ def gates_of(name: str) -> list[gates.Gates]:
 def untrained(name: str, n: int = N) -> Set:
     cls = Registry().load(name)
     device.seed_all(0)
-    variant = cls(cls.Options(), DataSpec(1, 28, DIGITS)).eval()
+    variant = cls(cls.Options(), DataSpec((1, 28, 28), DIGITS)).eval()
     with torch.inference_mode():
         got = variant.sample(n, cls.SampleOptions())
     return as_bytes(got[0] if isinstance(got, tuple) else got), torch.arange(n) % 10

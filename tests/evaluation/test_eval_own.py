@@ -23,7 +23,7 @@ from typer import Option
 
 class Pairs(Data):
     def __init__(self, seed, count):
-        self.spec = DataSpec(1, 8)
+        self.spec = DataSpec((1, 8, 8))
         self.x = torch.randint(100, (count, 1, 8, 8), generator=torch.Generator().manual_seed(seed)).byte()
 
     def __len__(self):
@@ -61,7 +61,7 @@ class Brighten(Variant):
     class SampleOptions(InputOptions): ...
 
     @classmethod
-    def dataset(cls, recipe, train=True):
+    def dataset(cls, recipe, options=None, train=True):
         return open_data(recipe, train, of=Pairs)
 
     def __init__(self, options, data):
@@ -93,7 +93,7 @@ class Silent(Brighten):
 
 class Old(Brighten):
     @classmethod
-    def dataset(cls, recipe):
+    def dataset(cls, recipe, options=None):
         return open_data(recipe, of=Pairs)
 
 class Taken(Brighten):

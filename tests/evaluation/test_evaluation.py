@@ -85,7 +85,7 @@ def test_real_pictures_are_at_one_end_and_an_untrained_network_at_the_other(
 
 def test_classes_are_asked_for_as_often_as_real_pictures_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
     def sample(self: CGAN, n: int, options: Any) -> tuple[Tensor, Tensor]:
-        y = self.asked(n, options)
+        y = self.labels_for(n, options)
         return (y * 25 / 127.5 - 1).view(-1, 1, 1, 1).expand(-1, 1, 28, 28), y
 
     monkeypatch.setattr(CGAN, "sample", sample)
@@ -93,7 +93,7 @@ def test_classes_are_asked_for_as_often_as_real_pictures_have_them(monkeypatch: 
     y = y[torch.randperm(80, generator=torch.Generator().manual_seed(1))]
     classes = tuple("0123456789")
     uneven = Pictures(torch.zeros(80, 1, 28, 28, dtype=torch.uint8), y, classes)
-    model = CGAN(CGAN.Options(width=2, d_width=2), DataSpec(1, 28, classes))
+    model = CGAN(CGAN.Options(width=2, d_width=2), DataSpec((1, 28, 28), classes))
     seen = seen_drawn(digits_judge(), model, 60, Real(uneven, uneven, "test", None))
     assert seen.labels is not None and seen.labels.equal(y[:60])
     assert seen.pixels[:, 0, 0, 0].equal((y[:60] * 25).to(torch.uint8))

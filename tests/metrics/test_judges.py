@@ -98,7 +98,7 @@ def test_the_table_and_the_report_have_a_line_of_it(gantool: Gantool, some: tupl
 
 def test_only_digits_have_a_second_judge(some: tuple[Tensor, Tensor]) -> None:
     ten = tuple("0123456789")
-    assert check_judge(DataSpec(1, 28, ten), "mnist") is not None
-    assert check_judge(DataSpec(3, 32, ten), "svhn") is None
-    assert check_judge(DataSpec(1, 28, ("cat", "dog")), "pets") is None
+    assert check_judge(DataSpec((1, 28, 28), ten), "mnist") is not None
+    assert check_judge(DataSpec((3, 32, 32), ten), "svhn") is None
+    assert check_judge(DataSpec((1, 28, 28), ("cat", "dog")), "pets") is None
     assert "second_judge" not in scores(see(digits_judge(), *some), Ground(10), USUAL)

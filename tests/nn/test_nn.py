@@ -102,15 +102,15 @@ def test_pictures_are_moved_each_its_own_way_and_their_borders_fill_the_gap() ->
 
 
 def test_d_sees_real_and_drawn_pictures_moved_by_as_many_pixels_as_asked() -> None:
-    game = GAN(GAN.Options(shift=2), DataSpec(1, 9))
+    game = GAN(GAN.Options(shift=2), DataSpec((1, 9, 9)))
     dot = torch.zeros(4000, 1, 9, 9)
     dot[:, :, 4, 4] = 1
-    places = shifted(dot, 2, game.drawn).flatten(1).argmax(1)
+    places = shifted(dot, 2, game.random).flatten(1).argmax(1)
     found = torch.bincount(places, minlength=81).view(9, 9)
     assert bool((found[2:7, 2:7] > 100).all())  # each of 25 places about 160 times
     assert found[2:7, 2:7].sum() == 4000
     state = torch.get_rng_state()
-    assert shifted(dot, 0, game.drawn) is dot
+    assert shifted(dot, 0, game.random) is dot
     assert torch.equal(state, torch.get_rng_state())  # nor does it draw anything at random
 
 
@@ -129,7 +129,7 @@ def test_a_code_takes_each_value_equally_often_and_leaves_the_rest_of_the_noise(
 def test_a_generator_with_a_code_draws_as_many_pictures_as_it_has_values_where_noise_is_not_heard() -> None:
     torch.manual_seed(0)
     options = GAN.Options(z=2, codes=3, loud=1.0, g_layers="4", d_layers="4", batch_norm=0)
-    game = GAN(options, DataSpec(1, 8))
+    game = GAN(options, DataSpec((1, 8, 8)))
     with torch.no_grad():
         game.generator[0].weight[:, 3:] = 0  # the columns of the noise
         drawn = game.sample(50, GAN.SampleOptions())

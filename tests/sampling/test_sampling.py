@@ -166,7 +166,7 @@ def test_truncation_bounds_the_noise(models: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("classes", [1, 10, 47, 300])
 def test_classes_take_turns_across_chunks(classes: int) -> None:
     options = CGAN.Options(networks="mlp", z=2, g_layers="2", d_layers="2")
-    variant = CGAN(options, DataSpec(1, 4, tuple(map(str, range(classes + 1))))).eval()
+    variant = CGAN(options, DataSpec((1, 4, 4), tuple(map(str, range(classes + 1))))).eval()
     with torch.inference_mode():
         parts = list(draw(variant, CHUNK + 700, CGAN.SampleOptions()))
     labels = np.concatenate([part.labels for part in parts])  # type: ignore[misc]
@@ -273,7 +273,7 @@ class Negative(CGAN):
 
 def test_translated_pictures_keep_their_names_and_none_is_lost(pictures: Callable[..., Path], tmp_path: Path) -> None:
     folder = pictures({"a.png": (0, 50, 100), "b.png": (1, 2, 3), "b.bmp": (255, 255, 255), ".hidden.png": "red"})
-    variant = Negative(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
+    variant = Negative(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     inputs = listed(folder)
     write(tmp_path / "out", translated(variant, read(inputs, variant, o := Given(input=folder)), o), len(inputs), None)
     found = {file.name: np.asarray(Image.open(file))[0, 0].tolist() for file in (tmp_path / "out").iterdir()}
@@ -301,7 +301,7 @@ class Wide(Negative):
 
 
 def widened(folder: Path, out: Path) -> dict[str, Any]:
-    variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
+    variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     inputs = listed(folder)
     write(out, translated(variant, read(inputs, variant, o := AsTheyAre(input=folder)), o), len(inputs), None)
     return {file.name: np.asarray(Image.open(file)) for file in out.iterdir()}
@@ -348,7 +348,7 @@ def test_pictures_of_many_sizes_go_to_a_folder_and_into_no_sheet(tmp_path: Path)
 def test_one_picture_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantool.sampling.writers.LARGEST", 10)  # no sheet is made of it
     Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
-    variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec(3, 8, ("x", "y")))
+    variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     given = AsTheyAre(input=tmp_path / "a.png")
     write(tmp_path / "out.png", translated(variant, read([given.input], variant, given), given), 1, None)
     made = np.asarray(Image.open(tmp_path / "out.png"))

@@ -14,20 +14,20 @@ from gantool.training.trainer import Trainer
 from gantool.variants.cgan import CGAN
 from gantool.variants.gan import GAN
 
-SPEC = DataSpec(1, 8, ("a", "b"))
+SPEC = DataSpec((1, 8, 8), ("a", "b"))
 TINY = ("--batch-size", "4", "--g-layers", "8", "--d-layers", "8", "--quiet")
 
 
 class Smooth(GAN):
     """A GAN without a penalty."""
 
-    eager = ()
+    no_compile = ()
 
 
 class Partly(GAN):
     """A part of its discriminator is differentiated twice."""
 
-    eager = ("discriminator.1",)
+    no_compile = ("discriminator.1",)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ MODULES = {
     "joblib",
     "copyreg",
 }
+SVG = "http://www.w3.org/2000/svg"  # what every SVG says of itself: a name, and nothing is asked there
 NAMES = {  # as they are called when all imports are resolved; what begins with one of them and a dot is meant too
     "torch.load", "torch.save", "torch.hub", "torch.jit.load", "torch.package", "torch.serialization",
     "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.unsafe_load_all", "yaml.full_load", "yaml.full_load_all",
@@ -115,7 +116,7 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, str) and "http://" in node.value:
+        if isinstance(node.value, str) and "http://" in node.value.replace(SVG, ""):
             self.wrong(node, "an address without https")
 
 
@@ -171,6 +172,7 @@ GOOD = [
     "import yaml\nclass L(yaml.SafeLoader): ...", "import yaml\nyaml.safe_dump(x)", "zip.open('member')",
     "import subprocess\nsubprocess.run(['ls'])", "import subprocess\nsubprocess.run(['ls'], shell=False)",
     "import tempfile\ntempfile.mkdtemp()", "url = 'https://example.org/x'", "def load(x): ...\nload(1)",
+    "head = '<svg xmlns=\"http://www.w3.org/2000/svg\">'",
 ]  # fmt: skip
 
 

@@ -24,8 +24,8 @@ class ACGAN(Augmented):
     """
 
     recipe = Recipe(steps=5_000, batch_size=32, average_images=5_000)
-    averaged = ("generator", "discriminator", "named")
-    eager = ("discriminator", "head")  # R1 differentiates them twice
+    ema = ("generator", "discriminator", "named")
+    no_compile = ("discriminator", "head")  # R1 differentiates them twice
 
     @dataclass(kw_only=True)
     class Options(Augmented.Options):
@@ -61,25 +61,25 @@ class ACGAN(Augmented):
     def draw(self, z: Tensor, y: Tensor) -> Tensor:
         return self.generator(torch.cat([z, one_hot(y, len(self.data.classes))], 1))  # type: ignore[no-any-return]
 
-    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
+    def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
-        x, fake = self.watched(self.seen(x)), self.seen(fake)
+        x, fake = self.with_grad(self.augment(x)), self.augment(fake)
         seen, seen_fake = self.compare(self.discriminator, (x,), (fake,))
         on_x, on_fake = self.head(seen), self.head(seen_fake)
-        self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
+        self.log(**{"D right": api.d_accuracy(on_x, on_fake)})
         return {
             "real": softplus(-on_x).mean(),
             "fake": softplus(on_fake).mean(),
             "class": o.naming * (self.misnamed(seen, y) + self.misnamed(seen_fake, y)),
-            **self.penalty(x, on_x),
+            **self.r1_penalty(x, on_x),
         }
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, y, fake), o = batch, self.options
-        seen = self.discriminator(self.seen(fake))
+        seen = self.discriminator(self.augment(fake))
         return {"fool": softplus(-self.head(seen)).mean(), "class": o.naming * self.misnamed(seen, y)}
 
     def misnamed(self, seen: Tensor, y: Tensor) -> Tensor:
@@ -87,15 +87,13 @@ class ACGAN(Augmented):
         return cross_entropy(self.named(seen), y)
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
-        y = self.asked(n, options)
+        y = self.labels_for(n, options)
         return self.draw(self.latents(n, options), y), y
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """D's own head on real pictures; and what it finds right of G's beyond what the judge of digits does."""
-        parts = torch.split(torch.arange(min(len(held), MEASURED)), 500)
-        real = [api.as_floats(held.batch(part, torch.Generator()), self.device) for part in parts]
-        found = {"own_head": share([self.says(x) == y for x, y in real])}
+        found = {"own_head": share([self.says(x) == y for x, y in api.every(held, self.device, most=MEASURED)])}
         if self.data.classes == tuple("0123456789"):
             drawn = [self.sample(500, self.SampleOptions()) for _ in range(MEASURED // 500)]
             own = share([self.says(x) == y for x, y in drawn])

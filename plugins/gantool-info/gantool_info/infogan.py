@@ -36,8 +36,8 @@ class InfoGAN(Penalised):
     """
 
     recipe = Recipe(steps=5_000, batch_size=64, average_images=5_000)
-    averaged = ("generator", "discriminator", "q")  # all that Q needs
-    eager = ("discriminator", "head")  # R1 differentiates them twice
+    ema = ("generator", "discriminator", "q")  # all that Q needs
+    no_compile = ("discriminator", "head")  # R1 differentiates them twice
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):
@@ -91,7 +91,7 @@ class InfoGAN(Penalised):
 
     def codes(self, n: int) -> Tensor:
         """(n, 3) at random: c1 a whole number, c2 and c3 from -1 to 1."""
-        c = self.drawn(torch.rand, n, 3)
+        c = self.random(torch.rand, n, 3)
         return torch.cat([(c[:, :1] * self.options.values).floor(), c[:, 1:] * 2 - 1], 1)
 
     def draw(self, z: Tensor, c: Tensor) -> Tensor:
@@ -99,16 +99,16 @@ class InfoGAN(Penalised):
         c1 = o.loud * one_hot(c[:, 0].long(), o.values)
         return self.generator(torch.cat([z, c1, c[:, 1:]], 1))  # type: ignore[no-any-return]
 
-    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
+    def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.head(self.discriminator(x)).squeeze(1)  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
         x, c, fake = batch
-        seen, seen_fake = self.compare(self.discriminator, (self.watched(x),), (fake,))
+        seen, seen_fake = self.compare(self.discriminator, (self.with_grad(x),), (fake,))
         on_x, on_fake = self.head(seen), self.head(seen_fake)
-        self.log(**{"D right": torch.cat([on_x > 0, on_fake < 0]).float().mean()})
+        self.log(**{"D right": api.d_accuracy(on_x, on_fake)})
         loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.unread(fake, seen_fake, c)}
-        return loss | self.unsteady(x, seen) | self.penalty(x, on_x)
+        return loss | self.unsteady(x, seen) | self.r1_penalty(x, on_x)
 
     def g_loss(self, batch: Batch) -> Loss:
         _, c, fake = batch
@@ -133,7 +133,7 @@ class InfoGAN(Penalised):
         return {"steady": -weight * agreement(p, q)}
 
     def tilted(self, x: Tensor) -> Tensor:
-        return jittered(x, self.options.jitter * (self.drawn(torch.rand, len(x), 6) * 2 - 1))
+        return jittered(x, self.options.jitter * (self.random(torch.rand, len(x), 6) * 2 - 1))
 
     def sample(self, n: int, options: Any) -> Tensor:
         """Without labels: what a value of c1 stands for, nobody said."""

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from gantool.api import Data, as_floats
+from gantool.api import Data, every
 from torch import Tensor
 
 from gantool_info.information import log_q
@@ -18,10 +18,9 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
     """Q on real pictures, each value of c1 paired with a class; L_I of c1; what c2 or c3 changes."""
     found, values, c = dict[str, float](), variant.options.values, variant.codes(MEASURED)
     if held.spec.classes:
-        parts = torch.split(torch.arange(min(len(held), MEASURED)), 500)
-        real = [as_floats(held.batch(part, torch.Generator()), variant.device) for part in parts]
-        read = [variant.q(variant.discriminator(x))[:, :values].argmax(1) for x, _ in real]
-        found["code_accuracy"] = matched(torch.cat(read), torch.cat([y for _, y in real]))
+        real = every(held, variant.device, most=MEASURED)
+        read = [(variant.q(variant.discriminator(x))[:, :values].argmax(1), y) for x, y in real]
+        found["code_accuracy"] = matched(*map(torch.cat, zip(*read, strict=True)))
     x = torch.cat([variant.draw(variant.noise(len(part)), part) for part in torch.split(c, 500)])
     said = torch.cat([variant.q(variant.discriminator(part)) for part in torch.split(x, 500)])
     found["information"] = math.log(values) + float(log_q(said, c, values)[0].mean())

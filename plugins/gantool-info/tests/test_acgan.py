@@ -25,7 +25,7 @@ DIGITS = tuple("0123456789")
 @pytest.fixture
 def variant() -> ACGAN:
     torch.manual_seed(0)
-    return ACGAN(ACGAN.Options(**SMALL), DataSpec(1, 8, DIGITS)).eval()
+    return ACGAN(ACGAN.Options(**SMALL), DataSpec((1, 8, 8), DIGITS)).eval()
 
 
 def test_contract() -> None:
@@ -38,7 +38,7 @@ def test_contract_in_colour() -> None:
 
 def test_pictures_without_classes_are_refused() -> None:
     with pytest.raises(UserError, match="needs classes") as error:
-        ACGAN(ACGAN.Options(), DataSpec(1, 8))
+        ACGAN(ACGAN.Options(), DataSpec((1, 8, 8)))
     assert error.value.code == USAGE
 
 
@@ -46,7 +46,7 @@ def test_losses_are_the_paper_s(variant: ACGAN) -> None:
     """L_S and L_C as logarithms of probabilities."""
     x, y, z = torch.rand(6, 1, 8, 8), torch.arange(6), torch.randn(6, 4)
     fake = variant.draw(z, y)
-    source = {name: variant.opinion(p, y).double().sigmoid() for name, p in (("x", x), ("fake", fake))}
+    source = {name: variant.d_logits(p, y).double().sigmoid() for name, p in (("x", x), ("fake", fake))}
     named = {
         name: variant.named(variant.discriminator(p)).double().softmax(1)[range(6), y].log().mean()
         for name, p in (("x", x), ("fake", fake))
@@ -109,7 +109,7 @@ def test_own_head_and_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_judge_the_head_alone_is_measured() -> None:
     torch.manual_seed(0)
-    variant = ACGAN(ACGAN.Options(**SMALL), DataSpec(1, 8, ("cat", "dog"))).eval()
+    variant = ACGAN(ACGAN.Options(**SMALL), DataSpec((1, 8, 8), ("cat", "dog"))).eval()
     held = Pictures(torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.arange(20) % 2, ("cat", "dog"))
     assert variant.measure(held) == {"own_head": 0.5}
 

@@ -25,7 +25,7 @@ DIGITS = tuple("0123456789")
 
 def made(**options: Any) -> InfoGAN:
     torch.manual_seed(0)
-    return InfoGAN(InfoGAN.Options(**SMALL | options), DataSpec(1, 8, DIGITS)).eval()
+    return InfoGAN(InfoGAN.Options(**SMALL | options), DataSpec((1, 8, 8), DIGITS)).eval()
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_codes_are_matched_with_classes_whatever_their_names(variant: InfoGAN) -
 
 def test_without_classes_no_accuracy() -> None:
     torch.manual_seed(0)
-    blank = InfoGAN(InfoGAN.Options(**SMALL), DataSpec(1, 8)).eval()
+    blank = InfoGAN(InfoGAN.Options(**SMALL), DataSpec((1, 8, 8))).eval()
     found = blank.measure(Pictures(torch.zeros(20, 1, 8, 8, dtype=torch.uint8)))
     assert found.keys() == {"information", "slant"}
 
@@ -296,8 +296,8 @@ def test_the_model_file_alone_draws_and_measures(tmp_path: Path, monkeypatch: py
     assert run(["train", "infogan", "--steps", "3", "--out", "run", *FLAGS]) == 0
     Path("run/model.safetensors").rename("alone.safetensors")
     with safe_open("alone.safetensors", "pt") as file:
-        assert {name.split(".")[1] for name in file.keys()} == set(InfoGAN.averaged)  # noqa: SIM118  # it is no dict
-    assert InfoGAN.averaged == ("generator", "discriminator", "q")  # what is drawn from, and what Q needs
+        assert {name.split(".")[1] for name in file.keys()} == set(InfoGAN.ema)  # noqa: SIM118  # it is no dict
+    assert InfoGAN.ema == ("generator", "discriminator", "q")  # what is drawn from, and what Q needs
     sample = ["sample", "infogan", "--run", "alone.safetensors", "--device", "cpu", "--quiet"]
     assert run([*sample, "--sweep", "c2=-2..2", "--out", "sweep.png"]) == 0
     assert run([*sample, "--code", "c1=3", "--code", "c2=0.5", "-n", "12", "--out", "some.npz"]) == 0

@@ -3,14 +3,12 @@
 from typing import Any
 
 import torch
-from gantool.api import Data, judged_digits, modes
+from gantool.api import Data, Points, judged_digits, modes, of_points
 from torch import Tensor
 
 from gantool_r3gan import pairs
-from gantool_r3gan.points import Points
 
 MEASURED = 10_000  # samples
-NEAR = 3.0  # deviations of a mode
 SURE = 0.9
 
 
@@ -22,14 +20,6 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
         drawn = [variant.sample(500, variant.SampleOptions()) for _ in range(MEASURED // 500)]
         return of_pairs(torch.cat([x[0] if isinstance(x, tuple) else x for x in drawn]))
     return {}
-
-
-def of_points(x: Tensor, held: Points) -> dict[str, float]:
-    """Points within three deviations of a mode are of it; of the data themselves that are 98.9 %."""
-    distance, which = torch.cdist(x.double(), held.modes.double()).min(1)
-    near = distance <= NEAR * held.deviation
-    met, uneven = modes(torch.where(near, which, -1), len(held.modes))
-    return {"modes": met, "modes_kl": uneven, "near_modes": float(near.double().mean())}
 
 
 def of_pairs(x: Tensor) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """Networks without normalisation: strided resampling, residual blocks, LeakyReLU. For points, plain layers."""
 
+from math import prod
+
 import torch
-from gantool.api import DataSpec, sides
+from gantool.api import DataSpec, Projected, maps, odd
 from torch import Tensor, nn
 
 LEAK = 0.2
@@ -27,52 +29,33 @@ def start(layer: nn.Module) -> None:
         nn.init.zeros_(layer.last.weight)
 
 
-class Critic(nn.Module):
-    """D's score of features h: v.h, and where classes count e(y).h more, for how well they suit y."""
-
-    def __init__(self, body: nn.Module, features: int, classes: int) -> None:
-        super().__init__()
-        self.body, self.score = body, nn.Linear(features, 1)
-        self.suits = nn.Embedding(classes, features) if classes else None
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h: Tensor = self.body(x)
-        score: Tensor = self.score(h).squeeze(1)
-        return score if self.suits is None else score + (self.suits(y) * h).sum(1)
-
-
 def generator(inputs: int, width: int, blocks: int, data: DataSpec) -> nn.Module:
-    if of_points(data):
+    if not data.images:
         return nn.Sequential(*hidden(inputs, 8 * width), nn.Linear(8 * width, data.channels))
-    *finer, coarsest = sides(data.size, 7)
-    c = width << max(len(finer) - 1, 0)
-    layers: list[nn.Module] = [nn.Linear(inputs, c * coarsest**2), nn.Unflatten(1, (-1, coarsest, coarsest))]
-    for side in reversed(finer):
-        to = data.channels if side == data.size else c // 2
-        layers += [*(Block(c) for _ in range(blocks)), nn.LeakyReLU(LEAK), nn.ConvTranspose2d(c, to, 4, 2, 1, side % 2)]
+    *finer, coarsest = maps(data)
+    c = width << len(finer) - 1 if finer else data.channels
+    layers: list[nn.Module] = [nn.Linear(inputs, c * prod(coarsest)), nn.Unflatten(1, (-1, *coarsest))]
+    for i, side in reversed([*enumerate(finer)]):
+        to, last = c // 2 if i else data.channels, (4, 2, 1, odd(side))
+        layers += [*(Block(c) for _ in range(blocks)), nn.LeakyReLU(LEAK), nn.ConvTranspose2d(c, to, *last)]
         c = to
     return nn.Sequential(*layers, nn.Tanh())
 
 
-def discriminator(width: int, blocks: int, classes: int, data: DataSpec) -> Critic:
-    if of_points(data):
-        return Critic(nn.Sequential(*hidden(data.channels, 8 * width)), 8 * width, classes)
-    *finer, coarsest = sides(data.size, 7)
+def discriminator(width: int, blocks: int, classes: int, data: DataSpec) -> Projected:
+    if not data.images:
+        return Projected(nn.Sequential(*hidden(data.channels, 8 * width)), 8 * width, classes, called="body")
+    *finer, coarsest = maps(data)
     c, layers = data.channels, list[nn.Module]()
     for i in range(len(finer)):
         layers += [nn.Conv2d(c, width << i, 4, 2, 1), nn.LeakyReLU(LEAK), *(Block(width << i) for _ in range(blocks))]
         c = width << i
-    layers += [nn.Flatten(), nn.Linear(c * coarsest**2, 256), nn.LeakyReLU(LEAK)]
-    return Critic(nn.Sequential(*layers), 256, classes)
+    layers += [nn.Flatten(), nn.Linear(c * prod(coarsest), 256), nn.LeakyReLU(LEAK)]
+    return Projected(nn.Sequential(*layers), 256, classes, called="body")
 
 
 def hidden(inputs: int, units: int) -> list[nn.Module]:
     return [layer for n in (inputs, units, units) for layer in (nn.Linear(n, units), nn.LeakyReLU(LEAK))]
-
-
-def of_points(data: DataSpec) -> bool:
-    """A side of one pixel: the channels are all there is."""
-    return data.size == 1
 
 
 def told(z: Tensor, y: Tensor | None, classes: int) -> Tensor:

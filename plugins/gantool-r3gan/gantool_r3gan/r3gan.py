@@ -9,15 +9,12 @@ from math import cos, pi
 from typing import Annotated, Any
 
 import torch
-from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, UserError, Variant
+from gantool.api import USAGE, Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, UserError, Variant, gradient
 from torch import Tensor
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool_r3gan import measures, networks, points
-
-CLOUD = 1_000  # points in a picture of them
+from gantool_r3gan import measures, networks
 
 
 class R3GAN(Variant):
@@ -27,7 +24,7 @@ class R3GAN(Variant):
     """
 
     recipe = Recipe(data="digit-pairs", steps=5_000, batch_size=32)
-    eager = ("discriminator",)  # the penalties differentiate it twice
+    no_compile = ("discriminator",)  # the penalties differentiate it twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
@@ -52,10 +49,6 @@ class R3GAN(Variant):
             str | None,
             Option("--label", "--digit", help="With --conditional: class to draw.", show_default="all in turn"),
         ] = None
-
-    @classmethod
-    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
-        return api.open_data(recipe, train, of=points.Points if recipe.data in points.NAMES else api.Pictures)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
@@ -85,10 +78,9 @@ class R3GAN(Variant):
         else:
             loss = {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean()}
         if o.r1 or o.r2:
-            (slope,) = torch.autograd.grad(scores.sum(), both, create_graph=True)
-            r1, r2 = slope.square().flatten(1).sum(1).chunk(2)
+            r1, r2 = (part.square().sum(1).mean() for part in gradient(both, scores).chunk(2))
             gamma = self.gamma()
-            loss |= {"r1": gamma * o.r1 / 2 * r1.mean(), "r2": gamma * o.r2 / 2 * r2.mean()}
+            loss |= {"r1": gamma * o.r1 / 2 * r1, "r2": gamma * o.r2 / 2 * r2}
         return loss
 
     def gamma(self) -> float:
@@ -107,29 +99,14 @@ class R3GAN(Variant):
         return softplus(on_x - on_fake).mean()
 
     def sample(self, n: int, options: Any) -> Tensor | tuple[Tensor, Tensor]:
-        """Of points, each picture is of a thousand."""
         if not self.options.conditional:
             if options.label is not None:
                 raise UserError(
                     "This model knows no classes.", "Leave out --label, or train with --conditional.", USAGE
                 )
-            if networks.of_points(self.data):
-                return self.clouds(n, options)
             return self.draw(self.latents(n, options))
-        y = self.asked(n, options)
+        y = self.labels_for(n, options)
         return self.draw(self.latents(n, options), y), y
-
-    def clouds(self, n: int, options: Any) -> Tensor:
-        return points.scatter(self.draw(self.latents(n * CLOUD, options)).view(n, CLOUD, 2))
-
-    def sheet(self, options: Any) -> tuple[int, int] | None:
-        return (1, 1) if networks.of_points(self.data) else None
-
-    def preview(self, batch: Batch) -> Tensor:
-        """Of points, real ones on the left."""
-        if networks.of_points(self.data):
-            return torch.stack([points.scatter(batch[0].unsqueeze(0)), self.clouds(1, self.SampleOptions())], 1)
-        return super().preview(batch)
 
     def measure(self, held: Data) -> dict[str, float]:
         return measures.measured(self, held)

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, Pictures, Recipe, UserError, known, open_data, open_folder
+from gantool.api import USAGE, Data, Pictures, Recipe, UserError, held_out, known, open_data, open_folder
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from gantool_superres.enlarging import FACTOR, reduced
-
-EACH = 5  # of so many embedded digits the last is held out
 
 
 class Pairs(Data):
@@ -47,9 +45,8 @@ def small_large(recipe: Recipe, train: bool = True) -> Data:
     pixels = pad(digits.pixels, (2, 2, 2, 2))  # each pixel as it was written
     if recipe.size not in (None, 32):
         pixels = interpolate(pixels.float(), (recipe.size, recipe.size), mode="bilinear", antialias=True).byte()
-    held = torch.arange(len(digits)) % EACH == EACH - 1
-    chosen = ~held if train else held
-    return Pairs(Pictures(pixels[chosen], digits.labels[chosen], digits.spec.classes, recipe.flip))
+    training, held = held_out(Pictures(pixels, digits.labels, digits.spec.classes, recipe.flip))
+    return Pairs(training if train else held)
 
 
 def opened(recipe: Recipe, train: bool) -> Data:

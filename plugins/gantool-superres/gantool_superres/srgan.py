@@ -34,7 +34,7 @@ class SRGAN(Variant):
     """
 
     recipe = Recipe(data="small-large", steps=4_000, batch_size=16, average_images=2_000)
-    averaged = ("srresnet", "generator")
+    ema = ("srresnet", "generator")
 
     @dataclass(kw_only=True)
     class Options(api.Options):
@@ -47,7 +47,7 @@ class SRGAN(Variant):
         perceptual: Annotated[Who, Option(help="Who compares content; auto: VGG19 if its weights are there.")] = "auto"
         content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 10.0
         pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 0.1
-        adversarial: Annotated[float, Option(min=0, help="Weight of D's opinion for G.")] = 0.1
+        adversarial: Annotated[float, Option(min=0, help="Weight of D's d_logits for G.")] = 0.1
         width: Annotated[int, Option(min=1, help="Channels of G's maps.")] = 24
         blocks: Annotated[int, Option(min=0, help="Residual blocks in G (the paper's B).")] = 4
         ends: Annotated[Side, Option(help="Side of G's first and last kernels; the paper's is 9.")] = 5
@@ -62,7 +62,7 @@ class SRGAN(Variant):
         tile: Annotated[int, Option(min=16, max=4096, help="Side of the parts that large pictures are made in.")] = 128
 
     @classmethod
-    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+    def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
         return pairs.opened(recipe, train)
 
     eyes: Tensor  # who compares content, a number of perceptual.KINDS and one; 0 until the game begins
@@ -121,7 +121,7 @@ class SRGAN(Variant):
     def d_loss(self, batch: Batch) -> Loss:
         large, fake = batch
         on_large, on_fake = self.compare(self.discriminator, (large,), (fake,))
-        self.log(**{"D right": torch.cat([on_large > 0, on_fake < 0]).float().mean()})
+        self.log(**{"D right": api.d_accuracy(on_large, on_fake)})
         return {"real": softplus(-on_large).mean(), "fake": softplus(on_fake).mean()}
 
     def g_loss(self, batch: Batch) -> Loss:

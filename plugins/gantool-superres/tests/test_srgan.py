@@ -26,7 +26,7 @@ FLAGS = [
     "--device", "cpu", "--quiet",
 ]  # fmt: skip
 DIGITS = tuple("0123456789")
-SPEC = DataSpec(1, 16, DIGITS)
+SPEC = DataSpec((1, 16, 16), DIGITS)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_the_data_keep_the_contract() -> None:
 
 def test_pairs_are_digits_and_themselves_a_quarter_as_large() -> None:
     data = SRGAN.dataset(SRGAN.recipe)
-    assert data.spec == DataSpec(1, 32, DIGITS) and len(data) == 4_000
+    assert data.spec == DataSpec((1, 32, 32), DIGITS) and len(data) == 4_000
     large, small = data.batch(torch.arange(20), torch.Generator())
     assert large.shape == (20, 1, 32, 32) and small.shape == (20, 1, 8, 8) and large.dtype == small.dtype == torch.uint8
     digits = open_data(Recipe(data="digits")).pixels
@@ -83,7 +83,7 @@ def test_pairs_are_digits_and_themselves_a_quarter_as_large() -> None:
 
 
 def test_a_thousand_digits_of_all_classes_are_held_out() -> None:
-    trained, held = (SRGAN.dataset(SRGAN.recipe, train) for train in (True, False))
+    trained, held = (SRGAN.dataset(SRGAN.recipe, train=train) for train in (True, False))
     assert isinstance(trained, Pairs) and isinstance(held, Pairs)
     assert len(held) == 1_000 and held.pictures.labels.bincount().min() > 60
     seen = {x.numpy().tobytes() for x in trained.pictures.pixels}
@@ -106,7 +106,7 @@ def test_of_photographs_squares_are_cut_at_their_own_size(photos: Path) -> None:
     pixels = rng.integers(0, 256, (70, 90, 3), np.uint8)
     Image.fromarray(pixels).save(photos / "0.png")
     data = SRGAN.dataset(Recipe(data=str(photos), size=32))
-    assert isinstance(data, Pairs) and data.spec == DataSpec(3, 32) and len(data) == 3
+    assert isinstance(data, Pairs) and data.spec == DataSpec((3, 32, 32)) and len(data) == 3
     (large, *_), _ = data.batch(torch.tensor([0]), torch.Generator().manual_seed(3))
     assert large.permute(1, 2, 0).numpy().tobytes() in {
         pixels[y : y + 32, x : x + 32].tobytes() for y in range(39) for x in range(59)
@@ -303,7 +303,7 @@ def test_vgg19_is_torchvision_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_auto_takes_vgg19_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    colour, digits = DataSpec(3, 32), DataSpec(1, 32, DIGITS)
+    colour, digits = DataSpec((3, 32, 32)), DataSpec((1, 32, 32), DIGITS)
     assert [perceptual.chosen("auto", data) for data in (colour, digits)] == ["random", "digits"]
     vgg(tmp_path / "torch" / "hub" / "checkpoints", rename=perceptual.WEIGHTS)
     assert [perceptual.chosen(asked, colour) for asked in ("auto", "vgg19", "random")] == ["vgg19", "vgg19", "random"]
@@ -356,7 +356,7 @@ def test_a_run_goes_on_with_whom_it_began(
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", [1, 3, 4])
 def test_grey_stays_grey_and_alpha_is_kept(channels: int, mode: int) -> None:
-    variant, x = made(DataSpec(channels, 16)), torch.rand(1, mode, 9, 6) * 2 - 1
+    variant, x = made(DataSpec((channels, 16, 16))), torch.rand(1, mode, 9, 6) * 2 - 1
     y = variant.translate(x, SRGAN.SampleOptions(input=Path()))
     assert y.shape == (1, mode, 36, 24) and y.abs().max() <= 1
     if mode == 4:
@@ -376,7 +376,7 @@ def test_a_network_of_greys_changes_the_brightness_of_colours_alone() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("h", "w"), [(40, 33), (16, 50), (17, 16), (100, 3)])
 def test_tiles_leave_no_seam(channels: int, h: int, w: int) -> None:
-    variant, x = made(DataSpec(channels, 16), norm=True), torch.rand(1, 4, h, w) * 2 - 1
+    variant, x = made(DataSpec((channels, 16, 16)), norm=True), torch.rand(1, 4, h, w) * 2 - 1
     whole = variant.translate(x, SRGAN.SampleOptions(input=Path(), tile=128))
     tiles = variant.translate(x, SRGAN.SampleOptions(input=Path(), tile=16))
     assert tiles.dtype == torch.uint8 and tiles.shape == whole.shape
@@ -466,7 +466,7 @@ class Truth(nn.Module):
 def test_scores_against_numpy(channels: int) -> None:
     torch.manual_seed(0)
     data = SRGAN.dataset(Recipe(data="small-large", size=16, channels=channels), train=False)  # type: ignore[arg-type]
-    variant = made(DataSpec(channels, 16, DIGITS))
+    variant = made(DataSpec((channels, 16, 16), DIGITS))
     large, small = as_floats(data.batch(torch.arange(1_000), torch.Generator()), torch.device("cpu"))
     blurred = torch.nn.functional.avg_pool2d(large, 3, 1, 1)
     variant.srresnet, variant.generator = Truth(large + 0.1), Truth(blurred)  # type: ignore[assignment]
@@ -494,7 +494,7 @@ def test_scores_against_numpy(channels: int) -> None:
 
 def test_the_truth_has_no_distance_and_is_as_sharp_as_itself() -> None:
     data = SRGAN.dataset(Recipe(data="small-large"), train=False)
-    variant = made(DataSpec(1, 32, DIGITS))
+    variant = made(DataSpec((1, 32, 32), DIGITS))
     large, _ = as_floats(data.batch(torch.arange(1_000), torch.Generator()), torch.device("cpu"))
     twice = torch.cat([part for part in large.split(100) for _ in "12"])  # drawn and first are asked in turn
     variant.srresnet = Truth(twice)  # type: ignore[assignment]
@@ -504,7 +504,7 @@ def test_the_truth_has_no_distance_and_is_as_sharp_as_itself() -> None:
 
 def test_an_untrained_network_is_bicubic() -> None:
     torch.manual_seed(0)
-    variant = SRGAN(SRGAN.Options(**SMALL), DataSpec(1, 32, DIGITS)).eval()
+    variant = SRGAN(SRGAN.Options(**SMALL), DataSpec((1, 32, 32), DIGITS)).eval()
     found = variant.measure(SRGAN.dataset(Recipe(data="small-large"), train=False))
     assert found["over_bicubic"] == found["first_over_bicubic"] == 0 and found["sharpness"] < 0.85
     assert found["distance_share"] == 1

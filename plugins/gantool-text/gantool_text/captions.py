@@ -28,7 +28,7 @@ class Captions(Data):
         self.streamed = pictures.streamed
         words = vocabulary(texts)
         self.numbers = numbers(texts, words)
-        self.spec = DataSpec(pictures.spec.channels, pictures.spec.size, words=words)
+        self.spec = DataSpec(pictures.spec.shape, words=words)
         self.which = count.nonzero().squeeze(1)
         self.first, self.count = first[self.which], count[self.which]
 

@@ -36,8 +36,8 @@ class GANCLS(Penalised):
     """
 
     recipe = Recipe(data="captions", steps=6_000, batch_size=32, average_images=5_000)
-    averaged = ("encoder", "generator", "discriminator")
-    eager = ("encoder", "discriminator")
+    ema = ("encoder", "generator", "discriminator")
+    no_compile = ("encoder", "discriminator")
     discriminator: Discriminator
     kept: Tensor  # captions of training
 
@@ -66,7 +66,7 @@ class GANCLS(Penalised):
         captioned: Annotated[bool, Option("--captioned", help="Enlarge, and write captions below.")] = False
 
     @classmethod
-    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+    def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
         if api.known(recipe.data):
             return api.open_data(recipe, train, of=Captions)
         return folder.opened(recipe)
@@ -94,22 +94,22 @@ class GANCLS(Penalised):
             phi = self.encoder(t)
         return self.generator(z, phi)  # type: ignore[no-any-return]
 
-    def opinion(self, x: Tensor, y: Tensor) -> Tensor:
+    def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         """D's logit of pictures and captions."""
         return self.discriminator(self.discriminator.maps(x), self.encoder(y))  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, t, other, fake), o = batch, self.options
-        seen, seen_fake = self.compare(self.discriminator.maps, (self.watched(x),), (fake,))
+        seen, seen_fake = self.compare(self.discriminator.maps, (self.with_grad(x),), (fake,))
         phi, phi_other = self.encoder(torch.cat([t, other])).chunk(2)
         right, wrong = (phi_other, phi_other.roll(1, 0)) if o.shuffled else (phi, phi_other)
         pairs = torch.cat([seen, seen, seen_fake]), torch.cat([right, wrong, phi])
         s_r, s_w, s_f = self.discriminator(*pairs).chunk(3)
-        self.log(**{"D right": torch.cat([s_r > 0, s_f < 0]).float().mean(), "matching": (s_r > s_w).float().mean()})
+        self.log(**{"D right": api.d_accuracy(s_r, s_f), "matching": (s_r > s_w).float().mean()})
         loss = {"real": softplus(-s_r).mean(), "wrong": softplus(s_w).mean() / 2, "fake": softplus(s_f).mean() / 2}
         if o.match:
             loss["match"] = o.match * self.mistaken(seen, right)
-        return loss | self.penalty(x, s_r)
+        return loss | self.r1_penalty(x, s_r)
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, t, other, fake), D = batch, self.discriminator

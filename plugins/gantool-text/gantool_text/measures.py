@@ -24,8 +24,8 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
         its, others = (numbers([held.texts[row] for row in rows], variant.data.words) for rows in held.said(part, rng))
         x, *_ = as_floats(held.batch(part, rng), variant.device)
         its, others = its.to(variant.device), others.to(variant.device)
-        right.append(variant.opinion(x, its))
-        wrong.append(variant.opinion(x, others))
+        right.append(variant.d_logits(x, its))
+        wrong.append(variant.d_logits(x, others))
         if isinstance(held, Meant):
             drawn.append(read(variant.draw(variant.latents(len(part), variant.SampleOptions()), its)))
             real.append(read(x))

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import torch
-from gantool.api import DataSpec, sides, upwards
+from gantool.api import DataSpec, maps, upwards
 from torch import Tensor, nn
 
 
@@ -42,15 +42,15 @@ class Discriminator(nn.Module):
 
     def __init__(self, features: int, told: int, width: int, projection: bool, data: DataSpec) -> None:
         super().__init__()
-        *finer, coarsest = sides(data.size, 7)
+        *finer, (h, w) = maps(data)
         widths = [data.channels, *(width << i for i in range(len(finer)))]
         c = widths[-1]
         halved = (layer for a, b in pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)))
         self.maps = nn.Sequential(*halved)
         self.told = condition(features, told)
         self.joined = nn.Sequential(nn.Conv2d(c + told, c, 1), nn.LeakyReLU(0.2))
-        self.score = nn.Sequential(nn.Conv2d(c, 1, coarsest), nn.Flatten(0))
-        wide = nn.Linear(c * coarsest**2, 256)
+        self.score = nn.Sequential(nn.Conv2d(c, 1, (h, w)), nn.Flatten(0))
+        wide = nn.Linear(c * h * w, 256)
         self.seen = nn.Sequential(nn.Flatten(), wide, nn.LeakyReLU(0.2), nn.Linear(256, features))
         self.projection = projection
 

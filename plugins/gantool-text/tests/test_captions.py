@@ -111,7 +111,7 @@ def counted(said: list[list[str]]) -> Captions:
 
 def test_a_picture_comes_with_one_of_its_captions_and_one_of_another_s() -> None:
     data = counted([["zero a", "zero b"], [], ["two"], ["three a", "three b", "three c"]])
-    assert len(data) == 3 and data.spec == DataSpec(1, 4, (), ("a", "b", "c", "three", "two", "zero"))
+    assert len(data) == 3 and data.spec == DataSpec((1, 4, 4), (), ("a", "b", "c", "three", "two", "zero"))
     rng, met = torch.Generator().manual_seed(0), set[tuple[int, str, str]]()
     for _ in range(200):
         x, t, other = data.batch(torch.arange(3), rng)

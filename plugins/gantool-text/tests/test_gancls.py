@@ -29,7 +29,7 @@ WORDS = ("a", "blue", "large", "purple", "three")
 
 def made(**options: Any) -> GANCLS:
     torch.manual_seed(0)
-    return GANCLS(GANCLS.Options(**SMALL | options), DataSpec(3, 8, words=WORDS)).eval()
+    return GANCLS(GANCLS.Options(**SMALL | options), DataSpec((3, 8, 8), words=WORDS)).eval()
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_losses_are_algorithm_1() -> None:
     variant = made(match=0.0)
     x, t, other = batch()
     fake = variant.draw(torch.randn(6, 4), t)
-    s_r, s_w, s_f = (variant.opinion(*pair).double().sigmoid() for pair in ((x, t), (x, other), (fake, t)))
+    s_r, s_w, s_f = (variant.d_logits(*pair).double().sigmoid() for pair in ((x, t), (x, other), (fake, t)))
     variant.step = 1  # a step without a penalty
     d, g = variant.d_loss((x, t, other, fake.detach())), variant.g_loss((x, t, other, fake))
     assert isinstance(d, dict) and isinstance(g, dict) and d.keys() == {"real", "wrong", "fake"}
@@ -260,12 +260,12 @@ def test_a_d_that_reads_captions_has_an_area_near_one(held: Meant, monkeypatch: 
     assert len(by_text) == len(held.texts)
     meaning = {tuple(n[n > 0].tolist()): i // 54 for i, n in enumerate(held.numbers)}
 
-    def opinion(x: Tensor, t: Tensor) -> Tensor:
+    def d_logits(x: Tensor, t: Tensor) -> Tensor:
         """Bright where the caption is of the picture's colour."""
         colours = torch.tensor([(meaning[tuple(n[n > 0].tolist())] // 50) % 5 for n in t])
         return (measures.read(x)[0][:, 1] == colours).float()
 
-    monkeypatch.setattr(variant, "opinion", opinion)
+    monkeypatch.setattr(variant, "d_logits", d_logits)
     # Right ones are always of the colour, a fifth of wrong ones as well: 1 - .2 / 2.
     assert variant.measure(held)["matching_auc"] == pytest.approx(0.9, abs=0.02)
 
@@ -288,7 +288,7 @@ def test_the_model_file_alone_draws_what_a_text_says(data: str, capsys: pytest.C
     Path("run/model.safetensors").rename("alone.safetensors")
     Path("data").rename("gone")
     with safe_open("alone.safetensors", "pt") as file:
-        assert {name.split(".")[1] for name in file.keys() if name.startswith("networks")} == set(GANCLS.averaged)  # noqa: SIM118  # it is no dict
+        assert {name.split(".")[1] for name in file.keys() if name.startswith("networks")} == set(GANCLS.ema)  # noqa: SIM118  # it is no dict
     sample = ["sample", "gan-cls", "--run", "alone.safetensors", "--device", "cpu", "--quiet"]
     for name, *flags in (
         ("a", "--text", "A bright green"), ("b", "--text", "a dark green"), ("c", "--text", "A bright green."), ("d",)

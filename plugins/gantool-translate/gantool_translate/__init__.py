@@ -1,1 +1,1 @@
-"""pix2pix, CycleGAN and StarGAN: pictures made of pictures, from pairs, from two sets, from many."""
+"""pix2pix, CycleGAN, StarGAN and BicycleGAN: pictures made of pictures, from pairs, from two sets, from many."""

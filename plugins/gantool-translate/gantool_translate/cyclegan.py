@@ -19,7 +19,7 @@ from typer import Option
 from gantool_translate.made import Worlds
 from gantool_translate.networks import patchgan, resnet
 from gantool_translate.pool import Pool
-from gantool_translate.scores import PART, spread
+from gantool_translate.scores import MEASURED, PART
 from gantool_translate.unpaired import Unpaired, open_unpaired
 
 
@@ -27,7 +27,7 @@ class CycleGAN(Variant):
     """G draws A as B, F draws B as A, and each must undo the other. Players: G moves both, D the two discriminators."""
 
     recipe = Recipe(data="two-worlds", size=32, batch_size=4, steps=1_500, average_images=2_000)
-    averaged = ("g", "f")
+    ema = ("g", "f")
 
     @dataclass(kw_only=True)
     class Options(api.Options):
@@ -51,7 +51,7 @@ class CycleGAN(Variant):
         direction: Annotated[Literal["a2b", "b2a"], Option(help="Draw A as B, or B as A.")] = "a2b"
 
     @classmethod
-    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+    def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
         return api.open_data(recipe, train, of=Unpaired) if known(recipe.data) else open_unpaired(recipe, train)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
@@ -110,8 +110,7 @@ class CycleGAN(Variant):
             return {}
         found, drawn = [], []
         for x, there, back in ((held.a, self.g, self.f), (held.b, self.f, self.g)):
-            parts = torch.split(spread(len(x)), PART)
-            real = [api.as_floats(x.batch(part, torch.Generator()), self.device)[0] for part in parts]
+            real = [part for part, _ in api.every(x, self.device, PART, MEASURED)]
             out = [there(part) for part in real]
             found.append(float(torch.cat([(back(o) - r).abs() for o, r in zip(out, real, strict=True)]).mean()))
             drawn.append(torch.cat(out))

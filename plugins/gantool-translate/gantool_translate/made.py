@@ -3,7 +3,7 @@
 import colorsys
 
 import torch
-from gantool.api import Data, Pictures, Recipe, as_floats, open_data
+from gantool.api import Data, Pictures, Recipe, as_floats, held_out, open_data
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -11,7 +11,7 @@ from gantool_translate.paired import Paired
 from gantool_translate.scores import along, digits_in, drawn_with, nearest_tint, psnr, share
 from gantool_translate.unpaired import Unpaired
 
-SIZE, HELD = 32, 5
+SIZE = 32
 DIGITS = tuple("0123456789")
 HUES = torch.tensor([colorsys.hsv_to_rgb(i / 10, 0.8, 1.0) for i in range(10)])  # of each digit, as bright as white
 HATCH = 0.4  # how much darker every other stroke of the crayon is
@@ -23,12 +23,23 @@ TINTS = {"red": (1.0, 0.25, 0.2), "green": (0.3, 0.9, 0.35), "blue": (0.35, 0.5,
 def edges(recipe: Recipe, train: bool = True) -> Data:
     """Pairs: the outline of a digit, and the digit in crayon, a colour for each of the ten."""
     x, y = digits(recipe, train)
+    return outlined(x, y, y, recipe, train)
+
+
+def crayons(recipe: Recipe, train: bool = True) -> Data:
+    """The same pairs, the crayon any of ten: no outline tells its colour."""
+    x, y = digits(recipe, train)
+    any_ = torch.randint(len(HUES), (len(x),), generator=torch.Generator().manual_seed(2 + train))
+    return outlined(x, y, any_, recipe, train)
+
+
+def outlined(x: Tensor, y: Tensor, hue: Tensor, recipe: Recipe, train: bool) -> Data:
     solid = x > 0.5
     outline = thick(solid.float()).bool() & ~solid
     start = torch.randint(4, (len(x), 1, 1, 1), generator=torch.Generator().manual_seed(int(train)))
     side = torch.arange(x.shape[-1])
     dark = (side.view(-1, 1) + side + start) % 4 < 2  # where the crayon's strokes begin is in no outline
-    b = HUES[y].view(-1, 3, 1, 1) * x * (1 - HATCH * dark.float())
+    b = HUES[hue].view(-1, 3, 1, 1) * x * (1 - HATCH * dark.float())
     return Paired(pictures(outline.float().expand(-1, 3, -1, -1), y, recipe), pictures(b, y, recipe))
 
 
@@ -92,8 +103,8 @@ def tints(recipe: Recipe, train: bool = True) -> Data:
 def digits(recipe: Recipe, train: bool) -> tuple[Tensor, Tensor]:
     """From 0 to 1, (n, 1, S, S), and which they are; every fifth is held out."""
     found = open_data(Recipe(data="digits", size=recipe.size or SIZE))
-    mine = (torch.arange(len(found)) % HELD != HELD - 1) == train
-    return found.pixels[mine].float() / 255, found.labels[mine]
+    mine = held_out(found)[not train]
+    return mine.pixels.float() / 255, mine.labels
 
 
 def thick(x: Tensor) -> Tensor:

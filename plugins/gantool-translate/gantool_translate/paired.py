@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from gantool.api import USAGE, Pictures, Recipe, UserError
-from PIL import Image
+from gantool.api import USAGE, Pictures, Recipe, UserError, open_image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from gantool_translate.unpaired import Two, open_two, two_folders
 
@@ -76,18 +75,14 @@ def open_halves(folder: Path, recipe: Recipe) -> Paired:
 
 
 def halves(path: Path, size: int, channels: int) -> list[Tensor]:
+    """Both squares of a file that comes from anyone: gantool opens it."""
     try:
-        with Image.open(path) as both:
-            width, height = both.size
-            if not 1.9 < width / height < 2.1:
-                why = f"it is {width} x {height}, and no two squares side by side"
-            elif width * height > 64_000_000:
-                why = f"it is {width} x {height}, too large"
-            else:
-                picture, side = both.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]), min(width // 2, height)
-                boxes = [(left, 0, left + side, side) for left in (0, width - side)]
-                cut = [picture.resize((size, size), Image.Resampling.LANCZOS, box) for box in boxes]
-                return [torch.from_numpy(np.atleast_3d(np.asarray(half)).copy()).permute(2, 0, 1) for half in cut]
-    except (OSError, ValueError, SyntaxError) as error:
-        why = " ".join(str(error).split())[:100] or type(error).__name__
-    raise UserError(f"{path} cannot be used: {why}.", "Take it out, or give A/ and B/.", USAGE)
+        both = open_image(path, channels=channels)
+        _, height, width = both.shape
+        if not 1.9 < width / height < 2.1:
+            raise UserError(f"{path} cannot be used: it is {width} x {height}, and no two squares side by side.")
+    except UserError as error:
+        raise UserError(error.message, "Take it out, or give A/ and B/.", USAGE) from None
+    side = min(width // 2, height)
+    cut = torch.stack([both[:, :side, left : left + side] for left in (0, width - side)]).float()
+    return [*interpolate(cut, (size, size), mode="bicubic", antialias=True).round().clamp(0, 255).byte()]

@@ -19,7 +19,7 @@ from typer import Option
 from gantool_translate.made import DIGITS, HUES
 from gantool_translate.networks import UNet, patchgan
 from gantool_translate.paired import Paired, open_pairs
-from gantool_translate.scores import PART, nearest_tint, psnr, share, spread
+from gantool_translate.scores import MEASURED, PART, nearest_tint, psnr, share
 
 
 class Pix2Pix(Variant):
@@ -29,7 +29,7 @@ class Pix2Pix(Variant):
     """
 
     recipe = Recipe(data="edges", size=32, batch_size=16, steps=2_000, average_images=2_000)
-    averaged = ("g",)
+    ema = ("g",)
 
     @dataclass(kw_only=True)
     class Options(api.Options):
@@ -50,7 +50,7 @@ class Pix2Pix(Variant):
     class SampleOptions(InputOptions): ...
 
     @classmethod
-    def dataset(cls, recipe: Recipe, train: bool = True) -> Data:
+    def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
         return api.open_data(recipe, train, of=Paired) if known(recipe.data) else open_pairs(recipe, train)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
@@ -83,7 +83,7 @@ class Pix2Pix(Variant):
         """Halved, so that D learns no faster than G (section 3.3)."""
         x, y, fake = batch
         on_y, on_fake = self.opinions(torch.cat([x, x]), torch.cat([y, fake])).chunk(2)
-        self.log(**{"D right": torch.cat([on_y > 0, on_fake < 0]).float().mean()})
+        self.log(**{"D right": api.d_accuracy(on_y, on_fake)})
         return {"real": softplus(-on_y).mean() / 2, "fake": softplus(on_fake).mean() / 2}
 
     def g_loss(self, batch: Batch) -> Loss:
@@ -109,14 +109,12 @@ class Pix2Pix(Variant):
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """Against the truth; of digits in crayon also what is read in them, and whether they have their colours."""
-        index = spread(len(held))
-        pairs = [held.batch(part, torch.Generator()) for part in torch.split(index, PART)]
-        pairs = [self.pair(api.as_floats(pair, self.device)) for pair in pairs]
+        pairs = [self.pair(pair) for pair in api.every(held, self.device, PART, MEASURED)]
         y, out = torch.cat([y for _, y in pairs]), torch.cat([self.g(x) for x, _ in pairs])
         found = {"psnr": psnr(out, y), "l1": float((out - y).abs().mean())}
         if isinstance(held, Paired) and held.b.spec.classes == DIGITS and self.options.direction == "a2b":
             seen, truth = (api.judged_digits(p.amax(1, keepdim=True)) for p in (out, y))
-            labels = held.b.labels[index].to(self.device)
+            labels = held.b.labels[api.spread(len(held), MEASURED)].to(self.device)
             right = [share(p.argmax(1) == labels) for _, p in (seen, truth)]
             found |= {"digit_kept": right[0] / right[1], "distance": api.frechet(seen[0].cpu(), truth[0].cpu())}
             found["colour"] = share(nearest_tint(out, HUES) == labels)

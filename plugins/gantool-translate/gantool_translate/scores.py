@@ -9,11 +9,6 @@ from torch import Tensor
 MEASURED, PART = 2_000, 250  # pictures in all, and drawn at once
 
 
-def spread(count: int) -> Tensor:
-    """Numbers of examples to measure: all, or some from everywhere."""
-    return torch.arange(0, count, -(-count // MEASURED))
-
-
 def psnr(x: Tensor, y: Tensor) -> float:
     """Of pictures in [-1, 1], in decibels: of the mean squared error over all of them; 100 where there is none."""
     return 10 * math.log10(4 / max(float((x - y).double().square().mean()), 4e-10))

@@ -18,7 +18,7 @@ from typer import Option
 
 from gantool_translate.made import Tints
 from gantool_translate.networks import resnet, strided
-from gantool_translate.scores import PART, spread
+from gantool_translate.scores import MEASURED, PART
 
 
 class StarGAN(Variant):
@@ -29,8 +29,8 @@ class StarGAN(Variant):
     """
 
     recipe = Recipe(data="tints", size=32, batch_size=8, steps=1_200, average_images=2_000)
-    averaged = ("g",)
-    eager = ("body", "source")  # the penalty differentiates them twice
+    ema = ("g",)
+    no_compile = ("body", "source")  # the penalty differentiates them twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
@@ -72,7 +72,7 @@ class StarGAN(Variant):
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
         for k in reversed(range(self.options.d_steps)):
             x, y = next(batches)
-            c = (self.drawn(torch.rand, len(x)) * len(self.data.classes)).long()
+            c = (self.random(torch.rand, len(x)) * len(self.data.classes)).long()
             with torch.set_grad_enabled(k == 0):
                 fake = self.draw(x, c)
             yield Turn("D", self.d_loss, (x, y, fake.detach()))
@@ -98,10 +98,8 @@ class StarGAN(Variant):
 
     def slope(self, x: Tensor, fake: Tensor) -> Tensor:
         """(|grad D_src(x^)| - 1)^2 at points x^ between real and generated pictures."""
-        epsilon = self.drawn(torch.rand, len(x), 1, 1, 1)
-        between = (epsilon * x + (1 - epsilon) * fake).requires_grad_()
-        (slope,) = torch.autograd.grad(self.source(self.body(between)).sum(), between, create_graph=True)
-        return (slope.flatten(1).norm(dim=1) - 1).square().mean()  # type: ignore[no-any-return]
+        eps = self.random(torch.rand, len(x))
+        return api.gradient_penalty(lambda v: self.source(self.body(v)), x, fake, eps)
 
     def g_loss(self, batch: Batch) -> Loss:
         (x, y, c, fake), o = batch, self.options
@@ -128,9 +126,9 @@ class StarGAN(Variant):
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """The worst of all pairs of domains; of tints made by code it is known what each picture should become."""
-        x, y = api.as_floats(held.batch(spread(len(held)), torch.Generator()), self.device)
+        x, y = map(torch.cat, zip(*api.every(held, self.device, most=MEASURED), strict=True))
         domains = range(len(self.data.classes))
-        out = [torch.cat([self.draw_all(part, c) for part in x.split(PART)]) for c in domains]
+        out = [torch.cat([self.draw_all(part, c) for part in torch.split(x, PART)]) for c in domains]
         found = {"own_l1": max(float((out[c] - x)[y == c].abs().mean()) for c in domains if (y == c).any())}
         if isinstance(held, Tints):
             each = [held.scores(out[c], c, y == was) for was in domains for c in domains]

@@ -13,7 +13,7 @@ class Two(Data):
 
     def __init__(self, a: Pictures, b: Pictures) -> None:
         self.a, self.b = a, b
-        self.spec = DataSpec(a.spec.channels, a.spec.size)
+        self.spec = DataSpec(a.spec.shape)
         self.streamed = a.streamed or b.streamed
         self.notes = tuple(f"{name}: {note}" for name, x in (("A", a), ("B", b)) for note in x.notes)
 

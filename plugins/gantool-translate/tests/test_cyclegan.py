@@ -38,7 +38,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def variant() -> CycleGAN:
     torch.manual_seed(0)
-    return CycleGAN(CycleGAN.Options(**SMALL), DataSpec(3, 16))
+    return CycleGAN(CycleGAN.Options(**SMALL), DataSpec((3, 16, 16)))
 
 
 def recipe(data: Path) -> Recipe:
@@ -63,7 +63,7 @@ def test_contract_without_extras(data: Path) -> None:
 
 def test_data_is_unpaired_and_shares_channels(data: Path) -> None:
     found = CycleGAN.dataset(recipe(data))
-    assert (len(found), found.spec) == (9, DataSpec(3, 16))
+    assert (len(found), found.spec) == (9, DataSpec((3, 16, 16)))
     index = torch.arange(9)
     a, b = found.batch(index, torch.Generator().manual_seed(3))
     assert a.shape == b.shape == (9, 3, 16, 16) and a.dtype == torch.uint8
@@ -112,7 +112,7 @@ def test_data_that_is_no_two_sets_is_refused(data: Path, capsys: pytest.CaptureF
 def test_sizes_it_cannot_draw_are_refused() -> None:
     for size, options in ((30, SMALL | {"halvings": 2}), (12, SMALL | {"d_layers": 2})):
         with pytest.raises(UserError, match="size"):
-            CycleGAN(CycleGAN.Options(**options), DataSpec(1, size))
+            CycleGAN(CycleGAN.Options(**options), DataSpec((1, size, size)))
 
 
 # The pool.
@@ -124,7 +124,7 @@ def numbered(first: int, n: int) -> Tensor:
 
 def test_pool_answers_with_new_and_old() -> None:
     torch.manual_seed(0)
-    pool, answers = Pool(50, DataSpec(1, 4)), []
+    pool, answers = Pool(50, DataSpec((1, 4, 4))), []
     for first in range(0, 1_000, 4):
         answers += pool(numbered(first, 4))[:, 0, 0, 0].int().tolist()
     assert pool.held.item() == len(pool.images) == 50
@@ -140,7 +140,7 @@ def test_pool_answers_with_new_and_old() -> None:
 def test_pool_swaps_by_the_seed() -> None:
     def play(seed: int) -> Tensor:
         torch.manual_seed(seed)
-        pool = Pool(5, DataSpec(1, 4))
+        pool = Pool(5, DataSpec((1, 4, 4)))
         return torch.cat([pool(numbered(first, 3)) for first in range(0, 60, 3)])
 
     assert torch.equal(play(1), play(1)) and not torch.equal(play(1), play(2))
@@ -193,7 +193,7 @@ def test_annealing_is_asked_for(variant: CycleGAN) -> None:
 
 def test_a_patch_is_as_wide_as_the_paper_s() -> None:
     """The score in the middle sees 70 pixels when D halves three times."""
-    d = CycleGAN(CycleGAN.Options(**SMALL | {"d_layers": 3}), DataSpec(1, 128)).d_a
+    d = CycleGAN(CycleGAN.Options(**SMALL | {"d_layers": 3}), DataSpec((1, 128, 128))).d_a
     assert isinstance(d, torch.nn.Sequential)
     local = torch.nn.Sequential(*(m for m in d if not isinstance(m, torch.nn.InstanceNorm2d)))
     x = torch.rand(1, 1, 128, 128, requires_grad=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 import gantool_translate
 from gantool_translate.made import HUES, INK, PAPER, TINTS, Tints, Worlds, edges, tints, two_worlds
 from gantool_translate.paired import Paired
-from gantool_translate.scores import along, drawn_with, mean_ink, nearest_tint, psnr, spread
+from gantool_translate.scores import along, drawn_with, mean_ink, nearest_tint, psnr
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -185,11 +185,6 @@ def test_the_identity_fails_stargan(tinted: Tints) -> None:
     assert failed("stargan", tinted.scores(same, 1, tinted.labels == 0)) >= {"domain", "psnr"}
     assert failed("stargan", tinted.scores(red, 1, tinted.labels == 0)) >= {"domain", "psnr"}
     assert failed("stargan", tinted.scores(exactly(tinted, 1).roll(90, 0), 1, tinted.labels == 0)) >= {"kept", "psnr"}
-
-
-def test_of_many_pictures_some_from_everywhere_are_measured() -> None:
-    assert spread(7).tolist() == list(range(7)) and spread(2_000).tolist() == list(range(2_000))
-    assert spread(9_999).tolist() == list(range(0, 9_999, 5))
 
 
 def test_psnr_is_that_of_the_mean_squared_error() -> None:

@@ -29,7 +29,7 @@ FLAGS = [
 @pytest.fixture
 def variant() -> Pix2Pix:
     torch.manual_seed(0)
-    return Pix2Pix(Pix2Pix.Options(**SMALL), DataSpec(3, 16)).eval()
+    return Pix2Pix(Pix2Pix.Options(**SMALL), DataSpec((3, 16, 16))).eval()
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_noise_is_at_work_when_drawing_too() -> None:
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16, 16)
     for noise, alike in ((0.5, False), (0.0, True)):
-        variant = Pix2Pix(Pix2Pix.Options(**SMALL, noise=noise), DataSpec(3, 16)).eval()
+        variant = Pix2Pix(Pix2Pix.Options(**SMALL, noise=noise), DataSpec((3, 16, 16))).eval()
         torch.nn.init.normal_(variant.g.up[0][1].weight)
         torch.nn.init.normal_(variant.g.up[1][1].weight)
         with torch.no_grad():
@@ -130,7 +130,7 @@ def test_noise_is_at_work_when_drawing_too() -> None:
 def test_sizes_it_cannot_draw_are_refused() -> None:
     for size, depth in ((20, 3), (8, 4), (4, 2)):
         with pytest.raises(UserError, match="size") as error:
-            Pix2Pix(Pix2Pix.Options(width=2, depth=depth), DataSpec(3, size))
+            Pix2Pix(Pix2Pix.Options(width=2, depth=depth), DataSpec((3, size, size)))
         assert error.value.code == USAGE and "--size" in error.value.hint
 
 
@@ -139,7 +139,7 @@ def test_sizes_it_cannot_draw_are_refused() -> None:
 
 def test_pairs_are_by_name(folder: Path) -> None:
     data = Pix2Pix.dataset(Recipe(data=str(folder), size=16))
-    assert (len(data), data.spec) == (5, DataSpec(3, 16))
+    assert (len(data), data.spec) == (5, DataSpec((3, 16, 16)))
     a, b = data.batch(torch.arange(5), torch.Generator())
     assert torch.equal(a[:, 0], b[:, 0]) and len(a[:, 0].unique(dim=0)) == 5
 
@@ -196,7 +196,7 @@ def test_one_file_may_hold_both_side_by_side(tmp_path: Path) -> None:
     beside(tmp_path / "facades" / "train", 5)
     recipe = Recipe(data=str(tmp_path / "facades"), size=8)
     data = Pix2Pix.dataset(recipe)
-    assert (len(data), data.spec) == (5, DataSpec(3, 8))
+    assert (len(data), data.spec) == (5, DataSpec((3, 8, 8)))
     a, b = data.batch(torch.arange(5), torch.Generator())
     assert a[:, :, 3, 3].tolist() == [[20 * i, 0, 0] for i in range(5)]
     assert b[:, :, 3, 3].tolist() == [[20 * i, 200, 0] for i in range(5)]
@@ -254,7 +254,7 @@ def found(variant: Pix2Pix, data: Data, spoil: Any = lambda y: y) -> dict[str, f
 
 def test_scores_tell_right_from_wrong() -> None:
     data = edges(Recipe(), train=False)
-    variant = Pix2Pix(Pix2Pix.Options(**SMALL), DataSpec(3, 32)).eval()
+    variant = Pix2Pix(Pix2Pix.Options(**SMALL), DataSpec((3, 32, 32))).eval()
     right = found(variant, data)
     assert right == pytest.approx({"psnr": 100, "l1": 0, "digit_kept": 1, "distance": 0, "colour": 1}, abs=1e-6)
     other = found(variant, data, lambda y: y.roll(100, 0))  # each of the next class
@@ -266,7 +266,7 @@ def test_scores_tell_right_from_wrong() -> None:
 
 def test_pairs_of_one_s_own_are_measured_by_distance(folder: Path) -> None:
     data = Pix2Pix.dataset(Recipe(data=str(folder), size=16))
-    variant = Pix2Pix(Pix2Pix.Options(**SMALL), DataSpec(3, 16)).eval()
+    variant = Pix2Pix(Pix2Pix.Options(**SMALL), DataSpec((3, 16, 16))).eval()
     assert found(variant, data).keys() == {"psnr", "l1"}
 
 

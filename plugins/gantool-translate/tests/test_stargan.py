@@ -26,7 +26,7 @@ FLAGS = [
 @pytest.fixture
 def variant() -> StarGAN:
     torch.manual_seed(0)
-    return StarGAN(StarGAN.Options(**SMALL), DataSpec(3, 8, tuple(TINTS))).eval()
+    return StarGAN(StarGAN.Options(**SMALL), DataSpec((3, 8, 8), tuple(TINTS))).eval()
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def test_contract_on_folders(folder: Path) -> None:
 
 def test_pictures_without_domains_are_refused() -> None:
     with pytest.raises(UserError, match="needs domains") as error:
-        StarGAN(StarGAN.Options(), DataSpec(3, 32))
+        StarGAN(StarGAN.Options(), DataSpec((3, 32, 32)))
     assert error.value.code == USAGE
 
 
 def test_sizes_it_cannot_draw_are_refused() -> None:
     for size, options in ((30, SMALL), (4, SMALL), (8, SMALL | {"d_layers": 4})):
         with pytest.raises(UserError, match="size") as error:
-            StarGAN(StarGAN.Options(**options), DataSpec(3, size, tuple(TINTS)))
+            StarGAN(StarGAN.Options(**options), DataSpec((3, size, size), tuple(TINTS)))
         assert "--size" in error.value.hint
 
 
@@ -116,7 +116,7 @@ def test_targets_are_even(variant: StarGAN) -> None:
 def test_the_label_is_not_normed_away() -> None:
     """Instance norm takes constant maps away, so none may come before they have met the picture."""
     torch.manual_seed(0)
-    variant = StarGAN(StarGAN.Options(**SMALL | {"blocks": 0}), DataSpec(3, 8, tuple(TINTS))).eval()
+    variant = StarGAN(StarGAN.Options(**SMALL | {"blocks": 0}), DataSpec((3, 8, 8), tuple(TINTS))).eval()
     x = torch.rand(1, 3, 8, 8)
     with torch.no_grad():
         drawn = [variant.draw_all(x, c) for c in range(3)]
@@ -169,7 +169,7 @@ def test_the_worst_of_nine_pairs_counts(variant: StarGAN, monkeypatch: pytest.Mo
 
 
 def test_one_s_own_domain_is_measured_of_any_data(folder: Path) -> None:
-    data = StarGAN.dataset(Recipe(data=str(folder), size=8))
+    data = StarGAN.dataset(Recipe(data=str(folder), size=8), None)
     variant = StarGAN(StarGAN.Options(**SMALL), data.spec).eval()
     found = variant.measure(data)
     x, y = as_floats(data.batch(torch.arange(len(data)), torch.Generator()), torch.device("cpu"))

@@ -7,20 +7,21 @@ Task: pictures from noise
 from dataclasses import dataclass
 from typing import Annotated
 
+import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, downwards, upwards
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, downwards, gradient_penalty, upwards
 from torch import Tensor, nn
 from typer import Option
 
-from gantool_wgan_gp.steepness import measured, slopes
+from gantool_wgan_gp.steepness import measured
 
 
 class WGANGP(Variant):
     """Algorithm 1. The discriminator is the paper's critic D: a score without limits, not a probability."""
 
     recipe = Recipe(steps=3_000, batch_size=32)
-    averaged = ("generator", "discriminator")  # the second to be measured
-    eager = ("discriminator",)  # the penalty differentiates it twice
+    ema = ("generator", "discriminator")  # the second to be measured
+    no_compile = ("discriminator",)  # the penalty differentiates it twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
@@ -57,12 +58,11 @@ class WGANGP(Variant):
 
     def shifted(self, x: Tensor) -> Tensor:
         """As D sees it. At the same place each time, D would come to know thousands of pictures by heart."""
-        return api.shifted(x, self.options.shift, self.drawn)
+        return api.shifted(x, self.options.shift, self.random)
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """(|grad D(x^)| - 1)^2"""
-        penalty: Tensor = (slopes(self, x, fake) - 1).square().mean()
-        return penalty
+        return gradient_penalty(self.discriminator, x, fake, self.random(torch.rand, len(x)))
 
     def measure(self, held: Data) -> dict[str, float]:
         """How steep D is: 1, if the penalty does what it should."""

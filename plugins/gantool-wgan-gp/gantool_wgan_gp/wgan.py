@@ -22,7 +22,7 @@ class WGAN(Variant):
     """
 
     recipe = Recipe(steps=8_000, batch_size=32)
-    averaged = ("generator", "discriminator")  # the second to be measured
+    ema = ("generator", "discriminator")  # the second to be measured
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
@@ -44,15 +44,12 @@ class WGAN(Variant):
         self.discriminator = nn.Sequential(downwards(256, options.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
 
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
-        for k in reversed(range(self.options.d_steps)):
-            batch = next(batches)
-            with torch.set_grad_enabled(k == 0):
-                fake = self.fake(batch)
-            yield Turn("D", self.d_loss, (*batch, fake.detach()))
-            with torch.no_grad():
-                for w in self.discriminator.parameters():
-                    w.clamp_(-self.options.clip, self.options.clip)
-        yield Turn("G", self.g_loss, (*batch, fake))
+        for turn in super().turns(batches):
+            yield turn
+            if turn.player == "D":
+                with torch.no_grad():
+                    for w in self.discriminator.parameters():
+                        w.clamp_(-self.options.clip, self.options.clip)
 
     def d_loss(self, batch: Batch) -> Loss:
         x, _, fake = batch

@@ -21,7 +21,7 @@ FLAGS = ["--size", "16", "--z", "8", "--width", "2", "--batch-size", "4", "--dev
 @pytest.fixture
 def variant() -> WGAN:
     torch.manual_seed(0)
-    return WGAN(WGAN.Options(**SMALL), DataSpec(1, 16))
+    return WGAN(WGAN.Options(**SMALL), DataSpec((1, 16, 16)))
 
 
 def test_contract() -> None:

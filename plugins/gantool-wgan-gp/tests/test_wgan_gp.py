@@ -24,7 +24,7 @@ FLAGS = ["--z", "8", "--width", "2", "--batch-size", "4", "--device", "cpu", "--
 @pytest.fixture
 def variant() -> WGANGP:
     torch.manual_seed(0)
-    return WGANGP(WGANGP.Options(**SMALL), DataSpec(1, 16))
+    return WGANGP(WGANGP.Options(**SMALL), DataSpec((1, 16, 16)))
 
 
 def pictures(n: int = 5) -> tuple[Tensor, Tensor]:
@@ -82,7 +82,7 @@ def test_losses_are_the_paper_s(variant: WGANGP) -> None:
 def critic_of_gaussians(mu: float, penalty: float, steps: int) -> tuple[float, float]:
     """Data N(0, 1) and a frozen G at N(mu, 1): what their means differ by to a critic so trained, and its slope."""
     torch.manual_seed(0)
-    variant = WGANGP(WGANGP.Options(penalty=penalty, **SMALL), DataSpec(1, 16))
+    variant = WGANGP(WGANGP.Options(penalty=penalty, **SMALL), DataSpec((1, 16, 16)))
     last = nn.Linear(32, 1)
     score = variant.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(1, 32), nn.SiLU(), last, nn.Flatten(0))
     adam = torch.optim.Adam(score.parameters(), 0.02, (0.5, 0.99))
@@ -166,7 +166,7 @@ def test_no_batch_norm_in_the_critic(variant: WGANGP) -> None:
 def test_several_critic_steps_to_one() -> None:
     options = WGANGP.Options()
     assert (options.d_steps, options.beta1, options.beta2, options.penalty) == (3, 0.0, 0.9, 10.0)
-    variant = WGANGP(WGANGP.Options(**SMALL | {"d_steps": 5}), DataSpec(1, 16))
+    variant = WGANGP(WGANGP.Options(**SMALL | {"d_steps": 5}), DataSpec((1, 16, 16)))
     batches = iter([(torch.rand(4, 1, 16, 16), torch.zeros(4))] * 9)
     assert [turn.player for turn in variant.turns(batches)] == ["D"] * 5 + ["G"]
 

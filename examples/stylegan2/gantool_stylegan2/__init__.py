@@ -1,0 +1,1 @@
+"""StyleGAN2, small: an example of a variant outside gantool."""

@@ -1,0 +1,1 @@
+"""GANs with an encoder: images to codes, and back."""

@@ -1,0 +1,83 @@
+"""AAE: an autoencoder whose codes are held to a prior by an adversary.
+
+Paper: Makhzani et al., 2015, https://arxiv.org/abs/1511.05644
+Task: images from noise, and images from images
+Differs from the paper: the encoder learns from both errors in one step
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Any
+
+import torch
+from gantool import api
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, OptionalInput, Recipe, Turn, Variant, every, mlp
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss, softplus
+from torch.optim import Optimizer
+from typer import Option
+
+
+class AAE(Variant):
+    """The encoder is also the generator of the adversarial game: D tells its codes from draws of the prior."""
+
+    recipe = Recipe(steps=6_000, batch_size=100)
+    ema = ("encoder", "decoder")
+
+    @dataclass(kw_only=True)
+    class Options(api.Options):
+        lr: float = 1e-3
+        decay: float = 5e-4
+        d_lr: Annotated[float, Option(min=0, max=100, help="D's own step size.")] = 5e-4
+        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; of the squared error it is 1.")] = 0.05
+        z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 8
+        hidden: Annotated[int, Option(min=1, help="Units of each hidden layer.")] = 512
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions, OptionalInput):
+        """From noise; of --input, what is left of it on its way through the code."""
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        z, h, x = options.z, options.hidden, prod(data.shape)
+        end = [nn.Tanh()] if data.images else []
+        self.encoder = mlp([x, h, h, z], 0.0, before=[nn.Flatten()])
+        self.decoder = mlp([z, h, h, x], 0.0, after=[*end, nn.Unflatten(1, data.shape)])
+        self.discriminator = mlp([z, h, h, 1], 0.0, after=[nn.Flatten(0)])
+
+    def players(self) -> dict[str, Optimizer]:
+        d = self.optimizer(self.discriminator, lr=self.options.d_lr)
+        return {"AE": self.optimizer(self.encoder, self.decoder), "D": d}
+
+    def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
+        x, *_ = next(batches)
+        code = self.encoder(x)
+        yield Turn("D", self.d_loss, (self.noise(len(x)), code.detach()))
+        yield Turn("AE", self.ae_loss, (x, code))
+
+    def ae_loss(self, batch: Batch) -> Loss:
+        x, code = batch
+        fool = softplus(-self.discriminator(code)).mean()
+        return {"error": mse_loss(self.decoder(code), x), "fool": self.options.adversarial * fool}
+
+    def d_loss(self, codes: Batch) -> Loss:
+        on_prior, on_code = self.compare(self.discriminator, *((code,) for code in codes))
+        self.log(**{"D right": api.d_accuracy(on_prior, on_code)})
+        return {"prior": softplus(-on_prior).mean(), "code": softplus(on_code).mean()}
+
+    def sample(self, n: int, options: Any) -> Tensor:
+        return self.decoder(self.latents(n, options))  # type: ignore[no-any-return]
+
+    def translate(self, x: Tensor, options: Any) -> Tensor:
+        return self.decoder(self.encoder(x))  # type: ignore[no-any-return]
+
+    def measure(self, held: Data) -> dict[str, float]:
+        """Squared error, as a share of the mean image's; and codes' distance (W1) from the prior, a dimension."""
+        x = torch.cat([x for x, *_ in every(held, self.device, most=5_000)])
+        code, n = self.encoder(x), len(x)
+        prior = 2**0.5 * torch.erfinv(2 * (torch.arange(n, device=x.device) + 0.5) / n - 1)
+        return {
+            "error_share": float(mse_loss(self.decoder(code), x) / (x - x.mean(0)).square().mean()),
+            "codes_w1": float((code.sort(0).values - prior.unsqueeze(1)).abs().mean()),
+        }

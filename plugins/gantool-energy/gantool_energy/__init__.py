@@ -1,0 +1,1 @@
+"""GANs whose D is an autoencoder."""

@@ -1,0 +1,115 @@
+"""BEGAN keeps gantool's contract and the paper's equations."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from gantool.api import DataSpec
+from gantool.cli import run
+from gantool.testing import check_variant
+from torch import Tensor, nn
+
+from gantool_energy.began import BEGAN
+
+torch.set_num_threads(1)
+SMALL: dict[str, Any] = {"z": 4, "width": 2}
+FLAGS = ["--size", "16", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture
+def variant() -> BEGAN:
+    torch.manual_seed(0)
+    return BEGAN(BEGAN.Options(**SMALL), DataSpec((1, 16, 16)))
+
+
+@pytest.mark.parametrize("recipe", [{"size": 16}, {"size": 30, "channels": 3}, {"data": "ring8"}])
+def test_contract(recipe: dict[str, Any]) -> None:
+    check_variant(BEGAN, options=SMALL, **recipe)
+
+
+@pytest.mark.parametrize(("real", "fake"), [(1.0, 0.2), (1.0, 0.5), (0.2, 1.0), (1.0, 0.0)])
+def test_on_constant_losses_k_is_the_closed_form(variant: BEGAN, real: float, fake: float) -> None:
+    """clip(k0 + n lambda (gamma L(x) - L(G(z))), 0, 1), and M = L(x) + |gamma L(x) - L(G(z))|."""
+    variant.options.k_lr, variant.k = 0.1, torch.tensor(0.3)
+    batch = (torch.rand(2, 1, 16, 16), torch.zeros(2))
+    for n in range(1, 31):
+        variant.logged = {"D/real": torch.tensor(real), "G/loss": torch.tensor(fake)}
+        assert [turn.player for turn in variant.turns(iter([batch]))] == ["D", "G"]
+        k = min(max(0.3 + n * 0.1 * (0.5 * real - fake), 0.0), 1.0)
+        assert float(variant.logged["k"]) == float(variant.k) == pytest.approx(k, abs=1e-5)
+        assert float(variant.logged["M"]) == pytest.approx(real + abs(0.5 * real - fake))
+
+
+def test_losses_are_the_paper_s(variant: BEGAN) -> None:
+    x, fake = torch.rand(3, 1, 16, 16), -torch.rand(3, 1, 16, 16)
+    variant.k = torch.tensor(0.25)
+
+    def error(v: Tensor) -> Tensor:
+        return (v - variant.discriminator(v)).abs().mean()
+
+    loss = variant.d_loss((x, None, fake))
+    assert isinstance(loss, dict)
+    torch.testing.assert_close(loss["real"], error(x))
+    torch.testing.assert_close(loss["fake"], -0.25 * error(fake))
+    torch.testing.assert_close(variant.g_loss((x, None, fake)), error(fake))
+
+
+def test_a_perfect_autoencoder_has_no_error(variant: BEGAN) -> None:
+    variant.discriminator = nn.Identity()
+    assert variant.error(torch.rand(3, 1, 16, 16)).tolist() == [0, 0, 0]
+
+
+def test_a_resumed_run_is_the_same_run_and_its_model_file_draws_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "began", "--steps", "6", "--out", "whole", *FLAGS]) == 0
+    assert run(["train", "began", "--steps", "3", "--out", "parts", *FLAGS]) == 0
+    assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
+    whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+    Path("alone.safetensors").write_bytes(whole)
+    for name in ("whole", "alone.safetensors"):
+        sample = ["sample", "began", "--run", name, "--device", "cpu", "--quiet"]
+        assert run([*sample, "-n", "4", "--out", f"{name}.png"]) == 0
+    assert Path("whole.png").read_bytes() == Path("alone.safetensors.png").read_bytes()
+
+
+def together(count: int, *args: str) -> list[dict[str, float]]:
+    """What so many processes log that train one run."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count)}
+    command = [sys.executable, "-m", "gantool", "train", *args, "--out", f"of-{count}"]
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **shared} if count > 1 else {} for rank in range(count)]
+    running = [subprocess.Popen(command, env=os.environ | rank) for rank in ranks]
+    assert [process.wait(120) for process in running] == [0] * count
+    lines = [json.loads(line) for line in Path(f"of-{count}/metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "images_per_s"} for line in lines if "epoch" in line]
+
+
+@pytest.mark.long
+def test_two_processes_learn_what_one_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = [
+        "began",
+        *FLAGS,
+        "--batch-size",
+        "8",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "0.01",
+        "--log-every",
+        "1",
+        "--steps",
+        "6",
+    ]
+    for one, two in zip(together(1, *args), together(2, *args), strict=True):
+        assert one == pytest.approx(two, rel=1e-4, abs=1e-5)

@@ -1,0 +1,1 @@
+"""GANs held steady by their weights' norms."""

@@ -1,0 +1,1 @@
+"""GANs that learn classes from a few labels."""

@@ -1,0 +1,1 @@
+"""Style transfer: one image in another's brush strokes."""

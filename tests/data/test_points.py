@@ -1,0 +1,133 @@
+"""Points in the plane: they lie where they should, are shown where they lie, and their modes are counted."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Gantool
+from torch import Tensor
+
+import gantool
+from gantool.data.points import SIDE, Points, grid25, ring8, scatter, viewable
+from gantool.metrics.mixtures import of_points
+from gantool.testing import check_data
+
+
+@pytest.mark.parametrize("name", ["ring8", "grid25"])
+def test_contract(name: str) -> None:
+    check_data(name)
+
+
+@pytest.mark.parametrize(("opened", "count", "deviation"), [(ring8, 8, 0.008), (grid25, 25, 0.01)])
+def test_points_lie_around_their_modes(opened: Any, count: int, deviation: float) -> None:
+    data = opened()
+    assert data.modes.shape == (count, 2)
+    x, y = data.batch(torch.arange(len(data)), torch.Generator())
+    assert torch.bincount(y).tolist() == [len(data) // count] * count
+    distance, which = torch.cdist(x, data.modes).min(1)
+    assert torch.bincount(which).tolist() == [len(data) // count] * count
+    torch.testing.assert_close(distance.square().mean().sqrt(), torch.tensor(deviation * 2**0.5), rtol=0.01, atol=0)
+    apart = torch.pdist(data.modes).min()
+    assert apart > 30 * deviation  # nobody meets two at once
+
+
+def test_a_ring_is_round_and_a_grid_square() -> None:
+    torch.testing.assert_close(ring8().modes.norm(dim=1), torch.full((8,), 0.8))
+    axes = {(round(float(a), 6), round(float(b), 6)) for a, b in grid25().modes}
+    assert axes == {(round(0.4 * a, 6), round(0.4 * b, 6)) for a in range(-2, 3) for b in range(-2, 3)}
+
+
+def test_held_out_points_are_others() -> None:
+    seen, held = grid25(), grid25(train=False)
+    assert seen.fingerprint() != held.fingerprint() and len(held) == 10_000
+    assert torch.cdist(held.x[:500].double(), seen.x.double()).min() > 0
+
+
+def test_a_dot_is_drawn_where_its_point_is() -> None:
+    """(.5, -.5): three quarters across, three quarters down."""
+    (ink,) = (scatter(torch.tensor([[[0.5, -0.5]]])) + 1)[0] / 2
+    place = torch.arange(SIDE) + 0.5
+    down, across = (ink.sum(of) @ place / ink.sum() / SIDE for of in (1, 0))
+    assert (float(across), float(down)) == (pytest.approx(0.75), pytest.approx(0.75))
+    assert 0.5 < ink.max() <= 1 and ink.min() == 0
+
+
+def test_points_out_of_sight_leave_the_picture_dark() -> None:
+    assert (scatter(torch.full((2, 50, 2), 3.0)) == -1).all()
+
+
+def around(data: Points, which: Tensor, far: float) -> Tensor:
+    """A point beside each of these modes, so many deviations away."""
+    assert data.modes is not None
+    return data.modes[which] + far * data.deviation * torch.tensor([0.6, -0.8])
+
+
+def test_modes_of_real_points_are_all_met_evenly() -> None:
+    held = grid25(train=False)
+    found = of_points(held.x, held)
+    assert found["modes"] == 25 and found["modes_kl"] < 0.005
+    assert found["near_modes"] == pytest.approx(1 - math.exp(-4.5), abs=0.005)  # within three deviations
+
+
+def test_points_beside_the_modes_are_of_none() -> None:
+    held = grid25(train=False)
+    which = torch.arange(1000) % 20
+    found = of_points(torch.cat([around(held, which, 2.9), around(held, which, 3.1)]), held)
+    del found["cloud_distance"]
+    assert found == {"modes": 20, "modes_kl": pytest.approx(math.log(25 / 20)), "near_modes": 0.5}
+    assert of_points(around(held, which, 3.1), held)["modes"] == 0
+
+
+def test_real_clouds_of_one_mixture_are_near_each_other() -> None:
+    assert of_points(ring8().x[:10_000], ring8(train=False))["cloud_distance"] < 1e-3
+    assert of_points(ring8().x[:10_000] + 1, ring8(train=False))["cloud_distance"] == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize(("shape", "shown"), [((3, 1, 4, 5), 1), ((3, 2, 4, 5), 3), ((3, 16, 4, 5), 3), ((9, 2), 1)])
+def test_samples_of_any_shape_can_be_looked_at(shape: tuple[int, ...], shown: int) -> None:
+    images = viewable(torch.rand(shape))
+    assert images.ndim == 4 and images.shape[1] == shown
+    assert len(images) == (1 if len(shape) == 2 else shape[0])
+
+
+# From training to measuring.
+
+SMALL: dict[str, Any] = {"batch_size": 16, "steps": 3, "name": "run"}
+KINDS: dict[str, dict[str, Any]] = {
+    "gan": {"g_layers": "8", "d_layers": "8", "batch_norm": 0}, "cgan": {"width": 2, "d_width": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", KINDS)
+def test_points_are_learned_drawn_and_measured(variant: str, gantool: Gantool, tmp_path: Path) -> None:
+    import gantool as library
+
+    run = library.train(variant, data="ring8", **SMALL, **KINDS[variant])
+    assert library.resume(run, steps=4).step == 4
+    assert len(run.samples) == 2 and (run.files.samples / "real.png").exists()
+    drawn = run.model.sample(50)
+    assert gantool("sample", variant, "-n", 50, "--out", "a.npz", "-q").code == 0
+    with np.load("a.npz") as found:
+        assert found["samples"].shape == (50, 2) and found["samples"].dtype == np.float32
+        assert np.array_equal(found["samples"], np.stack(drawn.arrays))
+        assert ("labels" in found) == (variant == "cgan")
+    for name in ("a.png", "a.csv"):
+        drawn.save(f"mine-{name}")
+        assert gantool("sample", variant, "-n", 50, "--out", name, "-q").code == 0
+        assert Path(name).read_bytes() == Path(f"mine-{name}").read_bytes()
+    assert len(Path("a.csv").read_text().splitlines()) == 51
+    for name in ("a.gif", "a.idx", "folder"):
+        done = gantool("sample", variant, "--out", name, "-q")
+        assert done.code == 2 and "FILE.npz" in done.err, done.err
+    report = library.evaluate(run)
+    assert report.scores.keys() == {"cloud_distance", "modes", "modes_kl", "near_modes"} == report.ceiling.keys()
+    assert report.ceiling["modes"] == 8 and report.scores["near_modes"] < report.ceiling["near_modes"]
+    assert "modes" in gantool("eval", variant).out
+
+
+def test_a_size_of_points_is_refused() -> None:
+    with pytest.raises(gantool.UserError, match="ring8 has no size"):
+        gantool.train("gan", data="ring8", size=16)
