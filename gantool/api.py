@@ -10,6 +10,7 @@ from gantool.config.options import (
     SampleOptions,
 )
 from gantool.data.catalog import known
+from gantool.data.named import weights
 from gantool.data.opening import held_out, open_data, open_folder, open_image
 from gantool.data.pictures import Data, DataSpec, Pictures, as_floats, every, spread
 from gantool.data.points import Points, scatter
@@ -89,4 +90,5 @@ __all__ = [
     "slopes",
     "spread",
     "upwards",
+    "weights",
 ]  # fmt: skip

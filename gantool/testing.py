@@ -49,6 +49,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
     check_moves(trainer)
     check_samples(trainer.variant, trainer)
     check_model(trainer)
+    check_shapes(trainer)
     check_measure(trainer)
     check_resume(cls, chosen, settings)
 
@@ -224,6 +225,29 @@ def check_model(trainer: Trainer) -> None:
         assert np.array_equal(part.images, other.images), (
             "the model file draws other images than the trainer: what `sample` uses is in `ema`, or in a buffer"
         )
+
+
+def check_shapes(trainer: Trainer) -> None:
+    """Images of other sizes, and without classes, are drawn, or refused in a sentence."""
+    variant, spec = trainer.variant, trainer.data.spec
+    if not (spec.images and draws(variant.SampleOptions)):
+        return
+    cases = [(28, spec.classes), (30, spec.classes)]
+    if type(variant).dataset.__func__ is Variant.dataset.__func__:  # type: ignore[attr-defined]  # else it sees to that
+        cases.append((spec.height, ()))
+    for size, classes in cases:
+        other = spec._replace(shape=(spec.channels, size, size), classes=classes)
+        what = f"images {other.shown}" + ("" if classes else " without classes")
+        try:
+            made = type(variant)(variant.options, other).eval()
+            with torch.inference_mode():
+                got = made.sample(2, variant.SampleOptions())
+        except UserError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"{what} are neither drawn nor refused by a UserError: {error!r}") from error
+        x = got[0] if isinstance(got, tuple) else got
+        assert x.shape == (2, *other.shape), f"of {what}, samples have the shape {tuple(x.shape[1:])}"
 
 
 class Named:

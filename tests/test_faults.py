@@ -1,5 +1,6 @@
 """Faults that an outside author ran into, each mended at its root: what the contract promises, and `check_variant`."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-import gantool
-from gantool.api import DataSpec, Points, Recipe, Turn, Variant, mlp, open_data
+import gantool as library
+from gantool.api import DataSpec, Points, Recipe, Turn, Variant, mlp, open_data, weights
 from gantool.data.pictures import Pictures
 from gantool.testing import check_variant
 from gantool.training.trainer import Trainer
@@ -172,7 +173,7 @@ def test_b5_a_folder_of_one_image_and_batches_of_one_are_trained_from(gantool: G
 def test_a9_a_variant_may_ask_not_to_be_probed(gantool: Gantool, install: Install) -> None:
     install("plug-mine", source("    probed = False\n"), mine="Mine")
     assert gantool("train", "mine", "-q", "--sample-every", 1).code == 0
-    (run,) = __import__("gantool").runs()
+    (run,) = library.runs()
     assert "diversity" not in run.probes
 
 
@@ -192,7 +193,7 @@ def test_b8_labels_of_data_without_classes_are_all_0_and_none_can_be_asked_for()
     nn.Module.__init__(variant)
     variant.data, variant.generator = DataSpec((1, 8, 8)), nn.Linear(1, 1)
     assert variant.labels_for(3, CGAN.SampleOptions()).tolist() == [0, 0, 0]
-    with pytest.raises(gantool.UserError, match="knows no classes"):
+    with pytest.raises(library.UserError, match="knows no classes"):
         variant.labels_for(3, CGAN.SampleOptions(label="7"))
 
 
@@ -417,3 +418,41 @@ def test_a5_points_are_trained_on_and_previewed() -> None:
     trainer = Trainer(GAN(options, data.spec), Recipe(data="ring8", batch_size=16, steps=2), data, CPU)
     trainer.take_step()
     assert trainer.preview().shape == (1, 1, 192, 192)
+
+
+class Eights(Base):
+    """Draws sides that are multiples of eight, and does not say so."""
+
+    def __init__(self, options: Any, data: DataSpec) -> None:
+        super().__init__(options, data)
+        side = data.height // 8
+        layers = [
+            nn.Linear(options.z, side**2),
+            nn.Unflatten(1, (1, side, side)),
+            nn.Upsample(scale_factor=8),
+            nn.Tanh(),
+        ]
+        self.generator = nn.Sequential(*layers)
+
+
+def test_a8_sizes_that_are_neither_drawn_nor_refused_are_found() -> None:
+    with pytest.raises(AssertionError, match="of images 28x28x1, samples have the shape"):
+        check_variant(Eights, size=16)
+
+
+# A13
+
+
+def test_a13_weights_are_known_by_their_digest_and_come_over_https(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", lambda *_, **__: pytest.fail("it asked the network"))
+    blob = b"some weights"
+    digest = hashlib.sha256(blob).hexdigest()
+    where = tmp_path / "gantool" / "weights" / digest[:16] / "w.safetensors"
+    with pytest.raises(library.UserError, match="it is not https"):
+        weights("ftp://example.org/w.safetensors", digest, len(blob))
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_bytes(blob)
+    assert weights("https://example.org/w.safetensors", digest, len(blob)).read_bytes() == blob

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from gantool.data.catalog import CATALOG
-from gantool.data.downloads import obtain
+from gantool.data.downloads import Known, alone, fetch, obtain
 from gantool.errors import UserError
 
 Array = NDArray[np.uint8]
@@ -34,6 +34,14 @@ def default_folder() -> Path:
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "gantool"
+
+
+def weights(url: str, sha256: str, size: int) -> Path:
+    """A pretrained network's file, for training alone: from the user's cache, or over https; known by its digest."""
+    path = default_folder() / "weights" / sha256[:16] / url.rpartition("/")[2]
+    with alone(path.parent):
+        fetch(Known(url, size, sha256), path)
+    return path
 
 
 def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Tensor]:
