@@ -456,3 +456,16 @@ def test_a13_weights_are_known_by_their_digest_and_come_over_https(
     where.parent.mkdir(parents=True, exist_ok=True)
     where.write_bytes(blob)
     assert weights("https://example.org/w.safetensors", digest, len(blob)).read_bytes() == blob
+
+
+# B15
+
+
+def test_b15_a_flag_that_is_missing_is_named_as_it_is_typed(gantool: Gantool, install: Install) -> None:
+    body = (
+        "    @dataclass(kw_only=True)\n    class SampleOptions(NoiseOptions):\n"
+        "        kind: Annotated[str, Option(help='Which.')]\n"
+    )
+    install("plug-mine", source(body), mine="Mine")
+    done = gantool("sample", "mine")
+    assert done.code == 2 and "--kind is missing: gantool sample mine --kind KIND" in done.err, done.err
