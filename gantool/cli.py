@@ -20,7 +20,7 @@ from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.runs.run import find, newest
 from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
-from gantool.runtime.signals import Interrupted
+from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
 
 class Commands(PlainGroup):
@@ -189,6 +189,9 @@ def run(args: list[str] | None = None, began: float | None = None) -> int:
     except typer.TyperException as error:  # what Typer itself has to say
         return usage(error)
     except Exception as error:
+        if hung_up(error):
+            terminal.silence_broken_pipe()
+            return HUNG_UP
         if faults.debugging():
             raise
         seen = error if isinstance(error, UserError) else faults.explain(error)

@@ -14,9 +14,10 @@ from gantool.runtime import torchrun
 from gantool.runtime.progress import current
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}
+HUNG_UP = 129
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 if HANGUP:
-    EXIT[HANGUP] = 129
+    EXIT[HANGUP] = HUNG_UP
 SAVING = "Saving, then stopping; once more to stop at once."
 
 
@@ -114,6 +115,19 @@ def heard() -> list[signal.Signals]:
 def unheard(error: BaseException) -> bool:
     """Whether nobody reads what is printed: pipe or terminal is gone. SystemExit is how Rich says it."""
     return isinstance(error, BrokenPipeError | SystemExit) or (isinstance(error, OSError) and error.errno == errno.EIO)
+
+
+def hung_up(error: BaseException) -> bool:
+    """Whether this came of a terminal that was closed, whose signal is late, or was for another process."""
+    return isinstance(error, OSError) and error.errno == errno.EIO and any(map(closed, (1, 2)))
+
+
+def closed(file: int) -> bool:
+    try:
+        os.write(file, b"")
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 def leave_at_once() -> None:

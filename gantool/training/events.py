@@ -1,11 +1,13 @@
 """Who is told of a training: observers, gantool's own in order, and those fenced off that must never end it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pluggy
 
 from gantool import hookspecs
+from gantool.runtime.faults import out_of_memory
 from gantool.runtime.progress import current
 from gantool.training.trainer import Diverged, Trainer
 
@@ -40,9 +42,12 @@ class Fenced:
         except Diverged:  # that the training has failed is no fault of whoever sees it
             raise
         except (Exception, SystemExit) as error:
+            if isinstance(error, Exception) and out_of_memory(error):
+                raise  # so is memory that is short: going on would be going on without what was asked for
             for plugin in self.hooks.get_plugins():
                 self.hooks.unregister(plugin)
-            current().warn(f"observer {self.name!r} failed and was dropped: {error!r}")
+            with suppress(OSError, SystemExit):  # nobody may read it
+                current().warn(f"observer {self.name!r} failed and was dropped: {error!r}")
 
     @hookspecs.hookimpl
     def gantool_train_start(self, trainer: Trainer) -> None:

@@ -5,6 +5,7 @@ All it remembers are lines of metrics.jsonl, so a resumed run is judged as one t
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -76,8 +77,9 @@ class Monitor:
                 what, flag = advice(name, trainer.variant.options, best)
                 words = f"{words} {what}:"
                 self.run.append({"step": trainer.step, "sign": name, "grade": grade, "words": words, "try": flag})
-                self.say(f"step {trainer.step}: {grade}: {words}")
-                self.say(f"  {command(self.run.variant, self.run.config, flag)}")
+                with suppress(OSError, SystemExit):  # nobody reads it: whoever shows the training ends it in order
+                    self.say(f"step {trainer.step}: {grade}: {words}")
+                    self.say(f"  {command(self.run.variant, self.run.config, flag)}")
 
     def probe(self, trainer: Trainer, early: bool) -> dict[str, float]:
         """What can be said of the networks now."""

@@ -193,6 +193,15 @@ def on_terminal(path: str) -> None:
         os.dup2(terminal, file)
 
 
+def terminal_gone() -> None:
+    """What is printed goes to a terminal that was closed, and was never this process's to be hung up with."""
+    ours, its = os.openpty()
+    for file in (0, 1, 2):
+        os.dup2(its, file)
+    os.close(its)
+    os.close(ours)
+
+
 def unhung() -> None:
     """As nohup starts a process."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

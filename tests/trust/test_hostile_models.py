@@ -82,6 +82,11 @@ def spec(**values: Json) -> Change:
     return lambda f: f.facts["spec"].update(values)
 
 
+def former(**values: Json) -> Change:
+    """As files of 0.1 describe their pictures."""
+    return lambda f: (f.facts["spec"].pop("shape"), f.facts["spec"].update(values))
+
+
 def facts(**values: Json) -> Change:
     return lambda f: f.facts.update(values)
 
@@ -207,12 +212,22 @@ MODEL: dict[str, Change] = FILE | {
     "a layer of 5,000 digits": settings(g_layers="9" * 900, d_layers="9" * 5_000),
     "layers that are a number": settings(g_layers=5),
     "layers that are code": settings(g_layers="__import__('os').system('touch owned')"),
-    "pictures of 10^9 pixels a side": spec(size=10**9),
-    "pictures of -8 pixels a side": spec(size=-8),
-    "pictures of '8' pixels a side": spec(size="8"),
-    "pictures of 8.5 pixels a side": spec(size=8.5),
-    "a million channels": spec(channels=10**6),
-    "true channels": spec(channels=True, size=True),
+    "pictures of 10^9 pixels a side": spec(shape=[1, 10**9, 10**9]),
+    "pictures of -8 pixels a side": spec(shape=[1, -8, -8]),
+    "pictures of '8' pixels a side": spec(shape=[1, "8", "8"]),
+    "pictures of 8.5 pixels a side": spec(shape=[1, 8.5, 8.5]),
+    "a million channels": spec(shape=[10**6, 8, 8]),
+    "true channels": spec(shape=[True, True, True]),
+    "pictures of no sides": spec(shape=[]),
+    "pictures of 1,000 sides": spec(shape=[1] * 1000),
+    "pictures of one side, in words": spec(shape="888"),
+    "no shape at all": lambda f: f.facts["spec"].pop("shape"),
+    "pictures of 10^9 pixels a side, as 0.1 said it": former(channels=1, size=10**9),
+    "pictures of -8 pixels a side, as 0.1 said it": former(channels=1, size=-8),
+    "pictures of '8' pixels a side, as 0.1 said it": former(channels=1, size="8"),
+    "pictures of a list a side, as 0.1 said it": former(channels=1, size=[8]),
+    "a million channels, as 0.1 said it": former(channels=10**6, size=8),
+    "true channels, as 0.1 said it": former(channels=True, size=True),
     "classes that are a word": spec(classes="0123456789"),
     "classes that are numbers": spec(classes=[1, None, 2.5]),
     "classes with escapes": spec(classes=["a" + ESCAPE, "b"]),

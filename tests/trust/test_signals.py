@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hooks import LINES, at_line, each, long_film, on_terminal, torn, unhung, unread
+from hooks import LINES, at_line, each, long_film, on_terminal, terminal_gone, torn, unhung, unread
 from PIL import Image
 from spawned import VARIANTS, Command, learned, until
 
@@ -175,6 +175,13 @@ def test_a_closed_terminal_saves_the_run(start, tried, tmp_path, monkeypatch) ->
     assert start("train", *MINE, steps, "--name", "whole").wait() == 0
     assert learned(Path("runs/run")) == learned(Path("runs/whole"))
     tried("closed terminals")
+
+
+@pytest.mark.promise("R8")
+@pytest.mark.parametrize("words", [("list",), ("train", *MINE, 7, "--name", "run")])
+def test_a_terminal_that_is_gone_before_its_signal_is_a_hangup_too(start, tmp_path, monkeypatch, words) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    assert start(*words, hook=(terminal_gone,)).wait() == 129
 
 
 @pytest.mark.promise("R8")
