@@ -187,6 +187,7 @@ def long_film(number: int) -> None:
 
 def on_terminal(path: str) -> None:
     """Everything is read from and printed on this terminal, which hangs the process up when it is closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may have been started by nohup
     os.setsid()
     terminal = os.open(path, os.O_RDWR)  # the first that a session opens is the one that controls it
     for file in (0, 1, 2):
