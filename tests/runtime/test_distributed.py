@@ -151,11 +151,11 @@ def test_nothing_holds_the_group_once_it_is_left(tmp_path: Path, process: Callab
     """Else its threads live on, and one that is late as Python ends aborts a training that is through."""
     (tmp_path / "leave.py").write_text(
         "import weakref, torch\n"
-        "from gantool import processes\n"
-        "with processes.joined(torch.device('cpu')):\n"
+        "from gantool.runtime import distributed\n"
+        "with distributed.joined(torch.device('cpu')):\n"
         "    group = weakref.ref(torch.distributed.group.WORLD)\n"
         "    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])\n"
-        "    processes.wait()\n"
+        "    distributed.wait()\n"
         "assert group() is None\n"
     )
     done = process(
