@@ -8,8 +8,8 @@ import re
 import sys
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from functools import cached_property
-from importlib.metadata import EntryPoint, distributions, entry_points
+from functools import cached_property, lru_cache
+from importlib.metadata import Distribution, EntryPoint, PackageMetadata, distributions, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -336,5 +336,11 @@ def packages(groups: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
 def metadata(entry: EntryPoint, key: str) -> list[str]:
     """What a package says of itself; an empty word where it says nothing that can be read."""
     with suppress(Exception):
-        return entry.dist.metadata.get_all(key) or [""] if entry.dist else [""]
+        return described(entry.dist).get_all(key) or [""] if entry.dist else [""]
     return [""]
+
+
+@lru_cache(maxsize=256)
+def described(package: Distribution) -> PackageMetadata:
+    """Parsed once: of many variants, it is asked for thrice each."""
+    return package.metadata
