@@ -28,7 +28,7 @@ from gantool.progress import screen
 from gantool.registry import Registry
 from gantool.results import Card, Images, Known, Report
 from gantool.runs.model import Opened, open_model
-from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, runs_of
+from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, runs_of, unfinished
 from gantool.runtime import alone
 from gantool.runtime.alone import TRAINING
 from gantool.runtime.caller import caller
@@ -246,8 +246,6 @@ def resume(
 
     Keywords are `device` and `compile`; what is said again of its settings must be as it was.
     """
-    from gantool.runs.run import unfinished
-
     folder = RunFolder(run.folder) if isinstance(run, Run) else find(run) if run is not None else unfinished()
     values = {**(settings or {}), **keywords}
     with at_work(TRAINING, progress), listening() as signals:
@@ -336,10 +334,9 @@ def compare(
 
 def measuring(values: Mapping[str, Any]) -> HowToMeasure:
     schema = Schema({"Measuring": HowToMeasure})
-    found: HowToMeasure = settle(schema, [Layer(values), environment(schema)], "See: gantool eval --help").sections[
-        "Measuring"
-    ]
-    return found
+    settled = settle(schema, [Layer(values), environment(schema)], "See: gantool eval --help")
+    how: HowToMeasure = settled.sections["Measuring"]
+    return how
 
 
 def accept(variant: str, *, progress: Shown = None, settings: Settings = None, **keywords: Any) -> Card:

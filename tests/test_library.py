@@ -1,6 +1,7 @@
 """gantool from Python: the bytes of the command line, its words, and nothing left behind."""
 
 import asyncio
+import importlib
 import os
 import random
 import signal
@@ -190,6 +191,7 @@ def states() -> list[Any]:
 def test_a_call_leaves_the_process_as_it_was_and_prints_nothing(
     capsys: pytest.CaptureFixture[str], pictures: Any
 ) -> None:
+    importlib.import_module("sympy")  # which torch imports when it is first used, and which adds a filter of warnings
     torch.manual_seed(5), random.seed(6), np.random.seed(7)
     before = states()
     run = gantool.train("cgan", data=str(pictures({"cat/1.png": "red", "dog/2.png": "blue", "dog/3.png": b"no"})),
