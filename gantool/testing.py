@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import math
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -248,6 +250,30 @@ def check_shapes(trainer: Trainer) -> None:
             raise AssertionError(f"{what} are neither drawn nor refused by a UserError: {error!r}") from error
         x = got[0] if isinstance(got, tuple) else got
         assert x.shape == (2, *other.shape), f"of {what}, samples have the shape {tuple(x.shape[1:])}"
+
+
+def check_processes(variant: str, *flags: str) -> None:
+    """Raise AssertionError unless two processes learn, in steps of plain SGD, what one would. Runs come to lie here."""
+    plain = ("--batch-size", "8", "--optimizer", "sgd", "--lr", "0.01", "--log-every", "1", "--steps", "6")
+    alone, together = (logged(count, variant, *flags, *plain) for count in (1, 2))
+    assert len(alone) == len(together), f"one process logs {len(alone)} steps, two {len(together)}"
+    for one, two in zip(alone, together, strict=True):
+        near = one.keys() == two.keys() and all(math.isclose(one[k], two[k], rel_tol=1e-4, abs_tol=1e-5) for k in one)
+        assert near, f"one process learns {one}, two {two}"
+
+
+def logged(count: int, *args: str) -> list[dict[str, float]]:
+    """What so many processes log that train one run."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count)}
+    command = [sys.executable, "-m", "gantool", "train", *args, "--out", f"of-{count}"]
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **shared} if count > 1 else {} for rank in range(count)]
+    running = [subprocess.Popen(command, env=os.environ | rank) for rank in ranks]
+    codes = [process.wait() for process in running]
+    assert codes == [0] * count, f"of {count} processes, the exit codes are {codes}"
+    lines = [json.loads(line) for line in Path(f"of-{count}/metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "images_per_s"} for line in lines if "epoch" in line]
 
 
 class Named:
