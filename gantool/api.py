@@ -11,7 +11,7 @@ from gantool.config.options import (
 )
 from gantool.data.catalog import known
 from gantool.data.named import weights
-from gantool.data.opening import held_out, open_data, open_folder, open_image
+from gantool.data.opening import held_out, open_data, open_folder, open_image, open_split
 from gantool.data.pictures import Data, DataSpec, Pictures, as_floats, every, spread
 from gantool.data.points import Points, scatter
 from gantool.errors import USAGE, UserError
@@ -82,6 +82,7 @@ __all__ = [
     "open_data",
     "open_folder",
     "open_image",
+    "open_split",
     "plain",
     "r1",
     "scatter",

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,56 +13,62 @@ from typer import Argument, Option
 from typer.main import get_command
 
 from gantool import __version__
-from gantool.commands import listing, offered, terminal
-from gantool.commands.typer_flags import PlainCommand, PlainGroup
-from gantool.commands.verbs import groups, registry, resume_command
+from gantool.commands import terminal
+from gantool.commands.groups import ABOUT, RESUME, group, listed, registry
+from gantool.commands.plain import PlainCommand, PlainGroup
 from gantool.config.packages import ALLOW, COMMANDS
 from gantool.errors import USAGE, UserError, did_you_mean
-from gantool.runs.run import find, newest
 from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
+ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "runs", "diagnose", "plugins", "data", "new")
+
 
 class Commands(PlainGroup):
-    """Gantool's own, one of them built of its settings; then those of packages, which are imported when meant."""
-
-    def own(self, ctx: Any) -> list[str]:
-        return ["resume", *super().list_commands(ctx)]
+    """Gantool's own, then those of packages. What takes a variant's settings or a package is built when it is meant."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(dict.fromkeys([*self.own(ctx), *registry().plugins.offers(COMMANDS)]))
+        return list(dict.fromkeys([*ORDER, *registry().plugins.offers(COMMANDS)]))
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        if name in self.own(ctx):
-            return resume_command() if name == "resume" else super().get_command(ctx, name)
-        return offered.listed(registry().plugins, name)
+        """Enough for --help and to complete a name."""
+        if about := {**ABOUT, "resume": RESUME}.get(name):
+            return PlainCommand(name, help=about)
+        return super().get_command(ctx, name) or listed(registry().plugins, name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        plugins = registry().plugins if args[0] not in self.own(ctx) and not args[0].startswith("-") else None
-        if plugins is None or (ctx.resilient_parsing and args[0] not in plugins.offers(COMMANDS)):
+        name, *rest = args
+        if name in ABOUT:
+            return name, group(name), rest
+        if name == "resume":
+            from gantool.commands.train import resume_command
+
+            return name, resume_command(), rest
+        if name in ORDER or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        try:
-            if found := offered.built(plugins, args[0]):
-                return args[0], found, args[1:]
-        except UserError:
-            if ctx.resilient_parsing:  # there is nothing to complete
-                return args[0], None, args[1:]
-            raise
-        if args[0] in registry().names():
-            raise UserError(
-                f"{args[0]!r} is a variant, and wants a command before it.", f"gantool train {args[0]}", USAGE
-            )
-        near = did_you_mean(repr(args[0]), map(repr, self.list_commands(ctx)))
-        raise UserError(f"No such command {args[0]!r}.{near}", f"See: gantool --help{plugins.lost()}", USAGE)
+        return name, self.of_package(ctx, name), rest
+
+    def of_package(self, ctx: Any, name: str) -> Any:
+        from gantool.commands import offered
+
+        plugins = registry().plugins
+        if ctx.resilient_parsing:  # while a line is completed, nothing is wrong, and no module is asked
+            with suppress(UserError):
+                return (name in plugins.offers(COMMANDS) and offered.built(plugins, name)) or None
+            return None
+        if found := offered.built(plugins, name):
+            return found
+        if name in registry().names():
+            raise UserError(f"{name!r} is a variant, and wants a command before it.", f"gantool train {name}", USAGE)
+        near = did_you_mean(repr(name), map(repr, self.list_commands(ctx)))
+        raise UserError(f"No such command {name!r}.{near}", f"See: gantool --help{plugins.lost()}", USAGE)
 
 
 app = typer.Typer(
     name="gantool", cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
 )  # fmt: skip
-for verb, group in groups():
-    app.add_typer(group, name=verb)
 
 
 def show_version(value: bool) -> None:
@@ -91,6 +98,8 @@ def everywhere(
 @app.command("list", cls=PlainCommand)
 def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
     """The variants there are."""
+    from gantool.commands import listing
+
     listing.variants(registry(), json)
 
 
@@ -100,7 +109,9 @@ def info(
     json: Annotated[bool, Option("--json", help="Print its settings as JSON: types, ranges, defaults, help.")] = False,
 ) -> None:
     """A variant's networks, options, presets and paper."""
-    listing.info(registry(), wanted(variant, "info", "gan"), json)
+    from gantool.commands.info import shown
+
+    shown(registry(), wanted(variant, "info", "gan"), json)
 
 
 @app.command(cls=PlainCommand)
@@ -109,6 +120,8 @@ def runs(
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The runs so far, newest first."""
+    from gantool.commands import listing
+
     listing.runs(Path(folder), json)
 
 
@@ -118,18 +131,21 @@ def diagnose(
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Did it go wrong? What the monitor saw during a training, and what to try."""
+    from gantool.commands import listing
+    from gantool.runs.run import find, newest
+
     listing.diagnose(find(run) if run else newest(), json)
 
 
 @app.command(cls=PlainCommand)
 def plugins(
-    ctx: typer.Context,
     check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Installed packages, and what they bring: variants, data sets, commands, metrics, writers, observers."""
-    group: Any = ctx.parent and ctx.parent.command
-    listing.plugins(registry(), group.own(ctx), check, json)
+    from gantool.commands.plugins import shown
+
+    shown(registry(), ORDER, check, json)
 
 
 @app.command(cls=PlainCommand)
@@ -152,6 +168,8 @@ app.add_typer(data, name="data")
 @data.command("list", cls=PlainCommand)
 def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
     """The data sets there are."""
+    from gantool.commands import listing
+
     listing.data_sets(json)
 
 
@@ -160,6 +178,8 @@ def data_check(
     path: Annotated[str | None, Argument(help="A folder or zip of pictures.", show_default=False)] = None,
 ) -> None:
     """Count a folder's pictures, sizes and classes, and name the bad files."""
+    from gantool.commands import listing
+
     listing.data_check(Path(wanted(path, "data check", "photos")))
 
 

@@ -1,7 +1,9 @@
 """What the pages say is so: their code runs, their commands parse, their links lead somewhere."""
 
+import hashlib
 import importlib
 import inspect
+import json
 import re
 import shlex
 import shutil
@@ -10,11 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
 from conftest import Gantool, Install, Result
 from PIL import Image
+from safetensors.torch import save
+from torch import nn
 
 from gantool import hookspecs
+from gantool.api import DataSpec, UserError
 from gantool.testing import check_data, check_variant
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +38,9 @@ def offered(install: Install) -> None:
     """The page's variants, data set and diary, as installed packages."""
     install("plug-squares", FILES["gantool_squares"], squares="Squares")
     install("plug-sharpen", FILES["gantool_sharpen"], sharpen="Sharpen")
+    install("plug-reread", FILES["gantool_reread"], reread="Reread")
+    install("plug-heed", FILES["gantool_heed"], heed="Heed", strict="Strict")
+    install("plug-wind", FILES["gantool_wind"].replace("gantool_squares", "plug_squares"), wind="Wind")
     diary = install("plug-diary", FILES["gantool_diary"])
     entries = "[gantool.commands]\ndiary = plug_diary:diary\n[gantool]\ndiary = plug_diary\n"
     diary.parent.joinpath("plug_diary-1.2.dist-info", "entry_points.txt").write_text(entries)
@@ -157,6 +167,82 @@ def test_the_command_the_metric_and_the_writer_do_as_the_page_says(gantool: Gant
     assert Path("two.txt").read_text().startswith("00000\n") and "\n\n00001\n" in Path("two.txt").read_text()
 
 
-@pytest.mark.parametrize(("name", "cls"), [("squares", "Squares"), ("clipped", "Clipped"), ("sharpen", "Sharpen")])
+CLASSES = [
+    ("squares", "Squares"), ("clipped", "Clipped"), ("sharpen", "Sharpen"), ("reread", "Reread"), ("heed", "Heed"),
+    ("heed", "Strict"), ("wind", "Wind"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "cls"), CLASSES)
 def test_the_pages_variants_keep_the_contract(name: str, cls: str, module: Callable[[str], ModuleType]) -> None:
     check_variant(getattr(module(f"gantool_{name}"), cls), options={"width": 2})
+
+
+def test_options_reach_the_data_and_a_folder_has_something_held_out(
+    module: Callable[[str], ModuleType], pictures: Callable[..., Path]
+) -> None:
+    sharpen = module("gantool_sharpen")
+    recipe = sharpen.Recipe(
+        data=str(pictures({f"{c}.png": c for c in ("red", "blue", "lime", "tan", "pink")})), size=16
+    )
+    training, held = (
+        sharpen.Sharpen.dataset(recipe, sharpen.Sharpen.Options(blur=3), train) for train in (True, False)
+    )
+    assert (len(training), len(held), training.blur) == (4, 1, 3)
+    assert module("gantool_wind").Wind.dataset(recipe, module("gantool_wind").Wind.Options(grid=24)).spec.shape == (
+        2, 12, 24,
+    )  # fmt: skip
+
+
+def test_an_input_may_be_left_out_and_each_has_several_answers(
+    gantool: Gantool, offered: None, pictures: Callable[..., Path]
+) -> None:
+    assert gantool("train", "reread", "--steps", "2", *SMALL).code == 0
+    photos = pictures({"a.png": "red", "b.png": "blue"})
+    assert gantool("sample", "reread", "-n", "4", "--out", "four.png", "-q").code == 0
+    line = ("sample", "reread", "--input", photos, "--each", "3", "--mix", photos / "a.png", "--out", "again", "-q")
+    assert gantool(*line) == Result(0, "", "")
+    assert len(list(Path("again").iterdir())) == 6
+    (photos / "bad.png").write_bytes(b"no image")
+    bad = gantool("sample", "reread", "--input", photos / "a.png", "--mix", photos / "bad.png", "-q")
+    assert bad.code == 2 and "bad.png" in bad.err
+
+
+def test_a_helper_is_fetched_for_training_alone(
+    module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reread = module("gantool_reread")
+    blob = save(nn.Conv2d(1, 8, 3).state_dict())
+    digest = hashlib.sha256(blob).hexdigest()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kept = tmp_path / "gantool" / "weights" / digest[:16] / "teacher.safetensors"
+    monkeypatch.setattr(reread, "TEACHER", ("https://localhost:1/teacher.safetensors", digest, len(blob)))
+    model = reread.Reread(reread.Reread.Options(taught=True, width=2), DataSpec((1, 28, 28)))
+    batch = torch.zeros(2, 1, 28, 28), None, torch.zeros(2, 1, 28, 28)
+    with pytest.raises(UserError, match="localhost"):
+        model.g_loss(batch)
+    assert model.sample(2, model.SampleOptions()).shape == (2, 1, 28, 28), "drawing needs no helper"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(blob)
+    assert model.g_loss(batch)["again"] >= 0
+    assert not any("teacher" in name for name in model.state_dict())
+
+
+def test_two_variants_in_a_module_have_papers_of_their_own(gantool: Gantool, offered: None) -> None:
+    listed = {row["name"]: row for row in json.loads(gantool("list", "--json").out)}
+    assert listed["heed"]["summary"].startswith("Heed:") and listed["strict"]["summary"].startswith("Strict:")
+    assert "1805.08318" in listed["heed"]["paper"] and "1802.05957" in listed["strict"]["paper"]
+    assert "one block, a tenth of the width" in gantool("info", "heed").out
+
+
+def test_samples_of_any_shape_are_shown_and_an_option_may_have_a_name_of_gantools(
+    gantool: Gantool, offered: None
+) -> None:
+    size = ("--grid", "24", "--gantool-grid", "3x2")
+    quick = ("--batch-size", "4", "--width", "2", "--sample-every", "2", "-q")
+    assert gantool("train", "wind", *size, *quick, "--steps", "2") == Result(0, "", "")
+    with Image.open("runs/wind-001/samples/step-000002.png") as image:
+        assert image.size == (3 * 24 + 2 * 2, 2 * 12 + 2) and image.mode == "RGB"
+    assert gantool("sample", "wind", "-n", "4", "--out", "winds.npz", "-q").code == 0
+    with np.load("winds.npz") as file:
+        assert file["images"].shape == (4, 12, 24, 2)

@@ -33,7 +33,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
     """The words of every command line that has a --help."""
     yield path
     for name in group.list_commands(HELP):
-        command = group.get_command(HELP, name)
+        command = group.resolve_command(HELP, [name])[1]
         if hasattr(command, "list_commands"):
             yield from commands(command, (*path, name))
         else:

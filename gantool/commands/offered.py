@@ -1,25 +1,15 @@
-"""Commands that packages offer: each a function of its settings, known by name until it is meant."""
+"""A command that a package offers: a function of its settings."""
 
 import inspect
 from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
-from rich.markup import escape
-
-from gantool.commands.terminal import help_style
-from gantool.commands.typer_flags import Given, PlainCommand, command, settled
-from gantool.commands.verbs import at_work
-from gantool.config.packages import COMMANDS, Offer, Plugins, broken, imported, in_a_line
+from gantool.commands import typer_flags
+from gantool.commands.groups import about
+from gantool.commands.shared import at_work
+from gantool.commands.typer_flags import Given, settled
+from gantool.config.packages import COMMANDS, Plugins, broken, imported, in_a_line
 from gantool.config.schema import Schema
-
-PANEL = "Commands of packages"
-
-
-def listed(plugins: Plugins, name: str) -> PlainCommand | None:
-    """Enough for --help and to complete the name."""
-    if not (several := plugins.offers(COMMANDS).get(name)):
-        return None
-    return PlainCommand(name, help=about(several[0]), rich_help_panel=PANEL)
 
 
 def built(plugins: Plugins, name: str) -> Any:
@@ -37,7 +27,7 @@ def built(plugins: Plugins, name: str) -> Any:
         with at_work(answers=True):
             function(*how)
 
-    return command(name, about(offer), every, run)
+    return typer_flags.built(name, about(offer), every, run)
 
 
 def schema(function: Any) -> Schema:
@@ -47,7 +37,3 @@ def schema(function: Any) -> Schema:
     if len(kinds) > 1 or not all(isinstance(kind, type) and is_dataclass(kind) for kind in kinds):
         raise TypeError("a command is a function of one argument, its settings, which are a dataclass")
     return Schema({"Options": kinds[0]} if kinds else {})
-
-
-def about(offer: Offer) -> str:
-    return escape(offer.summary) if help_style() else offer.summary

@@ -1,4 +1,4 @@
-"""Writes to the terminal: tables, and errors in a few lines. Imports no torch."""
+"""Writes to the terminal: tables, and errors in a few lines. Imports no torch, and rich only where a person reads."""
 
 import json
 import os
@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from shutil import get_terminal_size
-from typing import Any, Literal
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, Literal
 
 from gantool.errors import USAGE, UserError, printable
 from gantool.progress.console import console
 from gantool.runtime import torchrun
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NARROW = 70  # columns; below this, --help comes without boxes
 
@@ -20,7 +21,9 @@ NARROW = 70  # columns; below this, --help comes without boxes
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person; in a pipe, whole lines for grep."""
     cells = [[plain(str(cell)).replace("\n", " ") for cell in row] for row in rows]
-    if console().is_terminal:
+    if (sys.stdout.isatty() or "FORCE_COLOR" in os.environ) and console().is_terminal:
+        from rich.console import Console
+
         screen = Console(highlight=False, markup=False, emoji=False)
         columns = zip(header, *cells, strict=True)
         words = (max(len(word) for cell in column for word in cell.split(" ")) for column in columns)
@@ -39,7 +42,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def stacked(screen: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def stacked(screen: "Console", header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a screen too narrow for its columns: below each row's first cell, the others and what they are."""
     from rich.padding import Padding
 

@@ -47,7 +47,7 @@ def weights(url: str, sha256: str, size: int) -> Path:
 def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Tensor]:
     """Pixels (N, C, S, S) as bytes, and labels."""
     if name == "digits":
-        return digits()
+        return digits(train)
     folder = (folder or default_folder()).expanduser()
     try:
         if name == "svhn":
@@ -76,13 +76,19 @@ def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Te
     return torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels.astype(np.int64))
 
 
-def digits() -> tuple[Tensor, Tensor]:
-    """5,000 digits on one sheet, 100 to a row, 500 of each class in turn."""
-    with Image.open(ASSETS / "digits.png") as sheet:
+def digits(train: bool = True) -> tuple[Tensor, Tensor]:
+    """5,000 digits on one sheet, 100 to a row, 500 of each class in turn; and 1,000 others, held out."""
+    with Image.open(ASSETS / ("digits.png" if train else "digits-test.png")) as sheet:
         pixels = np.asarray(sheet.convert("L"))
     rows, columns = pixels.shape[0] // 28, pixels.shape[1] // 28
     tiles = pixels.reshape(rows, 28, columns, 28).swapaxes(1, 2).reshape(-1, 1, 28, 28)
     return torch.from_numpy(tiles.copy()), torch.arange(len(tiles)) * 10 // len(tiles)
+
+
+def here(name: str, folder: Path | None, train: bool = True) -> bool:
+    """Whether it can be read without a download."""
+    folder = (folder or default_folder()).expanduser()
+    return name == "digits" or all((folder / place).is_file() for place in places(name, train))
 
 
 def places(name: str, train: bool) -> list[str]:

@@ -129,6 +129,12 @@ def held_out(images: Pictures, share: float = 0.2) -> tuple[Pictures, Pictures]:
     return images.some((~held).nonzero().squeeze(1)), images.some(held.nonzero().squeeze(1))
 
 
+def open_split(recipe: Recipe, share: float = 0.2) -> tuple[Pictures, Pictures]:
+    """What to train on and what is held out: the data's own split or, where nothing is held out, a share set aside."""
+    images, held = open_data(recipe), open_data(recipe, train=False)
+    return held_out(images, share) if held.fingerprint() == images.fingerprint() else (images, held)
+
+
 def natural_size(album: albums.Album) -> int:
     """The one size of square pictures that all share, if it is one to train at."""
     (width, height), *others = album.sizes

@@ -165,13 +165,10 @@ def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
     """Test pictures, made ready as the training's are, if the data set's test split is here: none is downloaded."""
     recipe, spec = trainer.recipe, trainer.data.spec
     as_they_are = type(trainer.variant).dataset.__func__ is Variant.dataset.__func__  # type: ignore[attr-defined]
-    if recipe.data not in CATALOG or recipe.data == "digits" or not as_they_are:
-        return None
-    folder = (recipe.data_dir or named.default_folder()).expanduser()
-    if not all((folder / place).is_file() for place in named.places(recipe.data, train=False)):
+    if recipe.data not in CATALOG or not as_they_are or not named.here(recipe.data, recipe.data_dir, train=False):
         return None
     try:
-        pixels, labels = named.load(recipe.data, folder, train=False)
+        pixels, labels = named.load(recipe.data, recipe.data_dir, train=False)
     except UserError:  # damaged, which is no matter of this training
         return None
     chosen = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(recipe.seed))[:SAMPLES]

@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY, Gantool, Install
 from scene import make_scene, tree
 
-from gantool.commands import verbs
+from gantool.commands import train
 
 USAGE, FAILED = 2, 1
 
@@ -253,7 +253,7 @@ def test_a_bug_is_called_one_in_a_line_and_shown_whole_on_request(
     def burst(*args: object) -> None:
         raise ZeroDivisionError("division by zero\nand more")
 
-    monkeypatch.setattr(verbs, "run_train", burst)
+    monkeypatch.setattr(train, "run_train", burst)
     result = gantool("train", "gan")
     assert result.code == FAILED and len(result.err.splitlines()) == 2
     assert "ZeroDivisionError: division by zero" in result.err and "GANTOOL_DEBUG=1" in result.err

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import TINY, Gantool, Install
 
-from gantool.commands import verbs
+from gantool.commands.groups import registry
 from gantool.config import yaml
 from gantool.runs.run import RunFolder
 from gantool.training import session
@@ -173,7 +173,7 @@ def test_the_data_folder_may_come_from_the_environment(settle: Settle, monkeypat
 
 @pytest.mark.parametrize("name", ["gan", "cgan", "dcgan"])
 def test_every_shipped_preset_says_what_is_trained(name: str, settle: Settle) -> None:
-    for preset, path in verbs.registry().offer(name).presets().items():
+    for preset, path in registry().offer(name).presets().items():
         said = yaml.read(path)
         assert said.pop("variant") == name
         found = settle(name, "--preset", preset)

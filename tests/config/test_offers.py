@@ -12,7 +12,7 @@ import pytest
 from conftest import TINY, Gantool, Install
 
 import gantool as library
-from gantool.commands import listing
+from gantool.commands import plugins
 
 # One file with all of it. Each thing leaves a word of itself where a person would see it.
 SOURCE = '''"""Sundry: some of everything."""
@@ -94,10 +94,10 @@ def untried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def checked(kind: str, name: str) -> str:
         if kind == "variant":
             return "ok"
-        listing.try_out(kind, name, str(tmp_path / "verdict"))
+        plugins.try_out(kind, name, str(tmp_path / "verdict"))
         return (tmp_path / "verdict").read_text()
 
-    monkeypatch.setattr(listing, "checked", checked)
+    monkeypatch.setattr(plugins, "checked", checked)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from conftest import TINY, Gantool, Install
 from PIL import Image
 
 from gantool import testing
-from gantool.commands import listing
+from gantool.commands import plugins
 from gantool.registry import Registry
 
 MINE = '''"""MINE: a pretend GAN, [bold]with[/] brackets.
@@ -54,11 +54,11 @@ def untried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`plugins --check` in this process, and without training: trust/test_plugins.py does both."""
 
     def checked(kind: str, name: str) -> str:
-        listing.try_out(kind, name, str(tmp_path / "verdict"))
+        plugins.try_out(kind, name, str(tmp_path / "verdict"))
         return (tmp_path / "verdict").read_text()
 
     monkeypatch.setattr(testing, "check_variant", lambda variant: None)
-    monkeypatch.setattr(listing, "checked", checked)
+    monkeypatch.setattr(plugins, "checked", checked)
 
 
 # One that works.

@@ -11,7 +11,8 @@ import torch
 from conftest import TINY, Gantool, Install
 
 from gantool.api import Data, Recipe, known
-from gantool.commands import listing
+from gantool.commands import plugins
+from gantool.data import named
 from gantool.data.opening import open_data
 from gantool.data.pictures import Pictures
 from gantool.errors import UserError
@@ -131,10 +132,17 @@ def test_what_is_held_out_is_asked_for_and_otherwise_the_same_comes_back(
 ) -> None:
     offering(squares="squares")
     folder = str(pictures({"a.png": "red", "b.png": "blue"}))
-    for name, held_out in (("squares", True), ("digits", False), (folder, False)):
+    for name, held_out in (("squares", True), ("digits", True), (folder, False)):
         trained_on, held = (open_data(Recipe(data=name), train) for train in (True, False))
         assert (trained_on.fingerprint() != held.fingerprint()) is held_out
     assert len(open_data(Recipe(data="squares"), train=False)) == 6
+
+
+def test_digits_held_out_are_others_than_those_to_train_on() -> None:
+    (x, y), (held, classes) = named.digits(), named.digits(train=False)
+    assert held.shape == (1_000, 1, 28, 28) and classes.bincount().tolist() == [100] * 10
+    assert not {row.numpy().tobytes() for row in x} & {row.numpy().tobytes() for row in held}
+    assert y.bincount().tolist() == [500] * 10
 
 
 def test_data_of_another_kind_are_refused_in_a_sentence(gantool: Gantool, offering: Offering) -> None:
@@ -214,10 +222,10 @@ def test_plugins_lists_them_and_check_tries_them(
     def checked(kind: str, name: str) -> str:
         if kind != "data":
             return "ok"
-        listing.try_out(kind, name, str(tmp_path / "verdict"))
+        plugins.try_out(kind, name, str(tmp_path / "verdict"))
         return (tmp_path / "verdict").read_text()
 
-    monkeypatch.setattr(listing, "checked", checked)
+    monkeypatch.setattr(plugins, "checked", checked)
     offering(squares="squares", pairs="pairs", torn="torn", old="asking", digits="squares")
     done = gantool("plugins", "--check", "--json")
     rows = {row["name"]: row for row in json.loads(done.out) if row["kind"] == "data"}

@@ -59,7 +59,7 @@ def test_the_table_names_the_judge_and_both_ends(gantool: Gantool) -> None:
     assert tables[0] == tables[1]
     header, *_ = tables[0].splitlines()
     assert header.split() == ["measure", "value", "floor", "ceiling", "reached", "verdict"]
-    assert "label_accuracy" in tables[0] and "FD[digits-judge, 130, train]" in tables[0]
+    assert "label_accuracy" in tables[0] and "FD[digits-judge, 130, test]" in tables[0]
     assert "130 samples of runs/cgan-001/model.safetensors, judged by: digits-judge" in tables[0]
 
 

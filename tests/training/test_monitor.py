@@ -281,7 +281,7 @@ def test_a_discriminator_that_learns_twenty_times_as_fast_is_told(tmp_path: Path
     """A made-up game: whether a real one is lost, chance decides; what is said of a lost one must not."""
     for times, tried in ((20, "--d-lr 0.01"), (1, "--d-lr 0.001")):
         variant, data = game(Beaten, d_lr=times * CGAN.Options().lr)
-        run = train(tmp_path / f"{times}", told, variant, data, log_every=1)
+        run = train(tmp_path / f"{times}", told, variant, data, log_every=1, data="none held out")
         assert names(run) == ["D wins"]
         assert [entry["try"] for entry in run.lines() if "sign" in entry] == [tried]
         assert told[-1].endswith(tried)

@@ -14,7 +14,8 @@ from typing import Any
 # Where in the source a command is, as it does this. A place is the start of FILE:FUNCTION.
 PHASES: dict[str, tuple[str, ...]] = {
     "starting": (
-        "session.py:Session.", "session.py:train", "run.py:RunFolder.create", "run.py:RunFolder.taken", "verbs.py:run_",
+        "session.py:Session.", "session.py:train", "run.py:RunFolder.create", "run.py:RunFolder.taken",
+        "train.py:run_train",
     ),
     "loading": ("pictures.py:", "albums.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
     "timing": ("trainer.py:Trainer.seconds_a_step",),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from spawned import VARIANTS, Command
 
-from gantool.commands import listing
+from gantool.commands import plugins
 
 Install = Callable[..., Path]  # the fixture `install` of tests/conftest.py
 GOOD = '''"""A good one."""
@@ -196,12 +196,12 @@ def test_each_check_has_a_process_of_its_own_and_an_end(
 ) -> None:
     for kind, (_, says) in BAD.items():
         if kind not in ("syntax", "deep"):
-            assert any(word in listing.checked("variant", kind) for word in says.split("|"))
-    assert listing.checked("variant", "leaves") == "its process ended with exit code 7"
-    assert listing.checked("variant", "crashes") == "its process was ended by signal 11"
-    assert listing.checked("variant", "interrupts").startswith("KeyboardInterrupt")
-    monkeypatch.setattr(listing, "PATIENCE", 2.0)
-    assert listing.checked("variant", "hangs") == "still busy after 2 seconds"
+            assert any(word in plugins.checked("variant", kind) for word in says.split("|"))
+    assert plugins.checked("variant", "leaves") == "its process ended with exit code 7"
+    assert plugins.checked("variant", "crashes") == "its process was ended by signal 11"
+    assert plugins.checked("variant", "interrupts").startswith("KeyboardInterrupt")
+    monkeypatch.setattr(plugins, "PATIENCE", 2.0)
+    assert plugins.checked("variant", "hangs") == "still busy after 2 seconds"
     tried("packages checked", len(BAD) + 2)
 
 
@@ -224,7 +224,7 @@ def test_plugins_check_goes_through_them_all(
 def impatient(site: str, seconds: float) -> None:
     """A hook: as beside, with less time for each check."""
     beside(site)
-    listing.PATIENCE = seconds
+    plugins.PATIENCE = seconds
 
 
 @pytest.mark.promise("S5")

@@ -49,9 +49,7 @@ class SGAN(Variant):
 
     @classmethod
     def dataset(cls, recipe: Recipe, options: Any, train: bool = True) -> Data:
-        images, held = api.open_data(recipe), api.open_data(recipe, train=False)
-        if held.fingerprint() == images.fingerprint():
-            images, held = api.held_out(images)
+        images, held = api.open_split(recipe)
         if not 1 < len(images.spec.classes) <= options.labels or images.streamed:
             raise UserError("sgan needs images of several classes, in memory, and a label of each.", code=api.USAGE)
         return FewLabels(images, options.labels) if train else held

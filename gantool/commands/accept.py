@@ -1,0 +1,37 @@
+"""`gantool accept VARIANT`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from gantool.commands.groups import registry
+from gantool.commands.shared import OURS, Json, at_work
+from gantool.commands.typer_flags import Given, built, settled
+from gantool.config import presets
+from gantool.config.schema import Schema
+from gantool.evaluation.settings import HowToAccept
+
+
+@dataclass(kw_only=True)
+class AcceptCommand(HowToAccept):
+    json: Json = False
+
+
+def command(name: str) -> Any:
+    registry().offer(name)
+    every = Schema({"Acceptance": AcceptCommand})
+
+    def run(given: Given) -> None:
+        (this,) = settled(every, given, presets.see(name, "accept")).values()
+        from gantool import library
+        from gantool.commands import answers, terminal
+
+        told = {key: value for key, value in given.values.items() if key not in OURS}
+        with at_work(answers=True):
+            card = library.accept(name, settings=told)
+            terminal.as_json(card.facts) if this.json else answers.card(card.facts)
+            if not card.accepted:
+                raise typer.Exit(1)
+
+    return built(name, f"Hold {name} to its gates.", every, run)

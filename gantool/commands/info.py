@@ -1,0 +1,69 @@
+"""`gantool info`: a variant's networks, options and presets."""
+
+from typing import Any
+
+from gantool.commands.terminal import as_json, table
+from gantool.config.packages import Offer, in_a_line
+from gantool.config.schema import Schema, settings_of
+from gantool.data import catalog
+from gantool.errors import UserError
+from gantool.registry import Registry
+from gantool.sampling.settings import HowToSample
+
+DIFFERS = "Differs from the paper"
+
+
+def shown(registry: Registry, name: str, json: bool) -> None:
+    offer, cls = registry.offer(name), registry.load(name)
+    if json:
+        as_json(described(offer, cls))
+        return
+    print(offer.summary)
+    for field in ("Paper", "Task", DIFFERS):
+        if offer.field(field):
+            print(f"{field.lower()}: {offer.field(field)}")
+    print(f"package: {offer.package} {offer.version}")
+    print(f"source: {offer.source}")
+    networks(cls)
+    for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
+        print(f"\n{title}:")
+        table(("name", "default", "what"), [(s.key, s.shown, s.help) for s in settings_of(section, title)])
+    if presets := offer.presets():
+        print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
+    card = offer.source.parent / "cards" / f"{name}.md" if offer.source else None
+    if card and card.is_file():
+        print("\n" + card.read_text().strip())
+
+
+def described(offer: Offer, cls: Any) -> dict[str, Any]:
+    """All that can be set, as a form or a sweep would want it."""
+    from gantool.training.session import schema_of
+
+    return {
+        "name": offer.name, "summary": offer.summary, "task": offer.field("Task"), "paper": offer.field("Paper"),
+        "differs": offer.field(DIFFERS),
+        "package": offer.package, "version": offer.version, "presets": list(offer.presets()),
+        "train": [setting.described() for setting in schema_of(offer.name, cls).all],
+        "sample": [s.described() for s in Schema(
+            {"Sampling": HowToSample, offer.name: cls.SampleOptions}, own=offer.name
+        ).all],
+    }  # fmt: skip
+
+
+def networks(cls: Any) -> None:
+    """Each network and its size, as built for the variant's default data."""
+    from gantool.data.pictures import DataSpec
+    from gantool.variant import parameters_of
+
+    entry = catalog.CATALOG.get(cls.recipe.data)
+    size = cls.recipe.size or (entry.size if entry else 32)
+    spec = DataSpec((entry.channels if entry else 3, size, size), entry.classes if entry else ())
+    try:
+        if catalog.offer(cls.recipe.data):  # made by code: only it knows
+            spec = cls.dataset(cls.recipe, cls.Options()).spec
+        variant = cls(cls.Options(), spec)
+    except Exception as error:  # a plugin's own, or settings that want to be chosen
+        print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
+        return
+    print(f"\nnetworks, for {spec.shown} pictures:")
+    table(("name", "parameters"), [(child, f"{count:,}") for child, count in parameters_of(variant).items()])
