@@ -1,4 +1,4 @@
-"""(b) The fastest loop one can write by hand in plain torch for these networks: no logs, no pictures, no saving.
+"""(b) The fastest loop one can write by hand in plain torch for these networks: no logs, no images, no saving.
 
 Bytes in memory, a batch by one gather and one normalisation; fused Adam; gradients for the mover's weights alone; one
 fake for both turns; real and fake in one pass of D where D has neither batch norm nor dropout.

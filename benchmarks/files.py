@@ -25,10 +25,10 @@ STEPS = {"gan": 50, "dcgan": 20}  # for each of the seconds asked for
 
 def files(args: Namespace) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
-        folder, runs = Path(name) / "pictures", Path(name) / "runs"
+        folder, runs = Path(name) / "images", Path(name) / "runs"
         written(folder)
         rows = show(f"files: seconds to read {FILES:,} JPEGs of {SIDE} x {SIDE}", [reading(folder)])
-        title = "files: images/s of training, the pictures in memory and decoded as it goes"
+        title = "files: images/s of training, the images in memory and decoded as it goes"
         return rows + show(title, (trained(variant, folder, runs, args) for variant in STEPS))
 
 
@@ -64,7 +64,7 @@ def trained(variant: str, folder: Path, runs: Path, args: Namespace) -> dict[str
 
 
 def rate(variant: str, folder: Path, runs: Path, args: Namespace, room: int) -> float:
-    """By the run's own log; `room` is what pictures may take of memory."""
+    """By the run's own log; `room` is what images may take of memory."""
     out, steps = runs / f"{variant}-{time.monotonic_ns()}", max(100, round(STEPS[variant] * args.seconds))
     command = ["train", variant, f"--data={folder}", f"--steps={steps}", f"--out={out}", "--quiet"]
     environment = os.environ | {"GANTOOL_IN_MEMORY": str(room)}

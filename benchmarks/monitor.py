@@ -36,7 +36,7 @@ def share(name: str) -> dict[str, Any]:
         step = seconds(trainer.take_step, TIMED) / TIMED
         trainer.read_window()
         probes = [seconds(lambda: watching.gantool_train_step(trainer)) for _ in range(EARLY + 4)]
-    once = probes[EARLY]  # the first that is judged by its samples looks at training pictures as well
+    once = probes[EARLY]  # the first that is judged by its samples looks at training images as well
     rest = [p for p in probes if p is not once]
     mine = start + once + (PROBES - 1) * sum(rest) / len(rest)
     whole = mine + step * cls.recipe.steps

@@ -67,8 +67,8 @@ def conv_discriminator(net: Network) -> nn.Sequential:
 
 def pixels(net: Network, data_dir: Path | None) -> tuple[Tensor, Tensor]:
     """Bytes (n, size, size) and classes: all of MNIST from the folder, if one is named, else the embedded digits."""
+    from gantool.data.images import shaped
     from gantool.data.named import load
-    from gantool.data.pictures import shaped
 
     x, y = load("mnist" if data_dir else "digits", data_dir)
     return shaped(x, net.size, None).squeeze(1), y

@@ -14,7 +14,7 @@ def main() -> None:
     from gantool.cli import run
 
     code = run(began=began)
-    if code in EXIT.values():  # all is saved; threads that still decode pictures are not waited for
+    if code in EXIT.values():  # all is saved; threads that still decode images are not waited for
         with suppress(OSError):
             sys.stdout.flush()
         os._exit(code)

@@ -10,9 +10,9 @@ from gantool.config.options import (
     SampleOptions,
 )
 from gantool.data.catalog import known
+from gantool.data.images import Data, DataSpec, ImageData, as_floats, every, spread
 from gantool.data.named import weights
 from gantool.data.opening import held_out, open_data, open_folder, open_image, open_split
-from gantool.data.pictures import Data, DataSpec, Pictures, as_floats, every, spread
 from gantool.data.points import Points, scatter
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
@@ -39,6 +39,7 @@ __all__ = [
     "ClassNorm",
     "Data",
     "DataSpec",
+    "ImageData",
     "InputOptions",
     "LabelOptions",
     "Loss",
@@ -47,7 +48,6 @@ __all__ = [
     "OptionalInput",
     "Options",
     "Penalised",
-    "Pictures",
     "Points",
     "Projected",
     "Recipe",

@@ -161,7 +161,7 @@ def new(
     scaffold(registry(), wanted(name, "new", "my-gan"), Path(out) if out else None)
 
 
-data = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Data sets and folders of pictures.")
+data = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Data sets and folders of images.")
 app.add_typer(data, name="data")
 
 
@@ -175,9 +175,9 @@ def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = Fals
 
 @data.command("check", cls=PlainCommand)
 def data_check(
-    path: Annotated[str | None, Argument(help="A folder or zip of pictures.", show_default=False)] = None,
+    path: Annotated[str | None, Argument(help="A folder or zip of images.", show_default=False)] = None,
 ) -> None:
-    """Count a folder's pictures, sizes and classes, and name the bad files."""
+    """Count a folder's images, sizes and classes, and name the bad files."""
     from gantool.commands import listing
 
     listing.data_check(Path(wanted(path, "data check", "photos")))

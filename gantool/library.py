@@ -20,7 +20,7 @@ from gantool.config.packages import DATASETS, offers
 from gantool.config.schema import Schema
 from gantool.config.validate import Layer, environment, settle
 from gantool.data import catalog
-from gantool.data.pictures import Pictures
+from gantool.data.images import ImageData
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.evaluation import acceptance, comparison, evaluation
 from gantool.evaluation.settings import HowToAccept, HowToMeasure
@@ -72,7 +72,7 @@ class Model:
         """n images; further keywords are the flags of `gantool sample`, such as digit=7 or truncation=1.5."""
         how, options = self.told({"n": n, "seed": seed, **(settings or {}), **flags})
         if not draws(type(options)):
-            raise UserError(f"{self.name} makes pictures of pictures.", "Give it some: model.translate(images)", USAGE)
+            raise UserError(f"{self.name} makes images of images.", "Give it some: model.translate(images)", USAGE)
         return self.collected(sampler.drawing(self.variant, how, options), how.seed)
 
     def translate(self, images: Any, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
@@ -164,7 +164,7 @@ class Run:
 
     @property
     def samples(self) -> list[Path]:
-        """The picture grids, oldest first."""
+        """The image grids, oldest first."""
         return sorted(self.files.samples.glob("step-*.png"), key=lambda path: (len(path.name), path))
 
     @property
@@ -179,11 +179,11 @@ class Run:
             return escape(repr(self))
         signs = "".join(f"<li>step {sign['step']}: {escape(str(sign['words']))}</li>" for sign in self.signs)
         signs = signs and f"<ul>{signs}</ul>"
-        pictures = "".join(map(picture, [*self.samples[-1:], self.folder / "losses.png"]))
+        images = "".join(map(image, [*self.samples[-1:], self.folder / "losses.png"]))
         score = f", {escape(status.score)}" if status.score else ""
         return (
             f"<div><b>{escape(str(self.folder))}</b>: {escape(status.variant)} on {escape(status.data)}, "
-            f"step {status.step:,} of {status.steps:,}, {status.state}{score}{signs}{pictures}</div>"
+            f"step {status.step:,} of {status.steps:,}, {status.state}{score}{signs}{images}</div>"
         )
 
     def __repr__(self) -> str:
@@ -326,7 +326,7 @@ def compare(
     with at_work("evaluation", progress), listening():
         if isinstance(images, Images):
             labels = None if images.labels is None else torch.from_numpy(images.labels)
-            shown: Path | Pictures = Pictures(images.tensor, labels, images.classes)
+            shown: Path | ImageData = ImageData(images.tensor, labels, images.classes)
         else:
             shown = Path(images)
         return Report(comparison.compare(shown, against, how))
@@ -376,7 +376,7 @@ def columns(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [line.get(name) for line in lines] for name in names}
 
 
-def picture(path: Path) -> str:
+def image(path: Path) -> str:
     """A PNG inside a page; nothing where there is none."""
     try:
         return f'<img src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}" style="max-width:48%">'

@@ -1,4 +1,4 @@
-"""Games in which D is held back: it pays for its slope at real data, and it sees pictures moved about."""
+"""Games in which D is held back: it pays for its slope at real data, and it sees images moved about."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -6,19 +6,19 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor
 from typer import Option
 
-from gantool.data.pictures import Data
+from gantool.data.images import Data
 from gantool.nn.augment import shifted
 from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
-MANY = 20_000  # pictures, more than D soon knows by heart
-OPEN = {"shift": (1, 0), "r1": (0.25, 0.5)}  # what options left open become: of fewer pictures, and of so many
+MANY = 20_000  # images, more than D soon knows by heart
+OPEN = {"shift": (1, 0), "r1": (0.25, 0.5)}  # what options left open become: of fewer images, and of so many
 
 
 def suit(name: str) -> str:
     """What help says of an option left open."""
     few, many = OPEN[name]
-    return f"{few} below {MANY:,} pictures, else {many}"
+    return f"{few} below {MANY:,} images, else {many}"
 
 
 class Penalised(Variant):
@@ -39,7 +39,7 @@ class Penalised(Variant):
 
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
-        """D would learn few pictures by heart, were they not moved; where they are many, a steeper penalty does it."""
+        """D would learn few images by heart, were they not moved; where they are many, a steeper penalty does it."""
         many = len(data) >= MANY
         return replace(
             options, **{name: ends[many] for name, ends in OPEN.items() if getattr(options, name, 0) is None}
@@ -56,13 +56,13 @@ class Penalised(Variant):
 
 
 class Augmented(Penalised):
-    """Also, D is shown `seen(x)` in place of each picture, real or generated (Zhao et al., 2020)."""
+    """Also, D is shown `seen(x)` in place of each image, real or generated (Zhao et al., 2020)."""
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):
         shift: Annotated[
             int | None,
-            Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.", show_default=suit("shift")),
+            Option(min=0, max=64, help="D sees images moved by up to so many pixels.", show_default=suit("shift")),
         ] = 0
 
     def augment(self, x: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Images:
         return self.tensor.float() / 127.5 - 1
 
     def grid(self, columns: int | None = None) -> "Image":
-        """All of them as one picture."""
+        """All of them as one image."""
         from PIL import Image
 
         sheet = self._sheet(columns)

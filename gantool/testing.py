@@ -23,8 +23,8 @@ from gantool.config.options import Recipe, draws, plain, takes_input
 from gantool.config.packages import VARIANTS, Offer
 from gantool.config.schema import REQUIRED, Schema, settings_of
 from gantool.config.validate import Wrong, converted, held_to
+from gantool.data.images import Data, as_floats
 from gantool.data.opening import open_data
-from gantool.data.pictures import Data, as_floats
 from gantool.errors import UserError
 from gantool.runs import model, sealed
 from gantool.runtime import device as devices

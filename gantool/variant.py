@@ -14,8 +14,8 @@ from torch.optim import SGD, Adam, Optimizer, RMSprop
 from typer import Option
 
 from gantool.config import options as settings
+from gantool.data.images import Data, DataSpec, ImageData
 from gantool.data.opening import open_data
-from gantool.data.pictures import Data, DataSpec, Pictures
 from gantool.data.points import Points, viewable
 from gantool.errors import USAGE, UserError
 from gantool.nn.adam import FusedAdam
@@ -25,7 +25,7 @@ from gantool.runtime.distributed import mean, share
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
 Loss = Tensor | float | Mapping[str, Tensor | float]  # named terms are summed to be minimised, and logged one by one
 Weights = nn.Module | nn.Parameter
-CLOUD = 1_000  # points in a picture of them
+CLOUD = 1_000  # points in an image of them
 
 
 class Turn(NamedTuple):
@@ -82,7 +82,7 @@ class Variant(nn.Module, ABC):
     @classmethod
     def dataset(cls, recipe: settings.Recipe, options: Any, train: bool = True) -> Data:
         """What to train on, or what is held out: (image, class) pairs unless overridden."""
-        return open_data(recipe, train, of=(Pictures, Points))
+        return open_data(recipe, train, of=(ImageData, Points))
 
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:

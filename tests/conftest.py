@@ -116,12 +116,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
-    """A folder of 8x8 pictures: pictures({"cat/1.png": "red", "note.txt": b"..."})."""
+def images(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
+    """A folder of 8x8 images: images({"cat/1.png": "red", "note.txt": b"..."})."""
     from PIL import Image
 
-    def pictures(files: dict[str, Any]) -> Path:
-        folder = tmp_path / "pictures"
+    def images(files: dict[str, Any]) -> Path:
+        folder = tmp_path / "images"
         folder.mkdir(exist_ok=True)
         for name, content in files.items():
             path = folder / name
@@ -132,4 +132,4 @@ def pictures(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
                 Image.new("RGB", (8, 8), content).save(path)
         return folder
 
-    return pictures
+    return images

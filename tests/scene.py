@@ -1,4 +1,4 @@
-"""A folder with runs, models and pictures, good and bad, for mistakes to be made in."""
+"""A folder with runs, models and images, good and bad, for mistakes to be made in."""
 
 import shutil
 from pathlib import Path

@@ -95,10 +95,10 @@ def work(
 
 
 def streamed() -> None:
-    """A hook: pictures are decoded as they are asked for, however few they are."""
-    from gantool.data import pictures
+    """A hook: images are decoded as they are asked for, however few they are."""
+    from gantool.data import images
 
-    pictures.IN_MEMORY = 0
+    images.IN_MEMORY = 0
 
 
 def until(condition: Callable[[], object], seconds: float = LIMIT) -> None:

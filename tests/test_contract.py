@@ -66,7 +66,7 @@ class Infinite(GAN):
 
 
 class Shapely(GAN):
-    """A loss for each picture."""
+    """A loss for each image."""
 
     def g_loss(self, batch: Any) -> Any:
         return -self.discriminator(batch[-1])

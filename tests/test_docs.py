@@ -135,8 +135,8 @@ def test_the_whole_variant_trains_resumes_and_samples(gantool: Gantool, offered:
     assert gantool("info", "squares").out.count("1611.04076") == 1
 
 
-def test_pairs_of_ones_own_train_and_translate(gantool: Gantool, offered: None, pictures: Callable[..., Path]) -> None:
-    photos = pictures({"a.png": "red", "b.png": "blue"})
+def test_pairs_of_ones_own_train_and_translate(gantool: Gantool, offered: None, images: Callable[..., Path]) -> None:
+    photos = images({"a.png": "red", "b.png": "blue"})
     data = ("--data", photos, "--size", "16", "--channels", "3")
     assert gantool("train", "sharpen", *data, "--steps", "2", *SMALL).code == 0
     assert gantool("sample", "sharpen", "--input", photos, "--out", "sharp", "-q").code == 0
@@ -179,12 +179,10 @@ def test_the_pages_variants_keep_the_contract(name: str, cls: str, module: Calla
 
 
 def test_options_reach_the_data_and_a_folder_has_something_held_out(
-    module: Callable[[str], ModuleType], pictures: Callable[..., Path]
+    module: Callable[[str], ModuleType], images: Callable[..., Path]
 ) -> None:
     sharpen = module("gantool_sharpen")
-    recipe = sharpen.Recipe(
-        data=str(pictures({f"{c}.png": c for c in ("red", "blue", "lime", "tan", "pink")})), size=16
-    )
+    recipe = sharpen.Recipe(data=str(images({f"{c}.png": c for c in ("red", "blue", "lime", "tan", "pink")})), size=16)
     training, held = (
         sharpen.Sharpen.dataset(recipe, sharpen.Sharpen.Options(blur=3), train) for train in (True, False)
     )
@@ -195,10 +193,10 @@ def test_options_reach_the_data_and_a_folder_has_something_held_out(
 
 
 def test_an_input_may_be_left_out_and_each_has_several_answers(
-    gantool: Gantool, offered: None, pictures: Callable[..., Path]
+    gantool: Gantool, offered: None, images: Callable[..., Path]
 ) -> None:
     assert gantool("train", "reread", "--steps", "2", *SMALL).code == 0
-    photos = pictures({"a.png": "red", "b.png": "blue"})
+    photos = images({"a.png": "red", "b.png": "blue"})
     assert gantool("sample", "reread", "-n", "4", "--out", "four.png", "-q").code == 0
     line = ("sample", "reread", "--input", photos, "--each", "3", "--mix", photos / "a.png", "--out", "again", "-q")
     assert gantool(*line) == Result(0, "", "")

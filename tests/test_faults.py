@@ -13,7 +13,7 @@ from typer import Option
 
 import gantool as library
 from gantool.api import DataSpec, Points, Recipe, Turn, Variant, mlp, open_data, weights
-from gantool.data.pictures import Pictures
+from gantool.data.images import ImageData
 from gantool.testing import check_variant
 from gantool.training.trainer import Trainer
 from gantool.variants.cgan import CGAN
@@ -163,8 +163,8 @@ def test_b3_check_variant_sees_them_too() -> None:
 # B5, A9: the monitor never ends a training.
 
 
-def test_b5_a_folder_of_one_image_and_batches_of_one_are_trained_from(gantool: Gantool, pictures: Any) -> None:
-    folder = pictures({"1.png": "red"})
+def test_b5_a_folder_of_one_image_and_batches_of_one_are_trained_from(gantool: Gantool, images: Any) -> None:
+    folder = images({"1.png": "red"})
     mine = ("--g-layers", 4, "--d-layers", 4, "--batch-norm", 0, "-b", 1)
     done = gantool("train", "gan", "--data", folder, *mine, "--steps", 60, "--sample-every", 10, "-q")
     assert done.code == 0, done.err
@@ -405,7 +405,7 @@ def test_a3_losses_of_this_step_can_be_read_as_they_were_averaged() -> None:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 9, 6), (16, 8, 8)])
 def test_a6_images_of_any_shape_are_trained_on_and_previewed(shape: tuple[int, ...]) -> None:
     pixels = torch.randint(0, 256, (40, *shape), dtype=torch.uint8)
-    data = Pictures(pixels)
+    data = ImageData(pixels)
     trainer = Trainer(Base(Base.Options(), data.spec), Recipe(batch_size=4, steps=2, grid="2x2"), data, CPU)
     trainer.take_step()
     assert data.spec.shape == shape and trainer.preview().shape[1] in (1, 3, 4)

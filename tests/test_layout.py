@@ -53,7 +53,7 @@ FACADES = ("", "__main__", "cli", "api", "testing", "registry")
 
 
 def room_of(module: str) -> str:
-    """'gantool.data.pictures': data."""
+    """'gantool.data.images': data."""
     return module.removeprefix("gantool").strip(".").partition(".")[0]
 
 

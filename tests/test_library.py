@@ -189,12 +189,12 @@ def states() -> list[Any]:
 
 
 def test_a_call_leaves_the_process_as_it_was_and_prints_nothing(
-    capsys: pytest.CaptureFixture[str], pictures: Any
+    capsys: pytest.CaptureFixture[str], images: Any
 ) -> None:
     importlib.import_module("sympy")  # which torch imports when it is first used, and which adds a filter of warnings
     torch.manual_seed(5), random.seed(6), np.random.seed(7)
     before = states()
-    run = gantool.train("cgan", data=str(pictures({"cat/1.png": "red", "dog/2.png": "blue", "dog/3.png": b"no"})),
+    run = gantool.train("cgan", data=str(images({"cat/1.png": "red", "dog/2.png": "blue", "dog/3.png": b"no"})),
                         steps=2, **TINY)  # fmt: skip
     gantool.resume(run, steps=3)
     gantool.load(run).sample(4)

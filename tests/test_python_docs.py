@@ -40,12 +40,12 @@ def run(page: str, name: str) -> int:
 
 @pytest.mark.long
 def test_the_code_of_the_python_page_runs_and_its_values_are_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install, pictures: Callable[[dict[str, Any]], Path]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install, images: Callable[[dict[str, Any]], Path]
 ) -> None:
     install("plug-sharpen", FILES["gantool_sharpen"], sharpen="Sharpen")
     here = tmp_path / "here"
     here.mkdir()
-    pictures({"blue.png": "blue", "red.png": "red"}).rename(here / "photos")
+    images({"blue.png": "blue", "red.png": "red"}).rename(here / "photos")
     monkeypatch.chdir(here)
     assert run(PAGE.read_text(encoding="utf-8"), str(PAGE)) > 20
 

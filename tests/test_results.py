@@ -1,4 +1,4 @@
-"""What gantool gives back and takes: images by their places, pictures as their files, runs that cannot be read."""
+"""What gantool gives back and takes: images by their places, images as their files, runs that cannot be read."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def sharpen(install: Install) -> gantool.Model:
 
 
 def kinds() -> dict[str, Image.Image]:
-    """Pictures that are stored in different ways, most of them not square."""
+    """Images that are stored in different ways, most of them not square."""
     colour = Image.fromarray(RNG.integers(0, 256, (20, 30, 3), np.uint8))
     clear = colour.convert("RGBA")
     clear.putalpha(100)
@@ -60,17 +60,17 @@ def kinds() -> dict[str, Image.Image]:
     return kinds | {"RGBA": clear, "square": colour.resize((16, 16))}
 
 
-def test_a_picture_is_translated_as_its_file_is(sharpen: gantool.Model) -> None:
-    for name, picture in kinds().items():
-        file = f"{name}.tif" if picture.mode == "CMYK" else f"{name}.png"
-        picture.save(file)
+def test_a_image_is_translated_as_its_file_is(sharpen: gantool.Model) -> None:
+    for name, image in kinds().items():
+        file = f"{name}.tif" if image.mode == "CMYK" else f"{name}.png"
+        image.save(file)
         there = sharpen.translate(file).tensor
         assert there.shape == (1, 3, 16, 16)
-        assert torch.equal(sharpen.translate(picture).tensor, there), name
-        if picture.mode in ("L", "RGB", "RGBA"):
-            array = np.asarray(picture)
+        assert torch.equal(sharpen.translate(image).tensor, there), name
+        if image.mode in ("L", "RGB", "RGBA"):
+            array = np.asarray(image)
             tensor = torch.tensor(np.atleast_3d(array)).permute(2, 0, 1)
-            for given in (array, [picture], tensor, tensor[None], tensor / 127.5 - 1):
+            for given in (array, [image], tensor, tensor[None], tensor / 127.5 - 1):
                 assert torch.equal(sharpen.translate(given).tensor, there), name
 
 

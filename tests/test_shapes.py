@@ -12,14 +12,14 @@ import gantool as library
 SETS = '''
 """Data of odd shapes."""
 import torch
-from gantool.api import Pictures
+from gantool.api import ImageData
 
 def made(*shape):
     def data(recipe, train=True):
         rng = torch.Generator().manual_seed(0 if train else 1)
         y = torch.arange(300) % 2
         x = torch.randint(0, 90, (300, *shape), generator=rng) + 150 * y.view(-1, 1, 1, 1)
-        return Pictures(x.byte(), y, ("dark", "bright"))
+        return ImageData(x.byte(), y, ("dark", "bright"))
     return data
 
 tall, two, sixteen = made(1, 48, 32), made(2, 16, 16), made(16, 16, 16)

@@ -1,4 +1,4 @@
-"""Draw docs/pictures/rooms.svg: the rooms of gantool, each above those it imports, as the modules have it.
+"""Draw docs/images/rooms.svg: the rooms of gantool, each above those it imports, as the modules have it.
 
 With --check, only say whether it is stale.
 """
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 from test_layout import FACADES, MODULES, ROOMS, imported, room_of  # noqa: E402
 
-PICTURE = ROOT / "docs" / "pictures" / "rooms.svg"
+IMAGE = ROOT / "docs" / "images" / "rooms.svg"
 STACK = [*ROOMS[:-1], "testing", ROOMS[-1], "api", "variants", "cli", "__main__", ""]  # from the ground up
 TITLES = {"": "__init__"}
 
@@ -99,7 +99,7 @@ def key(y: int) -> list[str]:
     return lines
 
 
-def picture() -> str:
+def image() -> str:
     every = edges()
     assert {room_of(name) for name in MODULES} == set(STACK), "every room has its place"
     height = 2 * MARGIN + ROW * len(STACK) + 34
@@ -116,13 +116,13 @@ def picture() -> str:
 
 
 def main() -> int:
-    drawn = picture()
+    drawn = image()
     if "--check" in sys.argv[1:]:
-        if not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != drawn:
-            print(f"{PICTURE.relative_to(ROOT)} is stale: python tools/draw_rooms.py", file=sys.stderr)
+        if not IMAGE.exists() or IMAGE.read_text(encoding="utf-8") != drawn:
+            print(f"{IMAGE.relative_to(ROOT)} is stale: python tools/draw_rooms.py", file=sys.stderr)
             return 1
         return 0
-    PICTURE.write_text(drawn, encoding="utf-8")
+    IMAGE.write_text(drawn, encoding="utf-8")
     return 0
 
 

@@ -42,12 +42,12 @@ def told(lines: list[str], entries: int) -> Iterator[str]:
 
 
 def ink(drawn: Any, real: Any) -> float:
-    """Grey levels by which drawn pictures are, on the whole, brighter or darker than real ones; 0 is right."""
+    """Grey levels by which drawn images are, on the whole, brighter or darker than real ones; 0 is right."""
     return abs(float(drawn.float().mean() - real.float().mean()))
 
 
 def txt(images: Any, out: Path) -> str:
-    """Pictures in letters, one below the other, each under its name."""
+    """Images in letters, one below the other, each under its name."""
     pages = []
     for part in images.parts:
         for name, image in zip(part.names, part.images, strict=True):

@@ -56,7 +56,7 @@ def measured(found: dict[str, Any], metrics: str | None, out: Path | None, as_js
 
 
 def scores(found: dict[str, Any]) -> None:
-    """Each score, between its null and real pictures."""
+    """Each score, between its null and real images."""
     body = report.rows(found)
     wide = len(report.HEADER) if any(row[-1] for row in body) else len(report.HEADER) - 1
     table(report.HEADER[:wide], [row[:wide] for row in body])

@@ -1,4 +1,4 @@
-"""`gantool eval`: of a variant, of any run, or of two sets of pictures."""
+"""`gantool eval`: of a variant, of any run, or of two sets of images."""
 
 import inspect
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ class MeasureCommand(EvalCommand):
 
     run: Annotated[Path | None, Option(help="A run, or a .safetensors model file, of any variant.")] = None
     images: Annotated[
-        Path | None, Option(exists=True, help="Pictures to measure: a folder, a zip, or an .npz with images.")
+        Path | None, Option(exists=True, help="Images to measure: a folder, a zip, or an .npz with images.")
     ] = None
-    against: Annotated[str | None, Option(help="Real pictures to compare --images with: as --data.")] = None
+    against: Annotated[str | None, Option(help="Real images to compare --images with: as --data.")] = None
 
 
 def command(name: str) -> Any:

@@ -19,8 +19,8 @@ from gantool.registry import Registry
 
 registry = cache(Registry)
 ABOUT = {
-    "train": "Train a variant: networks, checkpoints, pictures and a model file in runs/.",
-    "sample": "Draw pictures with a trained variant.",
+    "train": "Train a variant: networks, checkpoints, images and a model file in runs/.",
+    "sample": "Draw images with a trained variant.",
     "eval": "Measure what a trained variant draws.",
     "accept": "Train a variant from several seeds, and hold it to its gates.",
 }

@@ -52,7 +52,7 @@ def described(offer: Offer, cls: Any) -> dict[str, Any]:
 
 def networks(cls: Any) -> None:
     """Each network and its size, as built for the variant's default data."""
-    from gantool.data.pictures import DataSpec
+    from gantool.data.images import DataSpec
     from gantool.variant import parameters_of
 
     entry = catalog.CATALOG.get(cls.recipe.data)
@@ -65,5 +65,5 @@ def networks(cls: Any) -> None:
     except Exception as error:  # a plugin's own, or settings that want to be chosen
         print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
         return
-    print(f"\nnetworks, for {spec.shown} pictures:")
+    print(f"\nnetworks, for {spec.shown} images:")
     table(("name", "parameters"), [(child, f"{count:,}") for child, count in parameters_of(variant).items()])

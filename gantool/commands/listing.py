@@ -80,7 +80,7 @@ def data_sets(json: bool) -> None:
     shape = {name: f"{e.size}x{e.size}x{e.channels}" if e.size else str(e.channels) for name, e in ours.items()}
     body = [(n, f"{e.images:,}", shape[n], str(len(e.classes)), e.about, "gantool") for n, e in ours.items()]
     body += [(o.name, "", "", "", o.summary, o.package) for o in theirs]
-    table(("name", "pictures", "shape", "classes", "what", "package"), body)
+    table(("name", "images", "shape", "classes", "what", "package"), body)
 
 
 def data_check(path: Path) -> None:

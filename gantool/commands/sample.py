@@ -41,6 +41,6 @@ def command(name: str) -> Any:
             model = of(name, library.load(model_path(name, this.run), device=this.device), "sample")
             n = model.write(out, settings=values)
         if not this.quiet:
-            print(f"{n} picture{'s' * (n != 1)} in {out}", file=sys.stderr)
+            print(f"{n} image{'s' * (n != 1)} in {out}", file=sys.stderr)
 
     return built(name, f"Draw with {name}.", every, run)

@@ -28,7 +28,7 @@ def command(name: str, function: Any) -> None:
 
 
 def metric(name: str, function: Any) -> None:
-    """On pictures like gantool's digits."""
+    """On images like gantool's digits."""
     import torch
 
     if not name.isidentifier():
@@ -40,11 +40,11 @@ def metric(name: str, function: Any) -> None:
     if not math.isfinite(float(value)):
         raise ValueError(f"it gives {value}, which is no number")
     if not all(map(torch.equal, shown, kept)):
-        raise ValueError("it changes the pictures that it is given")
+        raise ValueError("it changes the images that it is given")
 
 
 def writer(name: str, function: Any) -> None:
-    """Of pictures in colour, into a folder that is thrown away."""
+    """Of images in colour, into a folder that is thrown away."""
     import tempfile
     from pathlib import Path
 

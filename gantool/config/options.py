@@ -55,7 +55,7 @@ DataDir = Annotated[
 class Recipe:
     """How to train, whatever the variant. A variant's `recipe` holds its own defaults."""
 
-    data: Annotated[str, Option(help="Data set (see `gantool data list`), or a folder or zip of pictures.")] = "digits"
+    data: Annotated[str, Option(help="Data set (see `gantool data list`), or a folder or zip of images.")] = "digits"
     data_dir: DataDir = None
     size: Annotated[
         int | None, Option(min=4, max=1024, help="Side of the square images.", show_default="the data's own, else 32")
@@ -63,7 +63,7 @@ class Recipe:
     channels: Annotated[
         Literal[1, 3, 4] | None, Option(help="Grey, colour, or colour and alpha.", show_default="the data's own")
     ] = None
-    flip: Annotated[bool, Option(help="Mirror every other picture, at random.")] = False
+    flip: Annotated[bool, Option(help="Mirror every other image, at random.")] = False
     batch_size: Annotated[int, Option("--batch-size", "-b", min=1, help="Images in a batch.")] = 64
     steps: Annotated[int | None, Option(min=1, max=10**8, help="Rounds of the players' turns.")] = None
     epochs: Annotated[
@@ -82,9 +82,9 @@ class Recipe:
     ] = 10_000
     log_every: Annotated[int, Option(min=1, help="Steps between lines of metrics.jsonl.")] = 25
     sample_every: Annotated[
-        int | None, Option(min=1, help="Steps between picture grids.", show_default="a 20th of the run")
+        int | None, Option(min=1, help="Steps between image grids.", show_default="a 20th of the run")
     ] = None
-    grid: Annotated[str, Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the picture grids.")] = "8x8"
+    grid: Annotated[str, Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the image grids.")] = "8x8"
     save_every: Annotated[
         int | None, Option(min=1, help="Steps between checkpoints.", show_default="a 10th of the run, 1,000 at most")
     ] = None
@@ -147,7 +147,7 @@ class InputOptions(SampleOptions):
 
     natural: ClassVar[bool] = False  # whether `translate` wants each at its own size and in its own channels
 
-    input: Annotated[Path, Option(exists=True, help="A picture, or a folder of them; names are kept.")]
+    input: Annotated[Path, Option(exists=True, help="An image, or a folder of them; names are kept.")]
 
 
 @dataclass(kw_only=True)
@@ -157,7 +157,7 @@ class OptionalInput(SampleOptions):
     natural: ClassVar[bool] = False
 
     input: Annotated[
-        Path | None, Option(exists=True, help="A picture, or a folder of them, to make these of.", show_default=False)
+        Path | None, Option(exists=True, help="An image, or a folder of them, to make these of.", show_default=False)
     ] = None
 
 

@@ -1,1 +1,1 @@
-"""What one trains on: named data sets, folders of pictures, and the order they are seen in."""
+"""What one trains on: named data sets, folders of images, and the order they are seen in."""

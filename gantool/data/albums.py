@@ -1,7 +1,7 @@
-"""Finding a person's pictures: a folder or a .zip becomes an `Album`, its pictures arrays.
+"""Finding a person's images: a folder or a .zip becomes an `Album`, its images arrays.
 
 Nothing here trusts a file. Names decide which files are looked at, headers decide which are kept, and only
-then is anything decoded; a bad picture is set aside by name with a reason and never stops the others.
+then is anything decoded; a bad image is set aside by name with a reason and never stops the others.
 """
 
 import math
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from gantool.data import decoding
 from gantool.data.decoding import MODES, Header, Pixels, reason
-from gantool.data.decoding import BadPicture as BadPicture
+from gantool.data.decoding import BadImage as BadImage
 from gantool.errors import USAGE, UserError, did_you_mean, printable
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 LONGEST = 1_000  # characters of a name in a zip
 THREADS = min(8, os.cpu_count() or 1)
-Progress = Callable[[int, int], None]  # pictures done, pictures in all
+Progress = Callable[[int, int], None]  # images done, images in all
 Entry = tuple[str, str, str]  # name, where a source opens it, what is wrong with it; bad folders end in /
 _hidden = re.compile(r"\..*|__macosx|thumbs\.db|desktop\.ini", re.IGNORECASE | re.DOTALL).fullmatch
 
@@ -56,7 +56,7 @@ class _Folder:
                     yield name + "/" * is_folder, "", "link out of the folder"
                 elif not is_folder:
                     yield name, name, ""
-                elif not link:  # pictures in a linked folder are found where they lie, once
+                elif not link:  # images in a linked folder are found where they lie, once
                     waiting.append(name + "/")
 
 
@@ -99,7 +99,7 @@ def _header(source: _Folder | _Zip, location: str) -> Header:
 
 @dataclass(frozen=True, eq=False)
 class Album:
-    """The usable pictures of a folder or zip, in name order; cheap to pickle, opens files only to decode."""
+    """The usable images of a folder or zip, in name order; cheap to pickle, opens files only to decode."""
 
     path: str
     around: str  # "a/b/" where all lie in these folders, which their names leave out
@@ -108,10 +108,10 @@ class Album:
     labels: tuple[int, ...] | None
     bad: dict[str, str]
     sizes: Counter[tuple[int, int]]
-    grey: bool  # every picture is grey
+    grey: bool  # every image is grey
     alpha: bool  # at least one has transparency
-    ignored: int  # files that are not pictures by their name
-    loose: int  # pictures directly in the root, in no class folder
+    ignored: int  # files that are not images by their name
+    loose: int  # images directly in the root, in no class folder
     mixed: bool  # some lie in the root and some in sub-folders, so these cannot be labels
     _source: _Folder | _Zip = field(repr=False)
     _locations: tuple[str, ...] = field(repr=False)
@@ -120,15 +120,15 @@ class Album:
         return len(self.names)
 
     def decode(self, index: int, size: int | None, channels: int) -> Pixels:
-        """One picture as (channels, size, size), or at its own size, from any thread; raises `BadPicture`."""
+        """One image as (channels, size, size), or at its own size, from any thread; raises `BadImage`."""
         mode = MODES[channels]
         try:
             with self._source.open(self._locations[index]) as file:
                 return decoding.pixels(file, size, mode)
-        except MemoryError:  # its header said that it fits, so no fault of the picture: to leave it out would be silent
+        except MemoryError:  # its header said that it fits, so no fault of the image: to leave it out would be silent
             raise
         except Exception as error:  # hostile files raise nearly anything
-            raise BadPicture(self.names[index], reason(error)) from error
+            raise BadImage(self.names[index], reason(error)) from error
 
 
 def _existing(path: str | Path) -> str:
@@ -138,18 +138,18 @@ def _existing(path: str | Path) -> str:
     siblings: list[str] = []
     with suppress(OSError):
         siblings = [printable(sibling) for sibling in os.listdir(parent)]
-    near = did_you_mean(name, siblings).strip() or "Give a folder or a .zip of pictures."
+    near = did_you_mean(name, siblings).strip() or "Give a folder or a .zip of images."
     raise UserError(f"{printable(str(path))} does not exist.", near, USAGE)
 
 
 def _none_usable(path: str, bad: dict[str, str]) -> UserError:
     (name, why), *_ = bad.items()
-    message = f"No picture in {printable(path)} can be used ({len(bad)} bad)."
+    message = f"No image in {printable(path)} can be used ({len(bad)} bad)."
     return UserError(message, f"{name}: {why}.", USAGE)
 
 
 def _open_source(path: str) -> _Folder | _Zip:
-    shown, hint = printable(path), "Give a folder or a .zip of pictures."
+    shown, hint = printable(path), "Give a folder or a .zip of images."
     if os.path.isdir(path):
         return _Folder(os.path.abspath(path))
     if path.lower().endswith(EXTENSIONS):
@@ -166,7 +166,7 @@ def _open_source(path: str) -> _Folder | _Zip:
 
 
 def open_album(path: str | Path) -> Album:
-    """Find the pictures in a folder or .zip; only headers are read. Raises `UserError` if none is usable."""
+    """Find the images in a folder or .zip; only headers are read. Raises `UserError` if none is usable."""
     source = _open_source(path := _existing(path))
     found, bad, ignored = {}, dict[str, str](), 0
     for name, location, wrong in sorted((printable(name), *rest) for name, *rest in source.files()):
@@ -182,8 +182,8 @@ def open_album(path: str | Path) -> Album:
     if not found and bad:
         raise _none_usable(path, bad)
     if not found:
-        message = f"No pictures in {printable(path)} ({ignored} other files)."
-        raise UserError(message, f"Pictures are files ending in {' '.join(EXTENSIONS)}.", USAGE)
+        message = f"No images in {printable(path)} ({ignored} other files)."
+        raise UserError(message, f"Images are files ending in {' '.join(EXTENSIONS)}.", USAGE)
     locations, sizes, grey, alpha = zip(*found.values(), strict=True)
     folders = [name.split("/")[:-1] for name in found]
     around = os.path.commonprefix(folders)  # noqa: RUF071  # of lists; a zipped folder has a folder around all
@@ -203,14 +203,14 @@ def open_album(path: str | Path) -> Album:
 def load(
     album: Album, size: int, channels: int, threads: int = THREADS, progress: Progress | None = None
 ) -> tuple[Pixels, NDArray[np.int64] | None, dict[str, str]]:
-    """All pictures (N, C, S, S) and labels in order, bad ones left out; and those bad ones with reasons."""
+    """All images (N, C, S, S) and labels in order, bad ones left out; and those bad ones with reasons."""
     pixels = np.empty((len(album), channels, size, size), np.uint8)
     bad: dict[str, str] = {}
 
     def one(index: int) -> str:
         try:
             pixels[index] = album.decode(index, size, channels)
-        except BadPicture as error:  # which holds on to half a decoded picture
+        except BadImage as error:  # which holds on to half a decoded image
             return error.reason
         return ""
 
@@ -237,7 +237,7 @@ class Report:
     """What `gantool data check` prints."""
 
     album: Album
-    pictures: int
+    images: int
     per_class: dict[str, int]
     bad: dict[str, str]
 
@@ -246,9 +246,9 @@ class Report:
         chosen = (min(sizes, key=math.prod), sizes.most_common(1)[0][0], max(sizes, key=math.prod))
         small, common, large = (f"{width} x {height}" for width, height in chosen)
         kind = ("grey" if album.grey else "colour") + (", some with transparency" if album.alpha else "")
-        beside = f" ({album.loose} pictures lie beside the sub-folders)" if album.mixed else ""
+        beside = f" ({album.loose} images lie beside the sub-folders)" if album.mixed else ""
         return [
-            f"pictures: {self.pictures}, {kind}",
+            f"images: {self.images}, {kind}",
             f"labels: {f'{len(album.classes)} classes' if album.labels else 'none'}{beside}",
             *(f"  {name}: {count}" for name, count in self.per_class.items()),
             f"sizes: smallest {small}, most common {common}, largest {large}",
@@ -266,7 +266,7 @@ def check(path: str | Path, threads: int = THREADS, progress: Progress | None = 
     return Report(album, len(album) - len(bad), dict(per_class), album.bad | bad)
 
 
-def read_picture(path: str | Path, size: int | None, channels: int | None) -> Pixels:
+def read_image(path: str | Path, size: int | None, channels: int | None) -> Pixels:
     """One file as (C, H, W): a centred square of `size`; its own size, or its own channels, for None."""
     path = _existing(path)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.data.pictures import Data, as_floats
+from gantool.data.images import Data, as_floats
 from gantool.runtime.distributed import WHOLE, Share
 
 AHEAD = 8  # batches a streamed data set decodes in advance

@@ -59,6 +59,6 @@ def known(data: str) -> bool:
         return False
     raise UserError(
         f"No data set and no folder named {data!r}.{did_you_mean(data, names())}",
-        f"Data sets: {', '.join(names())}; or give a folder or zip of pictures.",
+        f"Data sets: {', '.join(names())}; or give a folder or zip of images.",
         USAGE,
     )

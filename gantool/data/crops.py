@@ -1,4 +1,4 @@
-"""Squares cut out of pictures at their own size: for networks that must see pixels as a camera wrote them."""
+"""Squares cut out of images at their own size: for networks that must see pixels as a camera wrote them."""
 
 import math
 from collections.abc import Iterable
@@ -6,23 +6,23 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from gantool.data import albums, pictures
+from gantool.data import albums, images
 from gantool.errors import USAGE, UserError
 
 
-class Crops(pictures.Streamed):
-    """One square of each picture, cut at random. Pictures are kept, once decoded, if all of them would fit."""
+class Crops(images.Streamed):
+    """One square of each image, cut at random. Images are kept, once decoded, if all of them would fit."""
 
     def __init__(self, album: albums.Album, size: int, channels: int, flip: bool) -> None:
         small = sum(count for sides, count in album.sizes.items() if min(sides) < size)
         if small == len(album):
             most = max(map(min, album.sizes))
-            raise UserError(f"No picture in {album.path} is {size}x{size} or larger.", f"--size {most}", USAGE)
+            raise UserError(f"No image in {album.path} is {size}x{size} or larger.", f"--size {most}", USAGE)
         if small:
-            self.notes = (f"{small} pictures are smaller than {size}x{size}; others take their place.",)
+            self.notes = (f"{small} images are smaller than {size}x{size}; others take their place.",)
         self.kept: dict[int, Tensor | None] = {}
         pixels = sum(math.prod(sides) * count for sides, count in album.sizes.items())
-        self.keep = pixels * channels <= pictures.IN_MEMORY
+        self.keep = pixels * channels <= images.IN_MEMORY
         super().__init__(album, size, channels, flip)
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
@@ -42,7 +42,7 @@ class Crops(pictures.Streamed):
         return torch.stack(squares), torch.stack(labels)
 
     def usable(self, i: int) -> tuple[Tensor, Tensor]:
-        """Picture number i, or the next one that is large enough and not damaged: one that is not ends no long run."""
+        """Image number i, or the next one that is large enough and not damaged: one that is not ends no long run."""
         return next(filter(None, map(self.decode, (*range(i, len(self)), *range(i)))))
 
     def decode(self, i: int) -> tuple[Tensor, Tensor] | None:
@@ -57,6 +57,6 @@ class Crops(pictures.Streamed):
     def read(self, i: int) -> Tensor | None:
         try:
             x = torch.from_numpy(self.album.decode(i, None, self.spec.channels))
-        except albums.BadPicture:
+        except albums.BadImage:
             return None
         return x if min(x.shape[1:]) >= self.spec.size else None

@@ -1,4 +1,4 @@
-"""One hostile file becomes the facts of its picture's header, or its pixels; in any thread.
+"""One hostile file becomes the facts of its image's header, or its pixels; in any thread.
 
 Files are opened within limits, their headers decide what is decoded, and all that is raised has a `reason`.
 """
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS, MAX_BYTES = 64_000_000, 256 * 2**20
-READS = 1_000_000  # of one file: more small parts than any picture has, and a few seconds' work
+READS = 1_000_000  # of one file: more small parts than any image has, and a few seconds' work
 SLOW = 4_000_000  # pixels, of the kinds that Pillow decodes in Python: text, runs
-LARGE = 16_000_000  # pixels; such pictures are decoded one at a time, lest every thread hold half a gigabyte
+LARGE = 16_000_000  # pixels; such images are decoded one at a time, lest every thread hold half a gigabyte
 _one_large = threading.Lock()
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
@@ -40,11 +40,11 @@ _before: Any = None  # what was there when the first came
 
 
 class Refused(Exception):
-    """A picture, or its file, is not to be used; the text is the reason."""
+    """An image, or its file, is not to be used; the text is the reason."""
 
 
-class BadPicture(Exception):
-    """A picture that turned out not to be usable; `name` and `reason` say which and why."""
+class BadImage(Exception):
+    """An image that turned out not to be usable; `name` and `reason` say which and why."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -97,11 +97,11 @@ def unlimited() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Why a picture cannot be used, in a person's words."""
+    """Why an image cannot be used, in a person's words."""
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        return "not an image"
     if isinstance(error, MemoryError):
         return "does not fit in memory"
     if isinstance(error, OSError) and error.errno is not None:
@@ -134,7 +134,7 @@ def open_member(archive: zipfile.ZipFile, location: str, limit: int | None = Non
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    """The picture, only its header read; by that, what must not or cannot be decoded is turned away."""
+    """The image, only its header read; by that, what must not or cannot be decoded is turned away."""
     image = Image.open(cast(BinaryIO, _Counted(file)), formats=_FORMATS)
     width, height = image.size
     in_python = image.tile and image.tile[0][0] in Image.DECODERS
@@ -156,7 +156,7 @@ def header(file: BinaryIO) -> Header:
 
 def _to_8_bits(values: NDArray[Any]) -> Pixels:
     """Deep greys scaled, not clipped; floats are taken as 0..1, as 0..255, or as 0..their maximum."""
-    wide = values.astype(np.float32)  # changed in place: a large picture's copies would be a gigabyte
+    wide = values.astype(np.float32)  # changed in place: a large image's copies would be a gigabyte
     np.nan_to_num(wide, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
     most = float(wide.max())
     if values.dtype.kind == "f":
@@ -170,7 +170,7 @@ def _to_8_bits(values: NDArray[Any]) -> Pixels:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """The same picture as L, RGB or RGBA, whatever it was stored as."""
+    """The same image as L, RGB or RGBA, whatever it was stored as."""
     if image.mode in _DEEP_MODES:
         return Image.fromarray(_to_8_bits(np.asarray(image)))
     if image.has_transparency_data:
@@ -191,17 +191,17 @@ def _pixels(image: Image.Image, size: int | None, mode: str) -> Pixels:
     if size is not None:  # lets a JPEG be decoded at 1/2, 1/4 or 1/8, still twice what is needed
         image.draft("L" if mode == "L" else None, (2 * size, 2 * size))
     image.load()
-    picture = _plain(image)
+    drawn = _plain(image)
     if size is not None:  # cropping as part of the resize never builds the parts cut away
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        side = min(drawn.size)
+        left, top = (drawn.width - side) // 2, (drawn.height - side) // 2
         box = (left, top, left + side, top + side)
-        picture = picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+        drawn = drawn.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     turn = None
-    with suppress(Exception):  # broken metadata: leave the picture as it lies
+    with suppress(Exception):  # broken metadata: leave the image as it lies
         turn = TURNS.get(image.getexif().get(0x0112, 1))
-    picture = picture if turn is None else picture.transpose(turn)
-    if mode != "RGBA" and picture.mode == "RGBA":
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    array = np.atleast_3d(np.asarray(picture.convert(mode)))
+    drawn = drawn if turn is None else drawn.transpose(turn)
+    if mode != "RGBA" and drawn.mode == "RGBA":
+        drawn = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn)
+    array = np.atleast_3d(np.asarray(drawn.convert(mode)))
     return array.transpose(2, 0, 1).copy()  # Pillow's own array is read-only

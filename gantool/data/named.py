@@ -54,11 +54,11 @@ def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Te
             import scipy.io  # type: ignore[import-untyped]  # noqa: F401  # told before 180 MB are fetched in vain
         paths = obtain(folder, places(name, train))
         pixels, labels = read(name, paths)
-        entry, pictures, last = CATALOG[name], paths[0].name, paths[-1].name
+        entry, images, last = CATALOG[name], paths[0].name, paths[-1].name
         if pixels.shape[1:] != (entry.channels, entry.size, entry.size):
-            raise Damaged(f"{pictures} has pictures of another size than {entry.size}x{entry.size}")
+            raise Damaged(f"{images} has images of another size than {entry.size}x{entry.size}")
         if len(pixels) != len(labels) or not len(labels):
-            raise Damaged(f"{pictures} has {len(pixels):,} pictures, {last} {len(labels):,} labels")
+            raise Damaged(f"{images} has {len(pixels):,} images, {last} {len(labels):,} labels")
         if labels.max() >= len(entry.classes):
             raise Damaged(f"{last} has a label {labels.max()}, and {name} {len(entry.classes)} classes")
     except ModuleNotFoundError as error:  # SVHN's files are MATLAB's
@@ -92,7 +92,7 @@ def here(name: str, folder: Path | None, train: bool = True) -> bool:
 
 
 def places(name: str, train: bool) -> list[str]:
-    """The files of a data set, from its folder on: pictures, and labels where they have a file of their own."""
+    """The files of a data set, from its folder on: images, and labels where they have a file of their own."""
     if name == "svhn":
         return ["train_32x32.mat" if train else "test_32x32.mat"]
     if name == "cifar10":

@@ -9,25 +9,26 @@ from torch import Tensor
 
 from gantool.config.options import Recipe
 from gantool.config.packages import Offer, broken, imported, in_a_line
-from gantool.data import albums, catalog, named, pictures
+from gantool.data import albums, catalog, named
+from gantool.data import images as in_memory
 from gantool.data.crops import Crops
-from gantool.data.pictures import Data, Pictures, Streamed, places, shaped
+from gantool.data.images import Data, ImageData, Streamed, places, shaped
 from gantool.data.points import MADE
 from gantool.errors import USAGE, UserError
 from gantool.runtime.faults import debugging, out_of_memory
 
-USUAL_SIZE = 32  # for a folder of pictures of many sizes
+USUAL_SIZE = 32  # for a folder of images of many sizes
 
 Kind = TypeVar("Kind", bound=Data)
 
 
 @overload
-def open_data(recipe: Recipe, train: bool = True) -> Pictures: ...
+def open_data(recipe: Recipe, train: bool = True) -> ImageData: ...
 @overload
 def open_data(recipe: Recipe, train: bool = True, *, of: type[Kind]) -> Kind: ...
 @overload
 def open_data(recipe: Recipe, train: bool = True, *, of: tuple[type[Data], ...]) -> Data: ...
-def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Data], ...] = Pictures) -> Data:
+def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Data], ...] = ImageData) -> Data:
     """What a recipe names, at its size and channels: a data set of gantool or a package, a folder, a zip.
 
     `train=False`: what is held out, never trained on. Where nothing is, the same again, with the same fingerprint.
@@ -42,7 +43,7 @@ def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Da
     else:
         pixels, labels = named.load(recipe.data, recipe.data_dir, train)
         pixels = shaped(pixels, recipe.size, recipe.channels)
-        data = Pictures(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
+        data = ImageData(pixels, labels, catalog.CATALOG[recipe.data].classes, recipe.flip)
     if not isinstance(data, of):
         wanted = " or ".join(map(called, of if isinstance(of, tuple) else (of,)))
         raise UserError(
@@ -53,8 +54,8 @@ def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Da
 
 
 def called(kind: type) -> str:
-    """LabelledPairs as a person says it."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
+    """LabelledPairs, ImageData: as a person says it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower().replace("image data", "images")
 
 
 def of_its_own_shape(data: Data, name: str, recipe: Recipe) -> Data:
@@ -69,7 +70,7 @@ def of_its_own_shape(data: Data, name: str, recipe: Recipe) -> Data:
 
 
 def from_package(offer: Offer, recipe: Recipe, train: bool) -> Data:
-    """A package's data set. Plain pictures are brought to the recipe's size here; other data know how themselves."""
+    """A package's data set. Plain images are brought to the recipe's size here; other data know how themselves."""
     function = imported(offer)
     try:
         data = function(recipe) if train else function(recipe, train=False)
@@ -79,9 +80,9 @@ def from_package(offer: Offer, recipe: Recipe, train: bool) -> Data:
         raise broken(offer, in_a_line(error)) from error
     if not isinstance(data, Data):
         raise broken(offer, f"{offer.entry.value} gives no gantool.api.Data.")
-    if type(data) is Pictures:
+    if type(data) is ImageData:
         pixels = shaped(data.pixels, recipe.size, recipe.channels)
-        shown = Pictures(pixels, data.labels, data.spec.classes, recipe.flip)
+        shown = ImageData(pixels, data.labels, data.spec.classes, recipe.flip)
         shown.notes = data.notes
         return shown
     return of_its_own_shape(data, offer.name, recipe)
@@ -89,25 +90,25 @@ def from_package(offer: Offer, recipe: Recipe, train: bool) -> Data:
 
 def open_folder(
     path: Path, size: int | None = None, channels: int | None = None, flip: bool = False, crop: bool = False
-) -> Pictures:
-    """The pictures of a folder or zip; class sub-folders are the labels. `crop`: not scaled to size, but cut to it."""
+) -> ImageData:
+    """The images of a folder or zip; class sub-folders are the labels. `crop`: not scaled to size, but cut to it."""
     album = albums.open_album(path)
     size = size or natural_size(album)
     channels = channels or (1 if album.grey else 3)
     notes = [skipped(album.bad)] if album.bad else []
     if album.mixed:
-        notes.append(f"{album.loose} pictures lie beside the class folders, so there are no classes.")
-    data: Pictures
+        notes.append(f"{album.loose} images lie beside the class folders, so there are no classes.")
+    data: ImageData
     if crop:
         data = Crops(album, size, channels, flip)
         notes += data.notes
-    elif len(album) * channels * size**2 > pictures.IN_MEMORY:
+    elif len(album) * channels * size**2 > in_memory.IN_MEMORY:
         data = Streamed(album, size, channels, flip)
     else:
         pixels, labels, bad = albums.load(album, size, channels)
         notes = [skipped(album.bad | bad), *notes[bool(album.bad) :]] if bad else notes
         known = None if labels is None else torch.from_numpy(labels)
-        data = Pictures(torch.from_numpy(pixels), known, () if known is None else album.classes, flip)
+        data = ImageData(torch.from_numpy(pixels), known, () if known is None else album.classes, flip)
         data.names = places(album, bad)
     data.notes = tuple(notes)
     return data
@@ -115,10 +116,10 @@ def open_folder(
 
 def open_image(path: str | Path, size: int | None = None, channels: int | None = None) -> Tensor:
     """One file as bytes (C, H, W): its centred square at `size`, or all of it at its own; and in its own channels."""
-    return torch.from_numpy(albums.read_picture(path, size, channels))
+    return torch.from_numpy(albums.read_image(path, size, channels))
 
 
-def held_out(images: Pictures, share: float = 0.2) -> tuple[Pictures, Pictures]:
+def held_out(images: ImageData, share: float = 0.2) -> tuple[ImageData, ImageData]:
     """Those to train on, and a share that is not: always the same, from everywhere, and at least one of each."""
     if len(images) < 2:
         raise UserError("One image cannot be parted, so that some are held out.", "Give more images.", USAGE)
@@ -129,14 +130,14 @@ def held_out(images: Pictures, share: float = 0.2) -> tuple[Pictures, Pictures]:
     return images.some((~held).nonzero().squeeze(1)), images.some(held.nonzero().squeeze(1))
 
 
-def open_split(recipe: Recipe, share: float = 0.2) -> tuple[Pictures, Pictures]:
+def open_split(recipe: Recipe, share: float = 0.2) -> tuple[ImageData, ImageData]:
     """What to train on and what is held out: the data's own split or, where nothing is held out, a share set aside."""
     images, held = open_data(recipe), open_data(recipe, train=False)
     return held_out(images, share) if held.fingerprint() == images.fingerprint() else (images, held)
 
 
 def natural_size(album: albums.Album) -> int:
-    """The one size of square pictures that all share, if it is one to train at."""
+    """The one size of square images that all share, if it is one to train at."""
     (width, height), *others = album.sizes
     return width if not others and width == height <= 128 else USUAL_SIZE
 

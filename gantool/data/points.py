@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gantool.data.pictures import Data, DataSpec
+from gantool.data.images import Data, DataSpec
 
 SIDE = 192  # pixels of an image of points
 DOT = 1.2  # pixels: the deviation of a dot

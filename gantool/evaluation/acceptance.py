@@ -188,7 +188,7 @@ def failed_by_nulls(
         return [f"{g.score} {g}" for g in limits if g.passes(found, real, lesser) is False]
 
     failing = {words: failed(found, limits) if found else [DIVERGED] for words, found in lesser.items()}
-    # What is made of real pictures may be made of training pictures: that these are copies says nothing.
+    # What is made of real images may be made of training images: that these are copies says nothing.
     limits = tuple(g for g in limits if g.score != "nearest_ratio")
     failing["untrained"] = failed(made.report["floor"], limits)
     if made.shown is None or made.shown.real is None:

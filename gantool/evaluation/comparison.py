@@ -1,4 +1,4 @@
-"""Pictures from anywhere, measured against others."""
+"""Images from anywhere, measured against others."""
 
 import zipfile
 from pathlib import Path
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gantool.data.albums import EXTENSIONS
+from gantool.data.images import IN_MEMORY, DataSpec, ImageData, shaped
 from gantool.data.opening import open_folder
-from gantool.data.pictures import IN_MEMORY, DataSpec, Pictures, shaped
 from gantool.errors import USAGE, UserError
 from gantool.evaluation import evaluation, gates, nulls
 from gantool.evaluation.held import Real, halves, mixed, open_real
@@ -23,24 +23,24 @@ from gantool.metrics.judges import check_judge, find_judge
 BOTH = "--images and --against both need as many"
 
 
-def compare(images: Path | Pictures, against: str, how: HowToMeasure) -> dict[str, Any]:
-    """Scores of pictures that came from anywhere, between one of them repeated and other real pictures."""
+def compare(images: Path | ImageData, against: str, how: HowToMeasure) -> dict[str, Any]:
+    """Scores of images that came from anywhere, between one of them repeated and other real images."""
     wanted, features = gates.chosen(how.metrics), features_of(how.with_inception)
     offered = Offered(wanted)
     offered.check_names(wanted)
     real = real_set(against, how.data_dir, 2 * features)
     spec = real.reference.spec
-    shown = mixed(like(images, spec) if isinstance(images, Pictures) else picture_set(images, spec), how.seed)
+    shown = mixed(like(images, spec) if isinstance(images, ImageData) else image_set(images, spec), how.seed)
     n = evaluation.enough(how.n, len(shown), len(real.reference), features=features, way_out=BOTH)
     extractor = find_extractor(how.with_inception, how.inception_weights, how.device)
     judge, who = find_judge(spec, against, real[:2])
     on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against), offered=offered)
     x = see_data(judge, shown, n)
-    what = f"{len(images)} images" if isinstance(images, Pictures) else str(images)
+    what = f"{len(images)} images" if isinstance(images, ImageData) else str(images)
     found: dict[str, Any] = {"images": what, "against": against, "judge": who, "n": n}
     found |= {"extractor": "inception"} if extractor else {}
-    found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the pictures, repeated"}
-    one, _ = nulls.one_picture(x.pixels, torch.zeros(n))
+    found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the images, repeated"}
+    one, _ = nulls.one_image(x.pixels, torch.zeros(n))
     found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
     if len(real.control) >= n:
         found["ceiling"] = evaluation.ceiling(see_data(judge, real.control, n), on, wanted)
@@ -48,37 +48,37 @@ def compare(images: Path | Pictures, against: str, how: HowToMeasure) -> dict[st
     return found
 
 
-def like(images: Pictures, spec: DataSpec) -> Pictures:
+def like(images: ImageData, spec: DataSpec) -> ImageData:
     """At the size and channels of others, and with classes only if they are theirs."""
     pixels = shaped(images.pixels, spec.size, spec.channels)
-    return Pictures(pixels, images.labels, spec.classes) if images.spec.classes == spec.classes else Pictures(pixels)
+    return ImageData(pixels, images.labels, spec.classes) if images.spec.classes == spec.classes else ImageData(pixels)
 
 
 def real_set(against: str, folder: Path | None, fewest: int) -> Real:
     """As for a model; but where halves would be too few, all of them, and no others beside."""
     npz = Path(against).suffix == ".npz"
-    real = halves(picture_set(Path(against))) if npz else open_real(against, folder)
+    real = halves(image_set(Path(against))) if npz else open_real(against, folder)
     if len(real.reference) <= fewest and real.training:
-        nothing = Pictures(real.training.pixels[:0], real.training.labels[:0], real.training.spec.classes)
+        nothing = ImageData(real.training.pixels[:0], real.training.labels[:0], real.training.spec.classes)
         return Real(mixed(real.training), nothing, "all", real.training)
     return real
 
 
-def picture_set(path: Path, like: DataSpec | None = None) -> Pictures:
+def image_set(path: Path, like: DataSpec | None = None) -> ImageData:
     """A folder, a zip or an .npz: at the size and channels of others, and with classes only if they are theirs."""
     size, channels = (like.size, like.channels) if like else (None, None)
     if path.suffix == ".npz":
         pixels, labels = from_npz(path)
         theirs = like.classes if like else ()
         classes = theirs if labels is not None and bool(((labels >= 0) & (labels < len(theirs))).all()) else ()
-        return Pictures(shaped(pixels, size, channels), labels if classes else None, classes)
+        return ImageData(shaped(pixels, size, channels), labels if classes else None, classes)
     if path.is_file() and path.suffix.lower() not in (".zip", *EXTENSIONS) and not zipfile.is_zipfile(path):
         more = "gantool sample --out FILE.npz writes such a file."
         raise UserError(f"{path} is none of a folder, a zip and an .npz.", more, USAGE)
     found = open_folder(path, size, channels)
     if found.streamed:
         raise UserError(f"{path} is too large to be measured in memory.")
-    return found if like is None or found.spec.classes == like.classes else Pictures(found.pixels)
+    return found if like is None or found.spec.classes == like.classes else ImageData(found.pixels)
 
 
 def from_npz(path: Path) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""How good is what a model draws: between an untrained network and real pictures."""
+"""How good is what a model draws: between an untrained network and real images."""
 
 from collections.abc import Container, Sequence
 from itertools import chain
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gantool.config.options import LabelOptions, draws
 from gantool.config.packages import Offer
-from gantool.data.pictures import Data, Pictures
+from gantool.data.images import Data, ImageData
 from gantool.data.points import Points
 from gantool.errors import USAGE, UserError
 from gantool.evaluation import gates, report, sheet
@@ -33,7 +33,7 @@ LACKING = "What suits it better, its author can add: `measure`, in docs/plugins.
 
 
 class Shown(NamedTuple):
-    """What was made of pictures: who judged them, what they were laid over, and what the model drew."""
+    """What was made of images: who judged them, what they were laid over, and what the model drew."""
 
     judge: Judge
     real: Real | None
@@ -74,7 +74,7 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
         offered.check_names(wanted)
     from_noise = draws(cls.SampleOptions)
     if not (from_noise or own):
-        raise UserError(f"{name} turns pictures into pictures, and has no measures of its own.", LACKING)
+        raise UserError(f"{name} turns images into images, and has no measures of its own.", LACKING)
     data = held_data(facts, path, variant, how)
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
     found |= {"null": "an untrained network"}
@@ -90,10 +90,10 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
     if data and not own and from_noise and isinstance(data.held, Points):
         mine = [points_drawn(x, data.held, how.seed) for x in (variant, untrained(variant, how.seed))]
         found["ceiling"], found["n"] = of_points(real_points(data), data.held), MEASURED
-    elif from_noise and (data is None or isinstance(data.training, Pictures)):
+    elif from_noise and (data is None or isinstance(data.training, ImageData)):
         shown = look_at(variant, facts, data, how, wanted, offered, found)
     elif not own:
-        raise UserError(f"{name} is not trained on plain pictures, and has no measures of its own.", LACKING)
+        raise UserError(f"{name} is not trained on plain images, and has no measures of its own.", LACKING)
     elif not data:
         raise UserError(f"{name} measures itself on data that are not there.", "Give --data.", USAGE)
     else:
@@ -141,9 +141,9 @@ def look_at(
     variant: Variant, facts: dict[str, Any], data: Held | None, how: HowToMeasure, wanted: Sequence[str],
     offered: Offered, found: dict[str, Any],
 ) -> Shown:  # fmt: skip
-    """Adds to `found` what can be said of pictures drawn from noise."""
+    """Adds to `found` what can be said of images drawn from noise."""
     device.seed_all(how.seed)
-    real = real_pictures(data, facts, how)
+    real = real_images(data, facts, how)
     n = enough(how.n, *map(len, real[:2] if real else ()), features=features_of(how.with_inception))
     extractor, trained_on = find_extractor(how.with_inception, how.inception_weights, how.device), str(facts["data"])
     judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
@@ -163,7 +163,7 @@ def look_at(
     return Shown(judge, real, on, drawn)
 
 
-def real_pictures(data: Held | None, facts: dict[str, Any], how: HowToMeasure) -> Real | None:
+def real_images(data: Held | None, facts: dict[str, Any], how: HowToMeasure) -> Real | None:
     try:
         return data and real_of(data, how.data or str(facts["data"]), str(facts.get("fingerprint")))
     except UserError as error:
@@ -174,11 +174,11 @@ def real_pictures(data: Held | None, facts: dict[str, Any], how: HowToMeasure) -
 
 
 def enough(*counts: int, features: int = FEATURES, way_out: str = "measure against others with --data") -> int:
-    """The least of them, if covariances can be made of so many pictures. The first is what was asked for."""
+    """The least of them, if covariances can be made of so many images. The first is what was asked for."""
     if (n := min(counts)) <= 2 * features:
         more = "Give more with -n." if n == counts[0] else f"There are no more; {way_out}."
         why = f"the covariance of {features} features needs more than {2 * features}."
-        raise UserError(f"{n} pictures are too few: {why}", more, USAGE)
+        raise UserError(f"{n} images are too few: {why}", more, USAGE)
     return n
 
 
@@ -191,23 +191,23 @@ def ground_of(judge: Judge, real: Real | None, n: int, extractor: Extractor = No
 
 
 def floor(null: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
-    """What a null gets. That of the nearest ratio is a model that copies: each sample is a training picture."""
+    """What a null gets. That of the nearest ratio is a model that copies: each sample is a training image."""
     found = scores(null, on._replace(training=None), wanted)
     return found | ({"nearest_ratio": 0.0} if on.training is not None and "nearest_ratio" in wanted else {})
 
 
 def ceiling(control: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
-    """What real pictures get in the samples' place. By its definition, new ones have a nearest ratio of 1."""
+    """What real images get in the samples' place. By its definition, new ones have a nearest ratio of 1."""
     found = scores(control, on._replace(training=None), wanted)
     return found | ({"nearest_ratio": 1.0} if on.training is not None and "nearest_ratio" in wanted else {})
 
 
 def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
-    """The classification accuracy score, and the same of as many real pictures."""
+    """The classification accuracy score, and the same of as many real images."""
     tested = real.control if real.split == "train" else real.reference
     by_real = real.reference if real.split == "train" else real.control
     classes, found = len(real.reference.spec.classes), []
-    sets = (("samples", drawn.pixels, drawn.labels), ("real pictures", by_real.pixels[:n], by_real.labels[:n]))
+    sets = (("samples", drawn.pixels, drawn.labels), ("real images", by_real.pixels[:n], by_real.labels[:n]))
     for what, pixels, labels in sets:
         with progress.current().working(f"training a classifier on {what}") as tell:
             found.append(cas.score(pixels, cast(Tensor, labels), tested.pixels, tested.labels, classes, tell))
@@ -215,7 +215,7 @@ def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
 
 
 def seen_drawn(judge: Judge, variant: Variant, n: int, real: Real | None) -> Seen:
-    """n of its pictures. One that is told classes is told those of real ones: another share of each is a distance."""
+    """n of its images. One that is told classes is told those of real ones: another share of each is a distance."""
     classes, order = variant.data.classes, None
     parts = draw(variant, n, variant.SampleOptions())
     of: Any = variant.SampleOptions

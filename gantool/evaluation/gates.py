@@ -22,13 +22,13 @@ SCORES = {
     "density": "how thickly real neighbourhoods are met",
     "coverage": "how many of them",
     "variety": "variance within a class, as a share of real",
-    "nearest_ratio": "distance to training pictures; 1 is as new ones, 0 is copies",
+    "nearest_ratio": "distance to training images; 1 is as new ones, 0 is copies",
     "CAS": "what a classifier trained on samples alone gets right; takes half a minute",
 }
 ALL = "all"  # of them, all of packages, and all of the variant's own
 DISTANCES = ("FD", "KID", "density", "coverage")  # whose features --inception replaces
 USUAL = tuple(name for name in SCORES if name != "CAS")  # what is measured unless more is asked for
-REAL = "real"  # unit of a bound: what real pictures get
+REAL = "real"  # unit of a bound: what real images get
 _limit = re.compile(r"(\w+) (>=|<=) (\d+(?:\.\d+)?|\.\d+)(?: x (.+))?").fullmatch
 _words = re.compile(r"\w[\w ,.'()+=-]*").fullmatch
 
@@ -59,7 +59,7 @@ def check_names(wanted: Iterable[str], own: Iterable[str] = ()) -> None:
 class Gate:
     """One score must be at least, or at most, a number, or that many times what others get.
 
-    These are real pictures, or, by its name, a model that must fail.
+    These are real images, or, by its name, a model that must fail.
     """
 
     score: str

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 
 from gantool.config.options import Recipe, core
+from gantool.data.images import Data, DataSpec, ImageData
 from gantool.data.opening import open_data
-from gantool.data.pictures import Data, DataSpec, Pictures
 from gantool.errors import UserError
 from gantool.evaluation.settings import HowToMeasure
 from gantool.runs.run import RunFolder
@@ -19,12 +19,12 @@ from gantool.variant import Variant
 
 
 class Real(NamedTuple):
-    """Real pictures: `reference` is measured against, `control` is what a perfect generator would draw."""
+    """Real images: `reference` is measured against, `control` is what a perfect generator would draw."""
 
-    reference: Pictures
-    control: Pictures
-    split: str  # test: pictures the model was not trained on; train: one half of those it was
-    training: Pictures | None  # all it was trained on, if these are
+    reference: ImageData
+    control: ImageData
+    split: str  # test: images the model was not trained on; train: one half of those it was
+    training: ImageData | None  # all it was trained on, if these are
 
 
 class Held(NamedTuple):
@@ -53,7 +53,7 @@ def held_data(facts: dict[str, Any], path: Path, variant: Variant, how: HowToMea
 
 
 def without_real(error: UserError) -> None:
-    current().warn(f"measured without real pictures. {error.message}")
+    current().warn(f"measured without real images. {error.message}")
 
 
 def at(spec: DataSpec, recipe: Recipe) -> Recipe:
@@ -73,28 +73,28 @@ def opened(dataset: Callable[..., Data], *asked: Any) -> Held:
 
 
 def open_real(data: str, folder: Path | None) -> Real:
-    """Real pictures, at their own size."""
+    """Real images, at their own size."""
     return real_of(opened(open_data, Recipe(data=data, data_dir=folder)), data)
 
 
 def real_of(data: Held, name: str, fingerprint: str | None = None) -> Real:
-    """Of plain pictures. With a fingerprint, only what has it counts as trained on."""
-    training, held = cast(tuple[Pictures, Pictures], data)
+    """Of plain images. With a fingerprint, only what has it counts as trained on."""
+    training, held = cast(tuple[ImageData, ImageData], data)
     if training.streamed or held.streamed:
         raise UserError(f"{name} is too large to be measured in memory.")
     real = halves(training) if held is training else Real(mixed(held), mixed(training), "test", training)
     return real if fingerprint in (None, training.fingerprint()) else real._replace(training=None)
 
 
-def halves(data: Pictures) -> Real:
-    """Where no pictures were held out."""
+def halves(data: ImageData) -> Real:
+    """Where no images were held out."""
     both, half = mixed(data), len(data) // 2
     pixels, labels = both.pixels, both.labels
-    first = Pictures(pixels[:half], labels[:half], both.spec.classes)
-    return Real(first, Pictures(pixels[half:], labels[half:], both.spec.classes), "train", data)
+    first = ImageData(pixels[:half], labels[:half], both.spec.classes)
+    return Real(first, ImageData(pixels[half:], labels[half:], both.spec.classes), "train", data)
 
 
-def mixed(data: Pictures, seed: int = 0) -> Pictures:
+def mixed(data: ImageData, seed: int = 0) -> ImageData:
     """In an order drawn by lot: a folder's is that of its classes."""
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    return Pictures(data.pixels[order], data.labels[order], data.spec.classes)
+    return ImageData(data.pixels[order], data.labels[order], data.spec.classes)

@@ -1,6 +1,6 @@
-"""Null models: what looks good to one score and is not. Each is made of real pictures, and must fail the gates.
+"""Null models: what looks good to one score and is not. Each is made of real images, and must fail the gates.
 
-A null takes pictures and their classes and gives as many. A `share` below 1 spoils only so many of them.
+A null takes images and their classes and gives as many. A `share` below 1 spoils only so many of them.
 """
 
 from collections.abc import Callable
@@ -10,32 +10,32 @@ from torch import Tensor
 
 Set = tuple[Tensor, Tensor]
 Null = Callable[[Tensor, Tensor], Set]
-TOGETHER = 8  # pictures in a blurred mean
+TOGETHER = 8  # images in a blurred mean
 
 
-def one_picture(pixels: Tensor, labels: Tensor) -> Set:
+def one_image(pixels: Tensor, labels: Tensor) -> Set:
     """The first, again and again: a collapse."""
     return pixels[:1].expand_as(pixels), labels
 
 
 def one_a_class(pixels: Tensor, labels: Tensor) -> Set:
-    """Each class is its first picture: all labels are right, and nothing varies."""
+    """Each class is its first image: all labels are right, and nothing varies."""
     first = {int(y): i for i, y in reversed(list(enumerate(labels)))}
     return pixels[[first[int(y)] for y in labels]], labels
 
 
 def shifted_labels(pixels: Tensor, labels: Tensor) -> Set:
-    """Real pictures, each under the next class's name."""
+    """Real images, each under the next class's name."""
     return pixels, (labels + 1) % (labels.max() + 1)
 
 
 def shuffled_labels(pixels: Tensor, labels: Tensor) -> Set:
-    """Real pictures under names drawn by lot, as a generator that ignores its label makes them."""
+    """Real images under names drawn by lot, as a generator that ignores its label makes them."""
     return pixels, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]
 
 
 def blurred_means(pixels: Tensor, labels: Tensor) -> Set:
-    """Means of a few pictures of a class: near all of them, like none."""
+    """Means of a few images of a class: near all of them, like none."""
     rng, made = torch.Generator().manual_seed(0), torch.empty_like(pixels)
     for y in torch.unique(labels):
         (mine,) = torch.nonzero(labels == y, as_tuple=True)
@@ -45,7 +45,7 @@ def blurred_means(pixels: Tensor, labels: Tensor) -> Set:
 
 
 def of_share(null: Null, share: float) -> Null:
-    """The null in that share of the pictures, evenly spread, and the rest as they were."""
+    """The null in that share of the images, evenly spread, and the rest as they were."""
 
     def spoiled(pixels: Tensor, labels: Tensor) -> Set:
         bad = (torch.arange(1, len(labels) + 1) * share).floor().diff(prepend=torch.zeros(1)) > 0
@@ -58,6 +58,6 @@ def of_share(null: Null, share: float) -> Null:
 WITH_CLASSES: dict[str, Null] = {
     "labels shifted by one": shifted_labels,
     "labels by lot": shuffled_labels,
-    "one picture a class": one_a_class,
+    "one image a class": one_a_class,
 }
-WITHOUT: dict[str, Null] = {"one picture repeated": one_picture, "blurred means": blurred_means}
+WITHOUT: dict[str, Null] = {"one image repeated": one_image, "blurred means": blurred_means}

@@ -1,4 +1,4 @@
-"""Metrics that packages offer: functions of drawn and real pictures, found by name and fenced off."""
+"""Metrics that packages offer: functions of drawn and real images, found by name and fenced off."""
 
 from collections.abc import Container, Iterable
 from typing import Any

@@ -48,13 +48,13 @@ def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
 def made_by(found: dict[str, Any]) -> str:
     if "judge" not in found:
         return f"examples of {found['data']}, measured on {found['run']}"
-    return f"samples of {found['run']}" if "run" in found else f"pictures of {found['images']}"
+    return f"samples of {found['run']}" if "run" in found else f"images of {found['images']}"
 
 
 def notes(found: dict[str, Any]) -> list[str]:
     """What the columns are."""
-    copied = "; of nearest_ratio, the training pictures themselves" if "nearest_ratio" in found["scores"] else ""
-    ends = ["ceiling: other real pictures; reached: from floor to ceiling"] if "ceiling" in found else []
+    copied = "; of nearest_ratio, the training images themselves" if "nearest_ratio" in found["scores"] else ""
+    ends = ["ceiling: other real images; reached: from floor to ceiling"] if "ceiling" in found else []
     own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread", *found.get("ceiling", {}))]
     if own and found.get("split") == "train":
         ends.append(f"{', '.join(own)}: on what it was trained on; nothing is held out")

@@ -1,4 +1,4 @@
-"""What a judge sees in pictures, and all the scores that can be made of it."""
+"""What a judge sees in images, and all the scores that can be made of it."""
 
 from collections.abc import Callable, Container
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gantool.data.pictures import Pictures
+from gantool.data.images import ImageData
 from gantool.evaluation.gates import DISTANCES
 from gantool.evaluation.offered import Offered
 from gantool.metrics import measures
@@ -14,12 +14,12 @@ from gantool.metrics.judge import Judge, look
 
 SURE = 0.9
 NEIGHBOURS = 5  # of density and coverage
-COPIES = 2_000  # samples whose nearest training pictures are looked for: enough for a median
+COPIES = 2_000  # samples whose nearest training images are looked for: enough for a median
 Extractor = Callable[[Tensor], Tensor] | None  # who makes the features of distances, if not the judge
 
 
 class Seen(NamedTuple):
-    """Some pictures as the judge sees them, and their classes: true ones, those asked for, or none."""
+    """Some images as the judge sees them, and their classes: true ones, those asked for, or none."""
 
     pixels: Tensor
     features: Tensor
@@ -31,13 +31,13 @@ class Seen(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """What all sets of pictures are laid over: real ones, and the training pictures where they are known."""
+    """What all sets of images are laid over: real ones, and the training images where they are known."""
 
     classes: int
     real: Seen | None = None
     radii: Tensor | None = None  # of the real ones' neighbourhoods
     training: Tensor | None = None  # features of all
-    apart: Tensor | None = None  # distances to them of pictures that are not among them
+    apart: Tensor | None = None  # distances to them of images that are not among them
     usual: float = 1.0  # the median of these
     extractor: Extractor = None
     far: Tensor | None = None  # of the real ones, what distances are measured to
@@ -49,14 +49,14 @@ def see(judge: Judge, pixels: Tensor, labels: Tensor | None) -> Seen:
     return Seen(pixels, *look(judge, pixels), labels)
 
 
-def see_data(judge: Judge, data: Pictures, n: int) -> Seen:
+def see_data(judge: Judge, data: ImageData, n: int) -> Seen:
     return see(judge, data.pixels[:n], data.labels[:n] if data.spec.classes else None)
 
 
 def ground(
     judge: Judge, real: Seen | None, training: Tensor | None, held: Tensor | None, extractor: Extractor = None
 ) -> Ground:
-    """`training` and `held`: the pictures trained on, and the features of others, where there are any."""
+    """`training` and `held`: the images trained on, and the features of others, where there are any."""
     if real is None:
         return Ground(judge.classes)
     far = extractor(real.pixels) if extractor else real.features
@@ -70,7 +70,7 @@ def ground(
 
 
 def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
-    """All that can be said of pictures; distances need real ones, and classes a judge that knows some."""
+    """All that can be said of images; distances need real ones, and classes a judge that knows some."""
     found: dict[str, float] = {}
     if on.classes > 1:
         sure, seen = x.probabilities.max(1)

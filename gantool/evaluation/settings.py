@@ -35,7 +35,7 @@ def checked_time(text: str) -> str:
 class HowToMeasure:
     n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure, if there are as many real ones.")] = 10_000
     data: Annotated[
-        str | None, Option(help="Real pictures to measure against.", show_default="what it was trained on")
+        str | None, Option(help="Real images to measure against.", show_default="what it was trained on")
     ] = None
     data_dir: DataDir = None
     metrics: Annotated[

@@ -1,4 +1,4 @@
-"""eval.png: samples beside the training pictures nearest to them, what was taken for what, the numbers, the curves."""
+"""eval.png: samples beside the training images nearest to them, what was taken for what, the numbers, the curves."""
 
 import math
 import unicodedata
@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gantool.data.pictures import as_pictures
+from gantool.data.images import as_images
 from gantool.data.points import viewable
 from gantool.evaluation import report
 from gantool.evaluation.scores import COPIES, Ground, Seen
@@ -24,7 +24,7 @@ from gantool.viz.charts import COLOURS, FAINT, INK, RULE
 WIDTH, MARGIN = 1000, 40
 INNER = WIDTH - 2 * MARGIN
 TALL = 2_400  # more than is ever filled; cut off where the page ends
-TILE, ROWS = 64, 4  # the widest a picture is shown; rows of samples as they came, before the likeliest copies
+TILE, ROWS = 64, 4  # the widest an image is shown; rows of samples as they came, before the likeliest copies
 BINS = 40
 BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
 
@@ -47,7 +47,7 @@ class Page:
         self.y += round(size * 1.6)
         self.text(MARGIN, self.y, text, size, colour)
 
-    def done(self) -> drawing.Picture:
+    def done(self) -> drawing.Pixels:
         return np.asarray(self.image.crop((0, 0, WIDTH, self.y + MARGIN)))
 
 
@@ -61,7 +61,7 @@ def write(
 def page(
     found: dict[str, Any], drawn: Seen, on: Ground, training: Tensor | None, classes: Sequence[str],
     lines: Sequence[dict[str, Any]],
-) -> drawing.Picture:  # fmt: skip
+) -> drawing.Pixels:  # fmt: skip
     """`training` are the pixels of `on.training`; `lines` those of the run's log."""
     names = [legible(name, i) for i, name in enumerate(classes)]
     sheet = Page()
@@ -100,8 +100,8 @@ def cut(text: str, size: int, wide: float) -> str:
 
 
 def tile(pixels: Tensor) -> Image.Image:
-    """A picture at whole multiples of its pixels, or reduced."""
-    (array,) = as_pictures(opaque(viewable(pixels[None])))
+    """An image at whole multiples of its pixels, or reduced."""
+    (array,) = as_images(opaque(viewable(pixels[None])))
     image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).convert("RGB")
     if (times := TILE // image.width) >= 1:
         return image.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)
@@ -109,7 +109,7 @@ def tile(pixels: Tensor) -> Image.Image:
 
 
 def samples(sheet: Page, drawn: Seen, on: Ground, training: Tensor | None, names: Sequence[str]) -> Tensor | None:
-    """Rows of samples, each beside its nearest real picture. Returns how far they are."""
+    """Rows of samples, each beside its nearest real image. Returns how far they are."""
     side, high = tile(drawn.pixels[0]).size
     known, pixels = (on.training, training) if on.training is not None else (None, None)
     kind = "training"
@@ -126,14 +126,14 @@ def samples(sheet: Page, drawn: Seen, on: Ground, training: Tensor | None, names
         far, which, rows = None, None, [("", plain)]
     else:
         far, which = measures.closest(seen.features, known)
-        own = measures.nearest(known[which], known, 2)  # how far such real pictures are from each other
+        own = measures.nearest(known[which], known, 2)  # how far such real images are from each other
         nearest = (far / own.clamp_min(1e-12)).argsort()[:columns].tolist()
         far = far / max(on.usual if kind == "training" else float(far.median()), 1e-12)
-        unit = "of what is usual for new real pictures" if kind == "training" else "of the samples' median"
-        sheet.line(f"Samples, each beside the {kind} picture nearest to it", 16)
+        unit = "of what is usual for new real images" if kind == "training" else "of the samples' median"
+        sheet.line(f"Samples, each beside the {kind} image nearest to it", 16)
         asked = "the class asked for, in orange if another is seen, and " if names and drawn.labels is not None else ""
         sheet.line(f"Below: {asked}how far apart the judge finds them, as a share {unit}.", 12, FAINT)
-        copies = f"The likeliest copies: of {len(far):,} samples, those nearest for pictures of their kind"
+        copies = f"The likeliest copies: of {len(far):,} samples, those nearest for images of their kind"
         rows = [("", plain), (copies, nearest)]
     for title, chosen in rows:
         if title:
@@ -256,9 +256,9 @@ def numbers(sheet: Page, found: dict[str, Any], top: int, beside: bool) -> int:
 
 
 def history(sheet: Page, lines: Sequence[dict[str, Any]], on: Ground, far: Tensor | None) -> None:
-    """What the probes saw as it trained, and how far samples are from the training pictures."""
+    """What the probes saw as it trained, and how far samples are from the training images."""
     probes = [line for line in lines if "probe" in line]
-    panels = {"distance": "Distance to real pictures", "diversity": "Variety, as a share of real pictures'"}
+    panels = {"distance": "Distance to real images", "diversity": "Variety, as a share of real images'"}
     series: list[charts.Panel] = [
         (title, {"": [(line["step"], line["probe"][name]) for line in probes if name in line["probe"]]})
         for name, title in panels.items()
@@ -267,18 +267,18 @@ def history(sheet: Page, lines: Sequence[dict[str, Any]], on: Ground, far: Tenso
     if any(panel[1][""] for panel in series):
         charted.append(([panel for panel in series if panel[1][""]], "step"))
     if far is not None and on.apart is not None:
-        both = {"samples": far, "new real pictures": on.apart / max(on.usual, 1e-12)}
+        both = {"samples": far, "new real images": on.apart / max(on.usual, 1e-12)}
         edge = min(6.0, max(2.0, *(float(t.quantile(0.99)) for t in both.values())))
-        title = "Distance to the nearest training picture"
+        title = "Distance to the nearest training image"
         shares = {name: histogram(t, edge) for name, t in both.items()}
-        charted.append(([(title, shares)], "as a share of what is usual for new real pictures"))
+        charted.append(([(title, shares)], "as a share of what is usual for new real images"))
     if not charted:
         return
     sheet.y += 30
     wide = INNER if len(charted) == 1 else (INNER - 20) // 2
     for i, (shown, unit) in enumerate(charted):
-        picture = Image.fromarray(charts.curves(shown, (wide, 270), unit))
-        sheet.image.paste(picture, (MARGIN + i * (wide + 20), sheet.y))
+        image = Image.fromarray(charts.curves(shown, (wide, 270), unit))
+        sheet.image.paste(image, (MARGIN + i * (wide + 20), sheet.y))
     sheet.y += 270
 
 

@@ -1,1 +1,1 @@
-"""Formulas, and who looks at the pictures."""
+"""Formulas, and who looks at the images."""

@@ -9,11 +9,11 @@ from torch import Tensor
 if TYPE_CHECKING:
     from gantool.metrics.judge import Judge
 
-CHUNK = 1_000  # pictures looked at together
+CHUNK = 1_000  # images looked at together
 
 
 def judged_digits(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (n, 64) and probabilities of the ten digits, of pictures in [-1, 1]: any size, 1 or 3 channels.
+    """Features (n, 64) and probabilities of the ten digits, of images in [-1, 1]: any size, 1 or 3 channels.
 
     Differentiable in x, where gradients are wanted.
     """

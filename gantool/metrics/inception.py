@@ -36,7 +36,7 @@ class Inception:
     def __call__(self, pixels: Tensor) -> Tensor:
         """Of (n, C, S, S) bytes, grey or colour; alpha is not seen. The network itself resizes, as TensorFlow did."""
         found = []
-        with current().working(f"showing {len(pixels):,} pictures to Inception") as tell:
+        with current().working(f"showing {len(pixels):,} images to Inception") as tell:
             for part in torch.split(pixels[:, :3], BATCH):
                 (features,) = self.network(part.expand(-1, 3, -1, -1).to(self.where))
                 found.append(features.cpu())

@@ -155,8 +155,8 @@ def fit(judge: Judge, images: Tensor, labels: Tensor, epochs: int, progress: Pro
     for epoch in range(epochs):
         order = torch.randperm(len(images)).to(images.device)
         for step, chosen in enumerate(torch.split(order[: steps * batch], batch), epoch * steps + 1):
-            pictures = _augment(judge.prepare(images[chosen].float() / 127.5 - 1))
-            loss = F.cross_entropy(judge(pictures), labels[chosen])
+            moved = _augment(judge.prepare(images[chosen].float() / 127.5 - 1))
+            loss = F.cross_entropy(judge(moved), labels[chosen])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -189,7 +189,7 @@ def train_judge(
 
 
 def random_judge(channels: int) -> Judge:
-    """An extractor for pictures without classes: the same untrained convolutions everywhere."""
+    """An extractor for images without classes: the same untrained convolutions everywhere."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         return Judge({4: 3}.get(channels, channels), 1, 32).eval()
@@ -202,8 +202,8 @@ def opaque(pixels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def look(judge: Judge, pixels: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
-    """Features, and probabilities of the classes, of pictures as bytes."""
-    batch = max(1, min(batch, NUMBERS // pixels[0].numel()))  # large pictures a few at a time
+    """Features, and probabilities of the classes, of images as bytes."""
+    batch = max(1, min(batch, NUMBERS // pixels[0].numel()))  # large images a few at a time
     seen = [judge.features(part.float() / 127.5 - 1) for part in torch.split(opaque(pixels), batch)]
     features = torch.cat(seen)
     return features, judge.head(features).softmax(1)

@@ -1,4 +1,4 @@
-"""Which judge looks at which pictures."""
+"""Which judge looks at which images."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,23 +8,23 @@ import torch
 
 from gantool.data import named
 from gantool.data.catalog import DIGITS
-from gantool.data.pictures import DataSpec, Pictures
+from gantool.data.images import DataSpec, ImageData
 from gantool.errors import USAGE, UserError
 from gantool.metrics.judge import Judge, digits_judge, opaque, random_judge, second_judge, train_judge
 from gantool.runs import sealed
 from gantool.runtime.progress import current
 
 
-def find_judge(spec: DataSpec, data: str, real: Sequence[Pictures]) -> tuple[Judge, str]:
-    """The shipped judge for digits, one trained on real pictures of other classes, else convolutions never trained."""
+def find_judge(spec: DataSpec, data: str, real: Sequence[ImageData]) -> tuple[Judge, str]:
+    """The shipped judge for digits, one trained on real images of other classes, else convolutions never trained."""
     if of_digits(spec, data) or not spec.classes:
         return ready_judge(spec, data), "digits-judge" if spec.classes else "random-convolutions"
     if not real:
         raise UserError("Without its data there is nothing to train a judge on.", "Give --data.", USAGE)
     pixels, labels = (torch.cat([getattr(d, of) for d in real]) for of in ("pixels", "labels"))
     name = f"{Path(data).name}-judge"
-    judge = kept_judge(Pictures(pixels, labels, spec.classes), name)
-    return judge, f"{name}, {judge.accuracy:.1%} right on pictures held out"
+    judge = kept_judge(ImageData(pixels, labels, spec.classes), name)
+    return judge, f"{name}, {judge.accuracy:.1%} right on images held out"
 
 
 def ready_judge(spec: DataSpec, data: str) -> Judge:
@@ -41,8 +41,8 @@ def of_digits(spec: DataSpec, data: str) -> bool:
     return spec.classes == DIGITS and data != "svhn"  # whose digits are photographs
 
 
-def kept_judge(data: Pictures, name: str) -> Judge:
-    """A judge of these pictures: from the cache, or trained now and kept there."""
+def kept_judge(data: ImageData, name: str) -> Judge:
+    """A judge of these images: from the cache, or trained now and kept there."""
     spec = data.spec
     side = str(spec.height) if spec.height == spec.width else f"{spec.width}x{spec.height}"
     path = named.default_folder() / "judges" / f"{data.fingerprint()}-{side}.safetensors"

@@ -1,7 +1,7 @@
-"""How near one set of pictures is to another, as numbers: Fréchet and kernel distances, coverage, variety, balance.
+"""How near one set of images is to another, as numbers: Fréchet and kernel distances, coverage, variety, balance.
 
 All take features, (n, d), of an extractor that took part in no game, and compute in float64 on the CPU. None depends on
-the order of the pictures; what draws at random is told a seed.
+the order of the images; what draws at random is told a seed.
 """
 
 import math
@@ -67,17 +67,17 @@ def closest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def apart(training: Tensor, held: Tensor | None = None) -> Tensor:
-    """How far pictures held out are from the nearest training picture.
+    """How far images held out are from the nearest training image.
 
-    Where none were held out, how far each training picture is from its nearest fellow: as far, on average.
+    Where none were held out, how far each training image is from its nearest fellow: as far, on average.
     """
     return nearest(training, training, 2) if held is None else nearest(held, training)  # the nearest is itself
 
 
 def copying(fake: Tensor, training: Tensor, usual: float) -> float:
-    """The nearest-neighbour ratio: how far fakes are from training pictures, as a share of what is usual.
+    """The nearest-neighbour ratio: how far fakes are from training images, as a share of what is usual.
 
-    1 is as far as new real pictures are, 0 is copies; the median of all, so that it sees copying as a habit.
+    1 is as far as new real images are, 0 is copies; the median of all, so that it sees copying as a habit.
     """
     return float(nearest(fake, training).median()) / max(usual, 1e-12)
 
@@ -88,7 +88,7 @@ def density_and_coverage(real: Tensor, fake: Tensor, k: int = 5, radii: Tensor |
     A neighbourhood is the ball around a real one that reaches to its k-th nearest fellow; `radii`, if they are known.
     """
     real, fake = real.double(), fake.double()
-    radii = nearest(real, real, k + 1) if radii is None else radii  # the nearest of all is the picture itself
+    radii = nearest(real, real, k + 1) if radii is None else radii  # the nearest of all is the image itself
     inside, held = torch.zeros((), dtype=torch.int64), []
     parts = rows(real, fake)
     for part, reach in zip(parts, torch.split(radii, len(parts[0])), strict=True):
@@ -99,14 +99,14 @@ def density_and_coverage(real: Tensor, fake: Tensor, k: int = 5, radii: Tensor |
 
 
 def variety(features: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Each class's own variance, summed over the features: 0 where a class is one picture again and again."""
+    """Each class's own variance, summed over the features: 0 where a class is one image again and again."""
     features = features.double()
     parts = (features[labels == i] for i in range(classes))
     return torch.stack([p.var(0).sum() if len(p) > 1 else p.new_zeros(()) for p in parts])
 
 
 def classifier_score(probabilities: Tensor) -> float:
-    """exp of the mean KL from each picture's classes to those of all (the inception score, by any classifier)."""
+    """exp of the mean KL from each image's classes to those of all (the inception score, by any classifier)."""
     p = probabilities.double()
     return float((p.xlogy(p) - p.xlogy(p.mean(0))).sum(1).mean().exp())
 

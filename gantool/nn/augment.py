@@ -1,4 +1,4 @@
-"""What D is shown in place of each picture, so that it learns no small data set by heart."""
+"""What D is shown in place of each image, so that it learns no small data set by heart."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 def shifted(x: Tensor, most: int | None, drawn: Callable[..., Tensor]) -> Tensor:
-    """Pictures moved at random, by up to `most` pixels each way, if any; `drawn` is the variant's.
+    """Images moved at random, by up to `most` pixels each way, if any; `drawn` is the variant's.
 
     A D that sees real and generated ones so cannot learn a small data set by heart (Zhao et al., 2020).
     """
-    if not most or x.ndim != 4:  # what is no picture has no place
+    if not most or x.ndim != 4:  # what is no image has no place
         return x
     return moved(x, (drawn(torch.rand, len(x), 2) * (2 * most + 1)).long() - most)
 
 
 def moved(x: Tensor, by: Tensor) -> Tensor:
-    """Pictures moved by (down, right) pixels each, (n, 2); the border is repeated where nothing comes in."""
+    """Images moved by (down, right) pixels each, (n, 2); the border is repeated where nothing comes in."""
     n, _, h, w = x.shape
     down, right = by.unsqueeze(2).unbind(1)
     rows = (torch.arange(h, device=x.device) - down).clamp_(0, h - 1)

@@ -4,7 +4,7 @@ from math import prod
 
 from torch import nn
 
-from gantool.data.pictures import DataSpec
+from gantool.data.images import DataSpec
 from gantool.nn.blocks import maps, mlp, odd
 from gantool.nn.convolutions import ThinConv, UpsampledConv
 

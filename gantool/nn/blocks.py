@@ -7,7 +7,7 @@ from math import prod
 
 from torch import nn
 
-from gantool.data.pictures import DataSpec
+from gantool.data.images import DataSpec
 
 Norm = Callable[[int], nn.Module | None]  # a layer for so many units or channels, if any
 Wrap = Callable[[nn.Module], nn.Module]  # of each layer that has weights: spectral_norm, say
@@ -45,7 +45,7 @@ def mlp(
 
 
 def sides(size: int, coarsest: int) -> list[int]:
-    """The sides of a picture's maps, each half of the one before, until one is `coarsest` or less: 28, 14, 7."""
+    """The sides of an image's maps, each half of the one before, until one is `coarsest` or less: 28, 14, 7."""
     found = [size]
     while found[-1] > coarsest:
         found.append(found[-1] // 2)

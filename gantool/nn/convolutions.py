@@ -41,7 +41,7 @@ class UpsampledConv(nn.Conv2d):
 
 
 class ThinConv(nn.Conv2d):
-    """`nn.Conv2d(inputs, outputs, 3, padding=1)` to a picture's few maps, faster and equal.
+    """`nn.Conv2d(inputs, outputs, 3, padding=1)` to an image's few maps, faster and equal.
 
     Each of the nine taps is a product of all pixels by one column, and only the results are moved and added: the
     larger input is read once. State dicts are Conv2d's.

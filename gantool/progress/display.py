@@ -19,7 +19,7 @@ from gantool.training.trainer import Trainer
 from gantool.viz.drawing import half_blocks
 
 STEADY, REFRESH = 5.0, 1.0  # seconds between plain lines, and between views of the dashboard
-NARROW = 60  # columns; below this, no picture beside the numbers
+NARROW = 60  # columns; below this, no image beside the numbers
 COLUMN = 28  # columns of the numbers
 VERBATIM = [(ControlType.BELL,)]  # any: what is marked as a control code is neither measured nor changed
 
@@ -70,11 +70,11 @@ class Plain(Display):
 
 
 class Dashboard(Display):
-    """A bar, the numbers, and the newest pictures."""
+    """A bar, the numbers, and the newest images."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.drawn: Any = None  # the picture that `beside` shows, at this side
+        self.drawn: Any = None  # the image that `beside` shows, at this side
         self.side = 0
         self.bar = Progress(
             TextColumn("step"), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn(compact=True),
@@ -109,21 +109,21 @@ class Dashboard(Display):
         table = Table.grid(padding=(0, 1))
         for name, value in numbers:
             table.add_row(Text(name, style="dim"), f"{value:,}" if isinstance(value, int) else f"{value:.3f}")
-        if trainer.picture is None or width < NARROW or self.console.height < 20 or self.console.no_color:
+        if trainer.grid_image is None or width < NARROW or self.console.height < 20 or self.console.no_color:
             return Group(self.bar, table)
         side = min(width - 32, 2 * (self.console.height - 6), 64)
-        if self.drawn is not trainer.picture or side != self.side:
-            self.drawn, self.side = trainer.picture, side
+        if self.drawn is not trainer.grid_image or side != self.side:
+            self.drawn, self.side = trainer.grid_image, side
             # A part of the grid at half its size: all of it would be too small to see.
             self.beside = Beside(
-                table, escaped(half_blocks(trainer.picture[: 2 * side, : 2 * side], side), self.console)
+                table, escaped(half_blocks(trainer.grid_image[: 2 * side, : 2 * side], side), self.console)
             )
         self.beside.table = table
         return Group(self.bar, self.beside)
 
 
 class Beside:
-    """A table and the rows of a picture, as the escape codes they are printed as.
+    """A table and the rows of an image, as the escape codes they are printed as.
 
     As Text, its thousands of colours took .09 s at every refresh, and a third of the training's time; so, .003 s.
     """

@@ -68,7 +68,7 @@ class InNotebook(Progress):
 
 
 class Watching:
-    """The bar, the numbers and the newest pictures of a training."""
+    """The bar, the numbers and the newest images of a training."""
 
     def __init__(self, screen: InNotebook) -> None:
         self.screen, self.last = screen, 0.0
@@ -87,8 +87,8 @@ def page(trainer: Any) -> str:
     numbers = "".join(f"<td>{escape(name)}<br>{value:.3g}</td>" for name, value in shown(trainer.metrics))
     left = f"{trainer.rate:,.0f} images/s, {clock(trainer.left)} left"
     image = ""
-    if trainer.picture is not None:
-        image = f'<img src="data:image/png;base64,{b64encode(encode_png(trainer.picture)).decode()}">'
+    if trainer.grid_image is not None:
+        image = f'<img src="data:image/png;base64,{b64encode(encode_png(trainer.grid_image)).decode()}">'
     return f"{bar(f'step {trainer.step} of {trainer.steps}', trainer.step, trainer.steps)} {left}" + (
         f"<table><tr>{numbers}</tr></table>{image}"
     )

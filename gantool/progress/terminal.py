@@ -22,7 +22,7 @@ from gantool.progress.console import console
 from gantool.runtime import torchrun
 from gantool.runtime.progress import Progress, Unit
 
-SOON, STEADY = 1.0, 5.0  # seconds until pictures have a bar; between lines where there can be none
+SOON, STEADY = 1.0, 5.0  # seconds until images have a bar; between lines where there can be none
 LARGE = 2**20  # bytes worth a bar
 
 
@@ -58,7 +58,7 @@ class OnTerminal(Progress):
 
 
 class Working:
-    """A bar on a terminal, which pictures get only if they take long; elsewhere a line now and then."""
+    """A bar on a terminal, which images get only if they take long; elsewhere a line now and then."""
 
     def __init__(self, screen: Console, what: str, total: float, unit: Unit) -> None:
         self.screen, self.what, self.total, self.unit = screen, what, total, unit

@@ -14,7 +14,7 @@ from gantool.config.options import CORE, first_defaults
 from gantool.config.packages import Offer
 from gantool.config.schema import Schema
 from gantool.config.validate import held_to
-from gantool.data.pictures import DataSpec
+from gantool.data.images import DataSpec
 from gantool.errors import USAGE, UserError, printable
 from gantool.registry import Registry
 from gantool.runs import sealed

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gantool.data import decoding
-from gantool.data.pictures import DataSpec, as_bytes
+from gantool.data.images import DataSpec, as_bytes
 from gantool.errors import USAGE, UserError
 
 GREY = ("1", "L", "LA", "I", "F", "I;16")
@@ -21,10 +21,10 @@ def as_inputs(images: Any, spec: DataSpec, natural: bool) -> Iterator[Tensor]:
     size, channels = (None, None) if natural else (spec.size, spec.channels)
     one = hasattr(images, "convert") or (isinstance(images, np.ndarray | Tensor) and images.ndim < 4)
     for image in [images] if one else getattr(images, "arrays", images):
-        picture, file = as_picture(image), BytesIO()
-        picture.save(file, "PNG", compress_level=0)
+        opened, file = as_image(image), BytesIO()
+        opened.save(file, "PNG", compress_level=0)
         file.seek(0)
-        its_own = 4 if picture.has_transparency_data else 1 if picture.mode in GREY else 3
+        its_own = 4 if opened.has_transparency_data else 1 if opened.mode in GREY else 3
         try:
             pixels = decoding.pixels(file, size, decoding.MODES[channels or its_own])
             yield torch.from_numpy(pixels).unsqueeze(0)
@@ -32,8 +32,8 @@ def as_inputs(images: Any, spec: DataSpec, natural: bool) -> Iterator[Tensor]:
             raise UserError(f"An image cannot be used: {error}.", code=USAGE) from None
 
 
-def as_picture(image: Any) -> Image.Image:
-    """Of a picture, an array (H, W) or (H, W, C), or a tensor (C, H, W); what are no bytes are numbers in [-1, 1]."""
+def as_image(image: Any) -> Image.Image:
+    """Of an image, an array (H, W) or (H, W, C), or a tensor (C, H, W); what are no bytes are numbers in [-1, 1]."""
     if isinstance(image, Image.Image):
         upright = ImageOps.exif_transpose(image)
         return upright if upright.mode in (*GREY, "P", "RGB", "RGBA") else upright.convert("RGB")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gantool.config.options import grid_shape, takes_input
 from gantool.data import albums
-from gantool.data.pictures import as_bytes, as_floats, as_pictures
+from gantool.data.images import as_bytes, as_floats, as_images
 from gantool.errors import USAGE, UserError
 from gantool.runtime import device, progress
 from gantool.sampling.settings import HowToSample
@@ -36,7 +36,7 @@ def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
         return Drawing(len(files) * each, columns or (each if each > 1 else None), made)
     if sheet := variant.sheet(options):
         if columns not in (0, sheet[0]):
-            raise UserError(f"This makes rows of {sheet[0]} pictures.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
+            raise UserError(f"This makes rows of {sheet[0]} images.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
         columns = sheet[0]
     n = wanted or (math.prod(sheet) if sheet else USUAL if variant.data.images else CLOUD)
     return Drawing(n, columns or strip(options, wanted), draw(variant, n, options))
@@ -47,7 +47,7 @@ def drawn(found: Drawing, seed: int) -> Iterator[Drawn]:
     device.seed_all(seed)
     device.keep_pages()
     done = 0
-    with progress.current().working("pictures", found.n, "images") as tell:
+    with progress.current().working("images", found.n, "images") as tell:
         while True:
             with torch.inference_mode():  # not around the yield: it is whoever asks that goes on there
                 part = next(found.parts, None)
@@ -82,13 +82,13 @@ def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
         if len(x) != asked:
             raise ValueError(f"{type(variant).__name__}.sample was asked for {asked} images and gave {len(x)}")
         known = None if labels is None else labels.cpu().numpy()
-        arrays = as_pictures(as_bytes(x)) if x.ndim == 4 else x.float().cpu().numpy()
+        arrays = as_images(as_bytes(x)) if x.ndim == 4 else x.float().cpu().numpy()
         yield Drawn(arrays, known, names(done, asked, known, classes))
         done += asked
 
 
 def names(first: int, count: int, labels: Any, classes: Sequence[str]) -> Iterator[str]:
-    """What to call so many pictures: only a folder asks."""
+    """What to call so many images: only a folder asks."""
     for i in range(count):
         yield f"{first + i:05d}-{classes[labels[i]]}" if labels is not None and classes else f"{first + i:05d}"
 
@@ -104,7 +104,7 @@ def read(files: Sequence[Path], variant: Variant, options: Any) -> Iterator[tupl
     size, channels = (None, None) if options.natural else (spec.size, spec.channels)
     for file in files:
         name = file.stem if alike[file.stem] == 1 else file.name
-        yield name, torch.from_numpy(albums.read_picture(file, size, channels)).unsqueeze(0)
+        yield name, torch.from_numpy(albums.read_image(file, size, channels)).unsqueeze(0)
 
 
 def translated(variant: Variant, inputs: Iterable[tuple[str, Tensor]], options: Any) -> Iterator[Drawn]:
@@ -117,7 +117,7 @@ def translated(variant: Variant, inputs: Iterable[tuple[str, Tensor]], options: 
             raise ValueError(f"{type(variant).__name__}.translate made {len(made)} of one; `answers` says {each}")
 
         names = [name] if each == 1 else [f"{name}-{i + 1}" for i in range(each)]
-        yield Drawn(as_pictures(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, names)
+        yield Drawn(as_images(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, names)
 
 
 def listed(path: Path) -> list[Path]:
@@ -125,7 +125,7 @@ def listed(path: Path) -> list[Path]:
         return [path]
     found = sorted(f for f in path.iterdir() if f.suffix.lower() in albums.EXTENSIONS and not f.name.startswith("."))
     if not found:
-        raise UserError(f"No pictures in {path}.", f"Pictures end in {' '.join(albums.EXTENSIONS)}.", USAGE)
+        raise UserError(f"No images in {path}.", f"Images end in {' '.join(albums.EXTENSIONS)}.", USAGE)
     return found
 
 

@@ -17,4 +17,4 @@ class HowToSample:
         str | None,
         Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the grid.", show_default="square"),
     ] = None
-    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same pictures.")] = 0
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same images.")] = 0

@@ -1,4 +1,4 @@
-"""Writes pictures as they come: an .npz, an .idx, or a folder of PNGs; a grid or a film once they are all there.
+"""Writes images as they come: an .npz, an .idx, or a folder of PNGs; a grid or a film once they are all there.
 
 A writer gives what goes into one file. Packages offer more, which are asked for as gantool's own are.
 """
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from gantool.config.packages import WRITERS, Plugins, imported
-from gantool.data.pictures import as_bytes, as_pictures
+from gantool.data.images import as_bytes, as_images
 from gantool.data.points import viewable
 from gantool.errors import FAILED, USAGE, UserError
 from gantool.runtime import faults, files
@@ -27,10 +27,10 @@ from gantool.sampling.settings import ENDINGS
 from gantool.viz import drawing
 
 MODES = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
-LARGEST = 2**29  # bytes of pictures held for a grid or a film, which take three times that to make
+LARGEST = 2**29  # bytes of images held for a grid or a film, which take three times that to make
 FOR_POINTS = "FILE.npz, FILE.csv or FILE.png"
 THREADS = 2  # that write PNGs while more is drawn; on two cores four were no faster
-TOGETHER = 64  # pictures a thread is given at once
+TOGETHER = 64  # images a thread is given at once
 WAITING = 8  # such lots under way
 
 
@@ -76,7 +76,7 @@ def check_kind(out: Path) -> None:
 
 
 def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) -> None:
-    """Write the `count` pictures to come as `out` asks, by its ending; anything else is a folder."""
+    """Write the `count` images to come as `out` asks, by its ending; anything else is a folder."""
     first = next(drawn)  # an option that is wrong shows now, before a folder is made
     drawn = chain([first], drawn)
     try:
@@ -121,13 +121,13 @@ def csv(images: Drawing, out: Path) -> str:
     return "\n".join(rows) + "\n"
 
 
-def shown(samples: NDArray[Any]) -> drawing.Picture:
+def shown(samples: NDArray[Any]) -> drawing.Pixels:
     """As they can be looked at: of many channels the first three, of points one image of all."""
     if samples.ndim == 4 and samples.shape[-1] in MODES:
         return samples
     x = torch.from_numpy(samples)
     x = viewable(x.permute(0, 3, 1, 2) if x.ndim == 4 else x)
-    return as_pictures(x if x.dtype == torch.uint8 else as_bytes(x))
+    return as_images(x if x.dtype == torch.uint8 else as_bytes(x))
 
 
 def held(out: Path, drawn: Iterator[Drawn], count: int) -> NDArray[Any]:
@@ -136,7 +136,7 @@ def held(out: Path, drawn: Iterator[Drawn], count: int) -> NDArray[Any]:
     for part in drawn:
         if stack is None:
             if count * part.images[0].size > LARGEST:
-                many = f"{count:,} pictures of {'x'.join(map(str, part.images.shape[2:0:-1]))}"
+                many = f"{count:,} images of {'x'.join(map(str, part.images.shape[2:0:-1]))}"
                 streamed = "Give --out FILE.npz, FILE.idx or a folder: these hold any number."
                 raise UserError(f"{many} are too many for {out}, which is made in memory.", streamed, USAGE)
             stack = np.empty((count, *part.images.shape[1:]), part.images.dtype)
@@ -152,7 +152,7 @@ def check_alike(*shapes: tuple[int, ...]) -> None:
         said = [
             f"{width}x{height} in {MODES.get(channels, f'{channels} channels')}" for height, width, channels in shapes
         ]
-        raise UserError(f"One file holds no pictures of {said[0]} and of {said[1]}.", "Give a folder: --out DIR", USAGE)
+        raise UserError(f"One file holds no images of {said[0]} and of {said[1]}.", "Give a folder: --out DIR", USAGE)
 
 
 def stream(
@@ -173,7 +173,7 @@ def stream(
             labels[done : done + len(images)], known = part.labels, True
         done += len(images)
     if done != count:
-        raise ValueError(f"{done} pictures came, not {count}")
+        raise ValueError(f"{done} images came, not {count}")
     return labels if known else None
 
 
@@ -244,7 +244,7 @@ def write_folder(out: Path, drawn: Iterator[Drawn]) -> None:
         pool.shutdown(cancel_futures=True)  # those under way are written whole
 
 
-def write_pngs(out: Path, named: Sequence[tuple[str, drawing.Picture]]) -> None:
+def write_pngs(out: Path, named: Sequence[tuple[str, drawing.Pixels]]) -> None:
     for name, image in named:
-        # Not synced: ten thousand pictures, each waiting for the disk, would take minutes.
+        # Not synced: ten thousand images, each waiting for the disk, would take minutes.
         files.write(out / f"{name}.png", drawing.encode_png(shown(image[None])[0]), sync=False)

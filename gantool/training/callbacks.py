@@ -1,4 +1,4 @@
-"""What a run keeps as it goes: its log, its pictures, its checkpoints. Each listens to the trainer."""
+"""What a run keeps as it goes: its log, its images, its checkpoints. Each listens to the trainer."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gantool.config.options import grid_shape
 from gantool.config.packages import Offer
-from gantool.data.pictures import as_bytes, as_pictures
+from gantool.data.images import as_bytes, as_images
 from gantool.hookspecs import hookimpl
 from gantool.runs import model, sealed
 from gantool.runs.run import RunFolder
@@ -47,7 +47,7 @@ class MetricsLog:
 
 
 class Gallery:
-    """samples/: the same noise every so often, beside real.png if the data are pictures; losses.png; progress.gif."""
+    """samples/: the same noise every so often, beside real.png if the data are images; losses.png; progress.gif."""
 
     def __init__(self, run: RunFolder, every: int) -> None:
         self.run, self.every = run, every
@@ -59,19 +59,19 @@ class Gallery:
         self.columns, _ = grid_shape(trainer.recipe.grid)
         if alike := [t for t in real if t.shape == real[0].shape]:  # data of several sides shows them side by side
             self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
-        trainer.picture = self.tiled(trainer.preview())
+        trainer.grid_image = self.tiled(trainer.preview())
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
         if trainer.step % self.every == 0 or trainer.step == trainer.steps:
-            trainer.picture = self.tiled(trainer.preview())
-            self.save(f"step-{trainer.step:06d}.png", trainer.picture)
+            trainer.grid_image = self.tiled(trainer.preview())
+            self.save(f"step-{trainer.step:06d}.png", trainer.grid_image)
             self.draw_losses()
 
     @hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
         if trainer.ending == "done" and trainer.stop != "interrupted":
-            with suppress(Spared):  # large pictures take many seconds, and the last save comes after
+            with suppress(Spared):  # large images take many seconds, and the last save comes after
                 try:
                     trainer.sparing = True
                     files.write(self.run.folder / "progress.gif", drawing.animate(self.frames()))
@@ -79,18 +79,18 @@ class Gallery:
                     trainer.sparing = False
 
     def frames(self) -> list[NDArray[np.uint8]]:
-        """As many of the pictures, evenly, as a film has: all of a long run's would not fit in memory."""
+        """As many of the images, evenly, as a film has: all of a long run's would not fit in memory."""
         found = sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
         chosen = np.linspace(0, len(found) - 1, min(len(found), drawing.MAX_FRAMES)).round().astype(int)
         return [read(found[i]) for i in chosen]
 
     def tiled(self, images: Tensor) -> NDArray[np.uint8]:
-        """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one picture."""
+        """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one image."""
         columns, flat = (images.shape[1], images.flatten(0, 1)) if images.ndim == 5 else (self.columns, images)
-        return drawing.grid(as_pictures(flat), columns)
+        return drawing.grid(as_images(flat), columns)
 
-    def save(self, name: str, picture: NDArray[np.uint8]) -> None:
-        files.write(self.run.samples / name, drawing.encode_png(picture))
+    def save(self, name: str, image: NDArray[np.uint8]) -> None:
+        files.write(self.run.samples / name, drawing.encode_png(image))
 
     def draw_losses(self) -> None:
         """Losses above, everything else that was logged below."""

@@ -16,7 +16,7 @@ from gantool.config.options import Recipe, draws
 from gantool.data import named
 from gantool.data.batches import Batches
 from gantool.data.catalog import CATALOG
-from gantool.data.pictures import Pictures, as_bytes, shaped
+from gantool.data.images import ImageData, as_bytes, shaped
 from gantool.errors import UserError
 from gantool.hookspecs import hookimpl
 from gantool.metrics import measures
@@ -28,15 +28,15 @@ from gantool.training.trainer import Trainer
 from gantool.variant import Variant
 
 SAMPLES = 256  # a probe
-COMPARED = 1_250  # training pictures that samples are held against, a quarter of them at least
+COMPARED = 1_250  # training images that samples are held against, a quarter of them at least
 SHOWN = 10  # times that each is trained on, at the least, before it can be known by heart
-AT_ONCE = 128  # pictures, that the judge looks at: a quarter faster than a thousand
+AT_ONCE = 128  # images, that the judge looks at: a quarter faster than a thousand
 SETTLED = 500  # steps; at first every average forgets fast, however slow it is later
-VISIBLE = 0.15  # share of the variance between real pictures that their classes decide, if the judge can see classes
+VISIBLE = 0.15  # share of the variance between real images that their classes decide, if the judge can see classes
 
 
 class Monitor:
-    """Probes at the steps at which pictures are drawn; a sign must hold at two probes on end to be told."""
+    """Probes at the steps at which images are drawn; a sign must hold at two probes on end to be told."""
 
     def __init__(self, run: RunFolder, every: int, say: Callable[[str], object]) -> None:
         self.run, self.every, self.say = run, every, say
@@ -47,7 +47,7 @@ class Monitor:
     def gantool_train_start(self, trainer: Trainer) -> None:
         variant, spec = trainer.variant, trainer.data.spec
         if not (variant.probed and draws(variant.SampleOptions)) or trainer.first_batch()[0].ndim != 4:
-            return  # it draws no samples, or learns from no pictures: only gradients can be probed
+            return  # it draws no samples, or learns from no images: only gradients can be probed
         self.judge = ready_judge(spec, trainer.recipe.data)
         count = min(SAMPLES, len(trainer.data))
         self.seen = Batches(trainer.data, count, trainer.recipe.seed, trainer.device).first()
@@ -118,13 +118,13 @@ class Monitor:
         return found
 
     def neighbours(self, trainer: Trainer, judge: Judge) -> tuple[Tensor, float, float] | None:
-        """Features of training pictures, of which part of the samples to ask how near they are, and what is usual.
+        """Features of training images, of which part of the samples to ask how near they are, and what is usual.
 
-        Of data sets that are small, and shown often enough to be known by heart. Copies of a quarter of the pictures
+        Of data sets that are small, and shown often enough to be known by heart. Copies of a quarter of the images
         would be a quarter of the samples: half of these stand for the median of all.
         """
         data, shown = trainer.data, trainer.step * trainer.recipe.batch_size
-        if type(data) is not Pictures or len(data) > 4 * COMPARED or shown < SHOWN * len(data):
+        if type(data) is not ImageData or len(data) > 4 * COMPARED or shown < SHOWN * len(data):
             return None
         if self.known is None:
             chosen = Batches(data, 1, trainer.recipe.seed, trainer.device).order(0)[:COMPARED]  # `seen`, and more
@@ -162,7 +162,7 @@ def label_effect(features: Tensor, labels: Tensor) -> float:
 
 
 def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
-    """Test pictures, made ready as the training's are, if the data set's test split is here: none is downloaded."""
+    """Test images, made ready as the training's are, if the data set's test split is here: none is downloaded."""
     recipe, spec = trainer.recipe, trainer.data.spec
     as_they_are = type(trainer.variant).dataset.__func__ is Variant.dataset.__func__  # type: ignore[attr-defined]
     if recipe.data not in CATALOG or not as_they_are or not named.here(recipe.data, recipe.data_dir, train=False):
@@ -172,13 +172,13 @@ def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
     except UserError:  # damaged, which is no matter of this training
         return None
     chosen = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(recipe.seed))[:SAMPLES]
-    few = Pictures(shaped(pixels[chosen], spec.size, spec.channels), labels[chosen], spec.classes, recipe.flip)
+    few = ImageData(shaped(pixels[chosen], spec.size, spec.channels), labels[chosen], spec.classes, recipe.flip)
     return Batches(few, len(few), recipe.seed, trainer.device).first()
 
 
 @torch.no_grad()
 def opinions(variant: Variant, seen: Any, held: Any, images: Tensor, asked: Tensor | None) -> dict[str, float]:
-    """What D says of pictures that it trained on, that it never saw, and that were drawn."""
+    """What D says of images that it trained on, that it never saw, and that were drawn."""
     drawn = images, held[1] if asked is None else asked
     scores = [variant.d_logits(*pair) for pair in (seen, held, drawn)]
     on_seen, on_held, on_drawn = (s.double() for s in scores if s is not None)

@@ -12,7 +12,7 @@ from gantool.config.packages import listeners
 from gantool.config.schema import Schema
 from gantool.config.validate import Wrong, held_to
 from gantool.data import catalog
-from gantool.data.pictures import Data
+from gantool.data.images import Data
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.registry import Registry
@@ -155,7 +155,7 @@ class Session:
         """The data and the device, in a line."""
         spec = self.data.spec
         labels = f", {len(spec.classes)} classes" if spec.classes else ""
-        what = "pictures" if spec.images else "points of"
+        what = "images" if spec.images else "points of"
         shape = f"{len(self.data):,} {what} {spec.shown}{labels}"
         crew = f", {torchrun.count()} processes" if torchrun.count() > 1 else ""
         return f"{shape}; {devices.describe(self.device)}{crew}"
@@ -292,7 +292,7 @@ def refuse_changes(session: Session, schema: Schema, facts: dict[str, Any]) -> N
         if key not in free and then.get(key) != now.get(key)
     ]
     if core(then, "data") == data and facts.get("fingerprint") not in (None, session.data.fingerprint()):
-        changed.append(f"data: {data} holds other pictures than it did")
+        changed.append(f"data: {data} holds other images than it did")
     if steps < facts["step"]:
         changed.append(f"steps: {facts['step']} are done already, {steps} asked for")
     if changed:

@@ -20,7 +20,7 @@ class Sign(NamedTuple):
 def signs(line: Line, before: list[Line], settled: int = 0) -> Iterator[Sign]:
     """What looks wrong at a probe, given those before it. Samples are not judged before step `settled`."""
     now, past = line["probe"], [earlier["probe"] for earlier in before]
-    early = len(past) < EARLY or line["step"] < settled  # every network begins by drawing the same picture
+    early = len(past) < EARLY or line["step"] < settled  # every network begins by drawing the same image
     if not early:
         yield from of_memory(now)
     recent = [p["distance"] for p in past[-RECENT:] if "distance" in p]
@@ -40,10 +40,10 @@ def signs(line: Line, before: list[Line], settled: int = 0) -> Iterator[Sign]:
 def of_memory(now: dict[str, float]) -> Iterator[Sign]:
     """What is known by heart. Samples that are copied look better and better."""
     if now.get("memorised", 0) > 0.5:
-        how = f"pictures held out are {now['memorised']:.0%} of the way from those it trained on to drawn ones"
-        yield Sign("D memorises", WARNING, f"D knows its training pictures by heart: to it, {how}.")
+        how = f"images held out are {now['memorised']:.0%} of the way from those it trained on to drawn ones"
+        yield Sign("D memorises", WARNING, f"D knows its training images by heart: to it, {how}.")
     if now.get("nearest", 1) < 0.8 and now.get("diversity", 1) >= 0.5:  # those that vary little are near to anything
-        how = f"{now['nearest']:.0%} as far from training pictures as others are"
+        how = f"{now['nearest']:.0%} as far from training images as others are"
         yield Sign("copies", WARNING, f"Samples are near to being copies: {how}.")
 
 
@@ -60,7 +60,7 @@ def of_gradients(now: dict[str, float], past: list[dict[str, float]]) -> Iterato
 
 def of_samples(now: dict[str, float]) -> Iterator[Sign]:
     diversity = now.get("diversity", 1)
-    variety = f"{diversity:.0%} of the variety of real pictures"
+    variety = f"{diversity:.0%} of the variety of real images"
     if diversity < 0.2:
         yield Sign("collapse", ERROR, f"Samples are nearly all alike: {variety}.")
         return  # the rest follows from it
@@ -76,7 +76,7 @@ def of_samples(now: dict[str, float]) -> Iterator[Sign]:
 
 
 def best_of(lines: list[Line]) -> Line:
-    """The probe whose samples were nearest to real pictures."""
+    """The probe whose samples were nearest to real images."""
     return min(lines, key=lambda line: line["probe"].get("distance", float("inf")))
 
 

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from gantool.config.options import Recipe, grid_shape
 from gantool.data.batches import Batches
-from gantool.data.pictures import Data, as_bytes
+from gantool.data.images import Data, as_bytes
 from gantool.errors import UserError
 from gantool.runtime import device as devices
 from gantool.runtime import distributed
@@ -68,7 +68,7 @@ class Trainer:
         self.window: list[dict[str, Tensor]] = []  # what was measured since the last line of the log; on the device
         self.metrics: dict[str, float] = {}
         self.logged = False  # whether `metrics` is new at this step
-        self.picture: NDArray[np.uint8] | None = None  # the newest grid
+        self.grid_image: NDArray[np.uint8] | None = None  # the newest grid
         self.folder: Path | None = None  # of the run, and what it is called
         self.run_name = ""
         self.stop = ""  # set, by a signal or the clock, to end after the step in hand
@@ -217,7 +217,7 @@ class Trainer:
                     f"{name} is no longer finite at step {self.step}; training stopped.", "Try a lower --lr."
                 )
 
-    # Pictures.
+    # Images.
 
     @contextmanager
     def sampling(self) -> Iterator[Variant]:

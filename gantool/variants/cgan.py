@@ -1,7 +1,7 @@
 """CGAN: a generator told what to draw.
 
 Paper: Mirza & Osindero, 2014, https://arxiv.org/abs/1411.1784
-Task: pictures of a class
+Task: images of a class
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class CGAN(GAN):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
-            raise UserError("cgan needs classes; these pictures have none.", "Make a sub-folder for each.", USAGE)
+            raise UserError("cgan needs classes; these images have none.", "Make a sub-folder for each.", USAGE)
         self.inputs = len(data.classes)
         super().__init__(options, data)
 

@@ -1,7 +1,7 @@
 """DCGAN: all-convolutional networks with batch norm.
 
 Paper: Radford et al., 2015, https://arxiv.org/abs/1511.06434
-Task: pictures from noise
+Task: images from noise
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class DCGAN(Game):
         return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, self.maps[-1]), nn.Flatten(0))
 
     def widths(self, finest: int) -> list[int]:
-        """Of the maps, finest first; 16 times at most, or large pictures would ask for more than anyone can train."""
+        """Of the maps, finest first; 16 times at most, or large images would ask for more than anyone can train."""
         return [finest * min(self.options.growth**i, 16) for i in range(len(self.maps) - 1)]
 
     def start(self, layer: nn.Module) -> None:

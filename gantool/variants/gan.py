@@ -1,7 +1,7 @@
 """GAN: two multilayer perceptrons in a minimax game.
 
 Paper: Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
-Task: pictures from noise
+Task: images from noise
 """
 
 from abc import abstractmethod

@@ -1,1 +1,1 @@
-"""Pictures of numbers and of pictures: grids, films, charts."""
+"""Images of numbers and of images: grids, films, charts."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Panel = tuple[str, Mapping[str, Sequence[tuple[float, float]]]]
 Range = tuple[float, float]
@@ -25,7 +25,7 @@ font = functools.cache(ImageFont.load_default)
 TEXT, TITLE = 12 * SCALE, 15 * SCALE
 
 
-def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520), unit: str = "step") -> Picture:
+def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520), unit: str = "step") -> Pixels:
     """A line chart of (title, {name: [(step, value), ...]}) panels stacked over one axis, of steps or another unit.
 
     A long series is the mean of neighbouring points over a pale band from their least to their greatest.

@@ -1,6 +1,6 @@
-"""Pictures from arrays: sample grids, PNG bytes, GIF animations, terminal half blocks.
+"""Images from arrays: sample grids, PNG bytes, GIF animations, terminal half blocks.
 
-A picture is a uint8 array (H, W, C), a batch of them (N, H, W, C), with C 1 (grey), 3 (RGB) or 4 (RGBA).
+An image is a uint8 array (H, W, C), a batch of them (N, H, W, C), with C 1 (grey), 3 (RGB) or 4 (RGBA).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from PIL import Image
 if TYPE_CHECKING:
     from rich.text import Text
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 MAX_FRAMES = 120
 
 
-def grid(images: Picture, columns: int | None = None, gap: int = 2, background: int = 0) -> Picture:
+def grid(images: Pixels, columns: int | None = None, gap: int = 2, background: int = 0) -> Pixels:
     """Tile (N, H, W, C) row by row at 1:1 scale; gaps and the rest of the last row are background."""
     if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"expected pictures of shape (N, H, W, C), N >= 1, got {images.shape}")
+        raise ValueError(f"expected images of shape (N, H, W, C), N >= 1, got {images.shape}")
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -40,16 +40,16 @@ def grid(images: Picture, columns: int | None = None, gap: int = 2, background: 
     return sheet
 
 
-def encode_png(picture: Picture) -> bytes:
-    """PNG bytes; the same picture always gives the same bytes.
+def encode_png(pixels: Pixels) -> bytes:
+    """PNG bytes; the same image always gives the same bytes.
 
     Not by Pillow, which tries five filters on each row: grids and charts come out as small without any, and single
-    pictures take half the time in grey, a third in colour.
+    images take half the time in grey, a third in colour.
     """
-    _check(picture)
-    height, width, channels = picture.shape
+    _check(pixels)
+    height, width, channels = pixels.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # a row begins with the number of its filter
-    rows[:, 1:] = picture.reshape(height, -1)
+    rows[:, 1:] = pixels.reshape(height, -1)
     head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.data)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -57,13 +57,13 @@ def encode_png(picture: Picture) -> bytes:
     )
 
 
-def animate(frames: Iterable[Picture], milliseconds: int = 120, hold: int = 1500) -> bytes:
+def animate(frames: Iterable[Pixels], milliseconds: int = 120, hold: int = 1500) -> bytes:
     """A looping GIF, the last frame shown for hold milliseconds.
 
     Frames whose shape differs from the first are skipped, and more than MAX_FRAMES are thinned evenly.
     Pillow stores equal neighbours once, with their durations added. GIF time has steps of 10 ms.
     """
-    kept: list[Picture] = []
+    kept: list[Pixels] = []
     for frame in frames:
         if not kept or frame.shape == kept[0].shape:
             kept.append(frame)
@@ -77,13 +77,13 @@ def animate(frames: Iterable[Picture], milliseconds: int = 120, hold: int = 1500
     return buffer.getvalue()
 
 
-def half_blocks(picture: Picture, width: int) -> Text:
-    """The picture as terminal text at most width wide: each "▀" is an upper and a lower pixel."""
+def half_blocks(pixels: Pixels, width: int) -> Text:
+    """The image as terminal text at most width wide: each "▀" is an upper and a lower pixel."""
     from rich.color import Color
     from rich.style import Style
     from rich.text import Text
 
-    image = _rgb(picture, "black")
+    image = _rgb(pixels, "black")
     columns = max(1, min(width, image.width))
     height = max(1, round(image.height * columns / image.width))
     pixels = np.asarray(image.resize((columns, height), Image.Resampling.BOX)).tolist()
@@ -98,23 +98,23 @@ def half_blocks(picture: Picture, width: int) -> Text:
     return text
 
 
-def _check(picture: Picture) -> None:
-    if picture.ndim != 3 or picture.shape[2] not in (1, 3, 4) or picture.dtype != np.uint8:
-        raise ValueError(f"expected uint8 (H, W, 1, 3 or 4), got {picture.dtype} {picture.shape}")
+def _check(pixels: Pixels) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.dtype != np.uint8:
+        raise ValueError(f"expected uint8 (H, W, 1, 3 or 4), got {pixels.dtype} {pixels.shape}")
 
 
-def _image(picture: Picture) -> Image.Image:
-    _check(picture)
-    return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+def _image(pixels: Pixels) -> Image.Image:
+    _check(pixels)
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _rgb(picture: Picture, behind: str) -> Image.Image:
-    """The picture as RGB, a transparent one laid over the colour behind."""
-    image = _image(picture).convert("RGBA")
+def _rgb(pixels: Pixels, behind: str) -> Image.Image:
+    """The image as RGB, a transparent one laid over the colour behind."""
+    image = _image(pixels).convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, behind), image).convert("RGB")
 
 
-def _shared_palette(frames: Sequence[Picture]) -> list[Image.Image]:
+def _shared_palette(frames: Sequence[Pixels]) -> list[Image.Image]:
     """Frames for a GIF: exact greys when all are grey, else one palette chosen from a sample of them."""
     arrays = [np.asarray(_rgb(frame, "white")) for frame in frames]
     if all((a == a[:, :, :1]).all() for a in arrays):

@@ -45,7 +45,7 @@ MISTAKES = [
     row("info", "info what?", "gantool info gan"),
     row("train gan --preset pytroch", "no preset 'pytroch'", "Did you mean pytorch?", "There are:"),
     row("train gan --preset dcgan/paper", "gan has no preset 'dcgan/paper'"),
-    row("train gan --data digist", "'digist'", "Did you mean digits?", "folder or zip of pictures"),
+    row("train gan --data digist", "'digist'", "Did you mean digits?", "folder or zip of images"),
     row("train gan --data=", "No data set and no folder named ''"),
     row("train gan --data nowhere/at/all", "'nowhere/at/all'", "digits, mnist"),
     # Numbers and choices.
@@ -73,13 +73,13 @@ MISTAKES = [
     row("sample gan --grid 3by3", "--grid", "3by3", "COLSxROWS"),
     row("sample gan --grid 0x3", "0x3", "COLSxROWS"),
     # Data.
-    row("train gan -q --data empty", "No pictures in ", "empty (", ".png"),
-    row("train gan -q --data rotten", "No picture in", "rotten can be used", "1.png"),
+    row("train gan -q --data empty", "No images in ", "empty (", ".png"),
+    row("train gan -q --data rotten", "No image in", "rotten can be used", "1.png"),
     row("train gan -q --data loose/1.png", "loose/1.png is a single file", "folder"),
     row("train gan -q --data a-file", "a-file is neither a folder nor a zip"),
     row("train cgan -q --data loose", "cgan needs classes", "sub-folder"),
     row("train cgan -q --data mixed", "cgan needs classes", "sub-folder"),
-    row("data check empty", "No pictures in empty"),
+    row("data check empty", "No images in empty"),
     row("data check emptie", "emptie does not exist", "Did you mean empty?"),
     # Runs and models.
     row("sample cgan", "There is no run of cgan", "gantool train cgan"),

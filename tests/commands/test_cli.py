@@ -139,7 +139,7 @@ def test_info_shows_networks_options_and_presets(gantool: Gantool) -> None:
     result = gantool("info", "gan")
     assert result.code == 0 and not result.err
     for words in ("paper: Goodfellow et al., 2014", "package: gantool", "generator", "discriminator", "g_layers",
-                  "truncation", "pytorch", "as --lr", "1 below 20,000 pictures, else 0"):  # fmt: skip
+                  "truncation", "pytorch", "as --lr", "1 below 20,000 images, else 0"):  # fmt: skip
         assert words in result.out
 
 
@@ -164,12 +164,12 @@ def test_a_run_whose_config_is_spoilt_does_not_hide_the_others(gantool: Gantool)
 
 
 def test_data_check_counts_classes_sizes_and_bad_files(
-    gantool: Gantool, pictures: Callable[[dict[str, Any]], Path]
+    gantool: Gantool, images: Callable[[dict[str, Any]], Path]
 ) -> None:
-    folder = pictures({"cat/1.png": "red", "cat/2.png": "blue", "dog/1.png": "red", "dog/2.png": b"no", "x.txt": b"?"})
+    folder = images({"cat/1.png": "red", "cat/2.png": "blue", "dog/1.png": "red", "dog/2.png": b"no", "x.txt": b"?"})
     result = gantool("data", "check", folder)
     assert result.code == 0 and not result.err
-    for words in ("pictures: 3", "labels: 2 classes", "cat: 2", "dog: 1", "8 x 8", "bad: 1", "dog/2.png", "files: 1"):
+    for words in ("images: 3", "labels: 2 classes", "cat: 2", "dog: 1", "8 x 8", "bad: 1", "dog/2.png", "files: 1"):
         assert words in result.out
 
 
@@ -180,7 +180,7 @@ def test_a_dry_run_tells_settings_networks_and_time_and_writes_nothing(gantool: 
     result = gantool("train", "gan", "--dry-run", "--steps", 123, "--lr", "0.003", "--batch-size", 4, "--g-layers", 8)
     assert result.code == 0 and not result.err
     for words in ("data: digits", "steps: 123", "lr: 0.003", "g_layers: 8", "generator: 7,", "discriminator: ",
-                  "5,000 pictures 28x28x1", "about 0:0", "123 steps", "nothing was trained"):  # fmt: skip
+                  "5,000 images 28x28x1", "about 0:0", "123 steps", "nothing was trained"):  # fmt: skip
         assert words in result.out
     assert not list(Path().iterdir())
 

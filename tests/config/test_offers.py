@@ -37,7 +37,7 @@ def bare() -> None:
     print("bare")
 
 def dark(drawn: Any, real: Any) -> float:
-    """How much darker than real pictures."""
+    """How much darker than real images."""
     return float(real.float().mean() - drawn.float().mean())
 
 def count(images: Any, out: Any) -> str:
@@ -271,7 +271,7 @@ FAULTS = {  # what is added to the file, and what --check says
     "no mapping": ("@hookimpl\ndef gantool_metrics(): return [dark]", "has no attribute 'items'"),
     "no number": ("def dark(drawn, real): return float('nan')", "it gives nan, which is no number"),
     "no function": ("dark = 3", "'int' object is not callable"),
-    "spoils": ("def dark(drawn, real): return float(drawn.zero_().sum())", "it changes the pictures"),
+    "spoils": ("def dark(drawn, real): return float(drawn.zero_().sum())", "it changes the images"),
     "no content": ("def count(images, out): return 3", "TypeError"),
     "no settings": ("def greet(name: str): ...", "a command is a function of one argument, its settings"),
     "bare field": ("@dataclass\nclass Bare:\n    x: int = 1\ndef greet(how: Bare): ...", "Bare.x needs Annotated"),

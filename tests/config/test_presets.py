@@ -55,4 +55,4 @@ def test_the_ai_edu_preset_takes_ten_more_numbers_on_both_sides(
 def test_epochs_become_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run(["train", "gan", "--epochs", "0.01", "--batch-size", "10", "--g-layers", "8", "--name", "e", "-q"])
-    assert RunFolder(Path("runs/e")).read_config()["steps"] == 5  # a hundredth of 5,000 pictures, ten a step
+    assert RunFolder(Path("runs/e")).read_config()["steps"] == 5  # a hundredth of 5,000 images, ten a step

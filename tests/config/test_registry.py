@@ -15,7 +15,7 @@ from gantool.registry import Registry
 MINE = '''"""MINE: a pretend GAN, [bold]with[/] brackets.
 
 Paper: Me, 2030
-Task: pictures of nothing
+Task: images of nothing
 """
 from gantool.api import Recipe
 from gantool.variants.gan import GAN
@@ -68,7 +68,7 @@ def test_an_installed_package_is_listed_with_what_its_docstring_says(gantool: Ga
     install("plug-mine", MINE, mine="Mine")
     rows = {row["name"]: row for row in json.loads(gantool("list", "--json").out)}
     assert rows["mine"] == {
-        "name": "mine", "summary": "MINE: a pretend GAN, [bold]with[/] brackets.", "task": "pictures of nothing",
+        "name": "mine", "summary": "MINE: a pretend GAN, [bold]with[/] brackets.", "task": "images of nothing",
         "paper": "Me, 2030", "package": "plug-mine", "version": "1.2", "clash": False,
     }  # fmt: skip
     assert "MINE: a pretend GAN, [bold]with[/] brackets." in gantool("list").out
@@ -109,8 +109,8 @@ def test_a_variant_may_lay_its_samples_out_as_a_table(gantool: Gantool, install:
     install("plug-table", MINE + "class Table(Mine):\n    def sheet(self, options): return 5, 3\n", table="Table")
     assert gantool("train", "table", *TINY, "--name", "t").code == 0
     assert gantool("sample", "table", "--out", "t.png", "-q").code == 0
-    with Image.open("t.png") as picture:
-        assert picture.size == (5 * 30 - 2, 3 * 30 - 2)
+    with Image.open("t.png") as image:
+        assert image.size == (5 * 30 - 2, 3 * 30 - 2)
     refused = gantool("sample", "table", "--grid", "4x4", "-q")
     assert refused.code == 2 and "rows of 5" in refused.err and "--grid 5x3" in refused.err
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gantool.data import decoding
-from gantool.data.albums import Album, BadPicture, check, load, open_album, read_picture
+from gantool.data.albums import Album, BadImage, check, load, open_album, read_image
 from gantool.errors import UserError
 
 both = pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
@@ -150,9 +150,9 @@ def test_grey_and_alpha(tmp_path: Path) -> None:
 def test_bad_files_are_named_with_reasons(tmp_path: Path, zipped: bool) -> None:
     reasons = {
         ("empty.png", b""): "empty file",
-        ("script.png", b"#!/bin/sh\nrm -rf /\n"): "not a picture",
-        ("drawing.png", b'<svg xmlns="http://www.w3.org/2000/svg"/>'): "not a picture",
-        ("page.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"): "not a picture",
+        ("script.png", b"#!/bin/sh\nrm -rf /\n"): "not an image",
+        ("drawing.png", b'<svg xmlns="http://www.w3.org/2000/svg"/>'): "not an image",
+        ("page.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"): "not an image",
         ("moving.gif", animation("GIF")): "animated",
         ("moving.webp", animation("WEBP")): "animated",
         ("moving.png", animation("PNG")): "animated",
@@ -255,7 +255,7 @@ def test_zip_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     album = open_album(path)
     assert album.names == ("ok.png",)
     assert album.bad["bomb.png"].startswith("too large")
-    assert album.bad["liar.bmp"] in ("damaged", "not a picture")
+    assert album.bad["liar.bmp"] in ("damaged", "not an image")
 
 
 def test_encrypted_and_damaged_members(tmp_path: Path) -> None:
@@ -268,18 +268,18 @@ def test_encrypted_and_damaged_members(tmp_path: Path) -> None:
     data[start : start + 50] = bytes(50)
     path.write_bytes(data)
     report = check(path)
-    assert report.pictures == 1
+    assert report.images == 1
     assert report.bad["locked.png"] == "encrypted"
-    assert report.bad["hurt.png"] in ("damaged", "cut short", "not a picture")
+    assert report.bad["hurt.png"] in ("damaged", "cut short", "not an image")
 
 
 def test_a_zip_of_large_members_is_read_past_their_first_bytes(tmp_path: Path) -> None:
-    picture = noise((256, 256))
-    files = {"a.png": encoded(picture), "b.bmp": encoded(picture, "BMP"), "c.tif": encoded(picture, "TIFF")}
-    files["d.jpg"] = encoded(picture, "JPEG", comment=b"x" * 60_000, quality=95)
+    image = noise((256, 256))
+    files = {"a.png": encoded(image), "b.bmp": encoded(image, "BMP"), "c.tif": encoded(image, "TIFF")}
+    files["d.jpg"] = encoded(image, "JPEG", comment=b"x" * 60_000, quality=95)
     album = open_album(put_zip(tmp_path / "a.zip", files))
     assert len(album) == 4 and not album.bad
-    assert (album.decode(0, 256, 3) == np.asarray(picture).transpose(2, 0, 1)).all()
+    assert (album.decode(0, 256, 3) == np.asarray(image).transpose(2, 0, 1)).all()
 
 
 def test_album_is_picklable_and_survives_a_fork(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_album_is_picklable_and_survives_a_fork(tmp_path: Path) -> None:
         pool.close()
         pool.join()
     assert shades == [0, 1, 2, 3, 4, 5]
-    error = pickle.loads(pickle.dumps(BadPicture("a.png", "damaged")))
+    error = pickle.loads(pickle.dumps(BadImage("a.png", "damaged")))
     assert str(error) == "a.png: damaged"
 
 
@@ -351,7 +351,7 @@ def test_alpha_is_kept_for_four_channels(tmp_path: Path) -> None:
     album = one(tmp_path, plain((255, 0, 0, 128), mode="RGBA"))
     assert album.alpha
     assert album.decode(0, 8, 4)[:, 0, 0].tolist() == [255, 0, 0, 128]
-    assert read_picture(tmp_path / "one" / "a.png", None, 4)[3].max() == 128
+    assert read_image(tmp_path / "one" / "a.png", None, 4)[3].max() == 128
 
 
 def test_16_bit_grey_keeps_its_whole_range(tmp_path: Path) -> None:
@@ -379,14 +379,14 @@ def test_exif_orientation(tmp_path: Path, kind: str, orientation: int) -> None:
         assert np.abs(pixels[:, half, -half].astype(int) - BLUE).max() < 40
 
 
-def test_exif_of_a_wide_picture_at_its_own_size(tmp_path: Path) -> None:
+def test_exif_of_a_wide_image_at_its_own_size(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(noise((40, 20)), "JPEG", exif=exif))
-    assert read_picture(path, None, 3).shape == (3, 40, 20)
-    assert read_picture(path, 8, 1).shape == (1, 8, 8)
-    assert read_picture(path, None, None).shape == (3, 40, 20)
+    assert read_image(path, None, 3).shape == (3, 40, 20)
+    assert read_image(path, 8, 1).shape == (1, 8, 8)
+    assert read_image(path, None, None).shape == (3, 40, 20)
 
 
 @pytest.mark.parametrize(
@@ -397,15 +397,15 @@ def test_exif_of_a_wide_picture_at_its_own_size(tmp_path: Path) -> None:
         (Image.new("P", (5, 3)), 3),
     ],
 )  # fmt: skip
-def test_a_picture_has_its_own_channels(tmp_path: Path, image: Image.Image, channels: int) -> None:
+def test_a_image_has_its_own_channels(tmp_path: Path, image: Image.Image, channels: int) -> None:
     put(tmp_path, {"a.png": encoded(image)})
-    assert read_picture(tmp_path / "a.png", None, None).shape == (channels, 3, 5)
-    assert read_picture(tmp_path / "a.png", 4, None).shape == (channels, 4, 4)
+    assert read_image(tmp_path / "a.png", None, None).shape == (channels, 3, 5)
+    assert read_image(tmp_path / "a.png", 4, None).shape == (channels, 4, 4)
 
 
 def test_a_transparent_palette_keeps_its_alpha(tmp_path: Path) -> None:
     put(tmp_path, {"a.png": encoded(Image.new("RGB", (5, 3), RED).quantize(4), transparency=0)})
-    assert read_picture(tmp_path / "a.png", None, None)[3].max() == 0
+    assert read_image(tmp_path / "a.png", None, None)[3].max() == 0
 
 
 def odd_jpeg() -> bytes:
@@ -413,13 +413,13 @@ def odd_jpeg() -> bytes:
     return encoded(noise(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01garbage")
 
 
-def test_broken_exif_is_no_reason_to_lose_a_picture(tmp_path: Path) -> None:
+def test_broken_exif_is_no_reason_to_lose_a_image(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="EXIF"):
         Image.open(io.BytesIO(odd_jpeg())).getexif()
     album = one(tmp_path, odd_jpeg(), "a.jpg")
     assert album.decode(0, 16, 3).shape == (3, 16, 16)
     assert load(album, 16, 3)[2] == {}
-    assert read_picture(tmp_path / "one" / "a.jpg", 16, 3).shape == (3, 16, 16)
+    assert read_image(tmp_path / "one" / "a.jpg", 16, 3).shape == (3, 16, 16)
 
 
 @both
@@ -430,8 +430,8 @@ def test_threads_decode_the_same_and_leave_the_warning_filters(tmp_path: Path, z
     filters = list(warnings.filters)
     expected = [album.decode(index, 16, 3) for index in range(41)]
     with ThreadPoolExecutor(8) as pool:
-        pictures = list(pool.map(lambda index: album.decode(index % 41, 16, 3), range(410)))
-    assert all((picture == expected[index % 41]).all() for index, picture in enumerate(pictures))
+        images = list(pool.map(lambda index: album.decode(index % 41, 16, 3), range(410)))
+    assert all((image == expected[index % 41]).all() for index, image in enumerate(images))
     assert warnings.filters == filters
 
 
@@ -458,21 +458,21 @@ def test_centre_crop(tmp_path: Path, size: tuple[int, int]) -> None:
 def test_shrinking_is_antialiased(tmp_path: Path) -> None:
     stripes = np.zeros((512, 512), np.uint8)
     stripes[:, ::2] = 255
-    picture = Image.fromarray(stripes)
-    for data, name in ((encoded(picture), "a.png"), (encoded(picture, "JPEG", quality=95), "a.jpg")):
+    image = Image.fromarray(stripes)
+    for data, name in ((encoded(image), "a.png"), (encoded(image, "JPEG", quality=95), "a.jpg")):
         put(tmp_path / "s", {name: data})
     album = open_album(tmp_path / "s")
     for index in range(2):
         assert np.abs(album.decode(index, 16, 1).astype(int) - 127).max() <= 3
 
 
-def test_truncated_and_damaged_pictures(tmp_path: Path) -> None:
+def test_truncated_and_damaged_images(tmp_path: Path) -> None:
     jpeg, png = encoded(noise(), "JPEG"), encoded(noise())
     hurt = png[:3000] + bytes(100) + png[3100:]
     files = {"a.jpg": jpeg[: len(jpeg) // 2], "b.png": png[:3000], "c.png": hurt}
     album = open_album(put(tmp_path / "a", files))
     for index, name in enumerate(files):
-        with pytest.raises(BadPicture) as caught:
+        with pytest.raises(BadImage) as caught:
             album.decode(index, 16, 3)
         assert caught.value.name == name and caught.value.reason in ("cut short", "damaged")
 
@@ -488,10 +488,10 @@ def test_random_damage_never_escapes(tmp_path: Path, kind: str) -> None:
             hurt[place] = random.integers(256)
         files[f"{index + 1}.png"] = bytes(hurt[: random.integers(1, len(hurt))] if index % 5 == 0 else hurt)
     report = check(put(tmp_path / "a", files))
-    assert report.pictures + len(report.bad) == 61
+    assert report.images + len(report.bad) == 61
 
 
-# ---- load, check, read_picture ----
+# ---- load, check, read_image ----
 
 
 def test_load_keeps_order_and_leaves_bad_ones_out(tmp_path: Path) -> None:
@@ -537,28 +537,28 @@ def test_check(tmp_path: Path) -> None:
     files["b/4.jpg"] = encoded(noise(), "JPEG")[:1500]
     files["b/5.png"] = b""
     report = check(put(tmp_path / "a", files))
-    assert (report.pictures, report.per_class) == (3, {"a": 2, "b": 1})
+    assert (report.images, report.per_class) == (3, {"a": 2, "b": 1})
     assert set(report.bad) == {"b/4.jpg", "b/5.png"}
     text = "\n".join(report.lines())
-    for part in ("pictures: 3, colour", "2 classes", "a: 2", "smallest 8 x 8", "b/5.png: empty file"):
+    for part in ("images: 3, colour", "2 classes", "a: 2", "smallest 8 x 8", "b/5.png: empty file"):
         assert part in text
     put(tmp_path / "a", {"loose.png": plain()})
-    assert "1 pictures lie beside the sub-folders" in "\n".join(check(tmp_path / "a").lines())
+    assert "1 images lie beside the sub-folders" in "\n".join(check(tmp_path / "a").lines())
 
 
-def test_read_picture_errors(tmp_path: Path) -> None:
+def test_read_image_errors(tmp_path: Path) -> None:
     put(tmp_path, {"face.png": plain(), "empty.png": b"", "text.png": b"hello"})
     os.mkfifo(tmp_path / "pipe.png")
 
     def said(name: str) -> str:
-        return fails(lambda: read_picture(tmp_path / name, 8, 3))
+        return fails(lambda: read_image(tmp_path / name, 8, 3))
 
     assert "face.png" in said("fase.png") and "empty file" in said("empty.png")
-    assert "not a picture" in said("text.png")
+    assert "not an image" in said("text.png")
     assert "not a file" in said("pipe.png") and "not a file" in said(".")
     put(tmp_path, {"bomb.png": bomb_png(9_000, 9_000)})
     for size, channels in ((8, 3), (None, None)):
-        assert "too large (9000 x 9000)" in fails(lambda: read_picture(tmp_path / "bomb.png", size, channels))  # noqa: B023
+        assert "too large (9000 x 9000)" in fails(lambda: read_image(tmp_path / "bomb.png", size, channels))  # noqa: B023
 
 
 # ---- what open_album says ----

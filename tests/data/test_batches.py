@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.data import pictures as data_module
+from gantool.data import images as data_module
 from gantool.data.batches import AHEAD, Batches, mix
+from gantool.data.images import Data, DataSpec, ImageData
 from gantool.data.opening import open_folder
-from gantool.data.pictures import Data, DataSpec, Pictures
 
 CPU = torch.device("cpu")
 
@@ -105,12 +105,12 @@ def test_an_order_is_not_biased() -> None:
     assert np.bincount(first).tolist() == pytest.approx([500] * 4, abs=100)
 
 
-def gradient(n: int = 6, size: int = 4) -> Pictures:
+def gradient(n: int = 6, size: int = 4) -> ImageData:
     pixels = torch.arange(n * size * size).view(n, 1, size, size).to(torch.uint8)
-    return Pictures(pixels, torch.arange(n), flip=True)
+    return ImageData(pixels, torch.arange(n), flip=True)
 
 
-def test_flipping_mirrors_about_half_of_the_pictures_left_to_right() -> None:
+def test_flipping_mirrors_about_half_of_the_images_left_to_right() -> None:
     data, mirrored = gradient(), 0
     source = Batches(data, 6, 0, CPU)
     for _ in range(200):
@@ -132,7 +132,7 @@ def test_the_same_batch_is_flipped_the_same_way_again() -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Eleven colour pictures of odd shapes in two class folders."""
+    """Eleven colour images of odd shapes in two class folders."""
     chance = np.random.default_rng(0)
     for i in range(11):
         shape = chance.integers(5, 20, 2)
@@ -143,8 +143,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stream(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pictures]:
-    def stream(path: Path, **settings: Any) -> Pictures:
+def stream(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ImageData]:
+    def stream(path: Path, **settings: Any) -> ImageData:
         with monkeypatch.context() as patch:
             patch.setattr(data_module, "IN_MEMORY", 0)
             return open_folder(path, **settings)
@@ -154,7 +154,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pictures]:
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_streamed_batches_are_those_from_memory_byte_for_byte(
-    photos: Path, stream: Callable[..., Pictures], flip: bool
+    photos: Path, stream: Callable[..., ImageData], flip: bool
 ) -> None:
     kept, streamed = open_folder(photos, size=8, flip=flip), stream(photos, size=8, flip=flip)
     assert (kept.streamed, streamed.streamed) == (False, True)
@@ -172,8 +172,8 @@ def test_streamed_batches_are_those_from_memory_byte_for_byte(
 
 
 @pytest.mark.parametrize("broken", ["cat/0.png", "dog/5.png"])
-def test_a_picture_that_breaks_while_streaming_is_replaced_with_its_label(
-    photos: Path, stream: Callable[..., Pictures], broken: str
+def test_a_image_that_breaks_while_streaming_is_replaced_with_its_label(
+    photos: Path, stream: Callable[..., ImageData], broken: str
 ) -> None:
     whole = (photos / broken).read_bytes()
     (photos / broken).write_bytes(whole[: len(whole) // 2])

@@ -1,4 +1,4 @@
-"""Tests of squares cut out of pictures at their own size."""
+"""Tests of squares cut out of images at their own size."""
 
 from contextlib import closing
 from pathlib import Path
@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.data import pictures as data_module
+from gantool.data import images as data_module
 from gantool.data.batches import AHEAD, Batches
 from gantool.data.crops import Crops
+from gantool.data.images import DataSpec, ImageData
 from gantool.data.opening import open_folder
-from gantool.data.pictures import DataSpec, Pictures
 from gantool.errors import UserError
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Pixels say where they are: red the row, green the column, blue the picture."""
+    """Pixels say where they are: red the row, green the column, blue the image."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for i, (height, width) in enumerate(((8, 8), (20, 9), (9, 30), (12, 12))):
@@ -31,12 +31,12 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def opened(path: Path, size: int = 8, flip: bool = False) -> Pictures:
+def opened(path: Path, size: int = 8, flip: bool = False) -> ImageData:
     return open_folder(path, size, flip=flip, crop=True)
 
 
 def corners(x: Tensor) -> list[tuple[int, int, int]]:
-    """Of crops: the picture, and where its upper left corner is; all of it must be what lies there."""
+    """Of crops: the image, and where its upper left corner is; all of it must be what lies there."""
     found = []
     for crop in x.int():
         top, left, i = crop[:, 0, 0].tolist()
@@ -63,7 +63,7 @@ def test_crops_are_pixels_as_they_lie_from_every_place(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_pictures_kept_and_decoded_again_give_the_same_crops(
+def test_images_kept_and_decoded_again_give_the_same_crops(
     photos: Path, monkeypatch: pytest.MonkeyPatch, flip: bool
 ) -> None:
     kept = opened(photos, flip=flip)
@@ -78,16 +78,16 @@ def test_pictures_kept_and_decoded_again_give_the_same_crops(
     assert any(mirrored) == flip and not all(mirrored)
 
 
-def test_small_and_damaged_pictures_are_stood_in_for_by_the_next(photos: Path) -> None:
+def test_small_and_damaged_images_are_stood_in_for_by_the_next(photos: Path) -> None:
     whole = (photos / "3.png").read_bytes()
     (photos / "3.png").write_bytes(whole[: len(whole) // 2])
     data = opened(photos, 9)
-    assert data.notes == ("1 pictures are smaller than 9x9; others take their place.",)
+    assert data.notes == ("1 images are smaller than 9x9; others take their place.",)
     x, _ = data.batch(torch.arange(4), torch.Generator())
     assert x[:, 2, 0, 0].tolist() == [1, 1, 2, 1]
 
 
-def test_where_no_picture_is_large_enough_it_says_how_large_they_are(photos: Path) -> None:
+def test_where_no_image_is_large_enough_it_says_how_large_they_are(photos: Path) -> None:
     with pytest.raises(UserError, match="is 13x13 or larger") as error:
         opened(photos, 13)
     assert error.value.hint == "--size 12"

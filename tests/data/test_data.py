@@ -16,9 +16,9 @@ from PIL import Image
 
 from gantool.config.options import Recipe
 from gantool.data import catalog, named
-from gantool.data import pictures as data_module
+from gantool.data import images as data_module
+from gantool.data.images import DataSpec, ImageData, as_bytes, as_floats, shaped
 from gantool.data.opening import open_data, open_folder
-from gantool.data.pictures import DataSpec, Pictures, as_bytes, as_floats, shaped
 from gantool.errors import UserError
 from gantool.runs.model import spec_of
 
@@ -30,7 +30,7 @@ def noise(*shape: int, seed: int = 0) -> Array:
 
 
 def smooth(channels: int, size: int) -> Array:
-    """A picture whose neighbours are alike, as in photographs."""
+    """An image whose neighbours are alike, as in photographs."""
     y, x = np.mgrid[:size, :size] / size
     waves = [np.sin(6 * x + i) * np.cos(5 * y - i) for i in range(channels)]
     return ((np.stack(waves) + 1) * 127.5).astype(np.uint8)
@@ -117,7 +117,7 @@ def test_torchvision_reads_the_same_from_the_same_folder(
     kind = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}[name]
     theirs = getattr(datasets, kind)(tmp_path, train=train, **({"split": "balanced"} if name == "emnist" else {}))
     pixels, labels = named.load(name, tmp_path, train)
-    # torchvision leaves EMNIST's pictures lying on their side.
+    # torchvision leaves EMNIST's images lying on their side.
     assert torch.equal(pixels[:, 0], theirs.data.mT if name == "emnist" else theirs.data)
     assert labels.tolist() == theirs.targets.tolist()
 
@@ -177,14 +177,14 @@ DAMAGED = {  # a file of MNIST's, what it holds instead, and what the error must
     "empty": (IMAGES, b"", "does not begin as an idx file of 3 dimensions"),
     "only a magic number": (IMAGES, HEAD + b"\3", "does not begin as an idx file of 3"),
     "an archive": (IMAGES, b"PK\3\4 not the real thing" * 40, "does not begin as an idx file of 3"),
-    "labels for pictures": (IMAGES, idx(np.arange(12)), "does not begin as an idx file of 3"),
+    "labels for images": (IMAGES, idx(np.arange(12)), "does not begin as an idx file of 3"),
     "floats": (IMAGES, bytes((0, 0, 13, 3)) + idx(noise(12, 28, 28))[4:], "does not begin as an idx file of 3"),
     "cut short": (IMAGES, idx(noise(12, 28, 28))[:-1], "says that it has 9,408 bytes, and has 9,407"),
     "one byte more": (IMAGES, idx(noise(12, 28, 28)) + b"\0", "says that it has 9,408 bytes, and has 9,409"),
     "dimensions of a petabyte": (IMAGES, HEAD + b"\3" + b"\xff" * 12, "bytes, and has 0"),
-    "another size": (IMAGES, idx(noise(12, 14, 56)), "pictures of another size than 28x28"),
-    "fewer pictures": (IMAGES, idx(noise(11, 28, 28)), "has 11 pictures, train-labels-idx1-ubyte 12 labels"),
-    "no pictures": (IMAGES, idx(noise(0, 28, 28)), "has 0 pictures"),
+    "another size": (IMAGES, idx(noise(12, 14, 56)), "images of another size than 28x28"),
+    "fewer images": (IMAGES, idx(noise(11, 28, 28)), "has 11 images, train-labels-idx1-ubyte 12 labels"),
+    "no images": (IMAGES, idx(noise(0, 28, 28)), "has 0 images"),
     "no such class": (LABELS, idx(np.arange(12)), "has a label 11, and mnist 10 classes"),
 }
 
@@ -235,61 +235,61 @@ def test_downloads_go_to_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_pa
 # Folders.
 
 
-def test_class_folders_become_labels(pictures: Callable[..., Path]) -> None:
-    data = open_folder(pictures({"cat/1.png": "red", "cat/2.png": "red", "dog/1.png": "blue"}))
+def test_class_folders_become_labels(images: Callable[..., Path]) -> None:
+    data = open_folder(images({"cat/1.png": "red", "cat/2.png": "red", "dog/1.png": "blue"}))
     assert data.spec == DataSpec((3, 8, 8), ("cat", "dog"))
     assert data.labels.tolist() == [0, 0, 1]
     assert data.pixels[:, :, 0, 0].tolist() == [[255, 0, 0], [255, 0, 0], [0, 0, 255]]
     assert data.notes == ()
 
 
-def test_a_folder_without_classes_has_none(pictures: Callable[..., Path]) -> None:
-    data = open_folder(pictures({"1.png": "red", "2.png": "blue"}))
+def test_a_folder_without_classes_has_none(images: Callable[..., Path]) -> None:
+    data = open_folder(images({"1.png": "red", "2.png": "blue"}))
     assert data.spec == DataSpec((3, 8, 8), ())
     assert data.labels.tolist() == [0, 0]
 
 
-def test_pictures_of_a_folder_know_their_files(pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_a_folder_know_their_files(images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """From the folder given on, whatever holds them all; bad ones left out."""
     bad = b"\x89PNG\r\n\x1a\n" + bytes(60)
-    folder = pictures({"all/cat/2.png": "red", "all/cat/1.png": "blue", "all/dog/1.png": "red", "all/dog/0.png": bad})
+    folder = images({"all/cat/2.png": "red", "all/cat/1.png": "blue", "all/dog/1.png": "red", "all/dog/0.png": bad})
     data = open_folder(folder)
     assert data.names == ("all/cat/1.png", "all/cat/2.png", "all/dog/1.png")
     assert [data.pixels[i, :, 0, 0].tolist()[0] for i in range(3)] == [0, 255, 255]
     assert all((folder / name).is_file() for name in data.names)
-    monkeypatch.setattr("gantool.data.pictures.IN_MEMORY", 10)
+    monkeypatch.setattr("gantool.data.images.IN_MEMORY", 10)
     assert open_folder(folder).names == data.names
 
 
-def test_grey_pictures_train_grey_unless_told_otherwise(pictures: Callable[..., Path]) -> None:
-    folder = pictures({})
+def test_grey_images_train_grey_unless_told_otherwise(images: Callable[..., Path]) -> None:
+    folder = images({})
     Image.new("L", (8, 8), 100).save(folder / "a.png")
     assert open_folder(folder).pixels.shape == (1, 1, 8, 8)
     assert open_folder(folder, channels=3).pixels.unique().tolist() == [100]
 
 
 def test_a_home_folder_is_understood_in_a_settings_file(
-    pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(pictures({"1.png": "red"}).parent))
-    assert len(open_data(Recipe(data="~/pictures"))) == 1
+    monkeypatch.setenv("HOME", str(images({"1.png": "red"}).parent))
+    assert len(open_data(Recipe(data="~/images"))) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_bad_files_and_loose_pictures_are_told(
-    pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, stream: bool
+def test_bad_files_and_loose_images_are_told(
+    images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     monkeypatch.setattr(data_module, "IN_MEMORY", 0 if stream else 2**30)
-    bad = {"cat/bad.png": b"no picture", "cat/empty.png": b"", "note.txt": b"hello"}
-    data = open_folder(pictures({"cat/1.png": "red", "dog/1.png": "red", "loose.png": "blue", **bad}))
+    bad = {"cat/bad.png": b"no image", "cat/empty.png": b"", "note.txt": b"hello"}
+    data = open_folder(images({"cat/1.png": "red", "dog/1.png": "red", "loose.png": "blue", **bad}))
     assert (len(data), data.spec.classes, data.streamed) == (3, (), stream)
     assert any("left out 2 of the files" in note and "gantool data check" in note for note in data.notes)
-    assert any("1 pictures lie beside the class folders, so there are no classes" in note for note in data.notes)
+    assert any("1 images lie beside the class folders, so there are no classes" in note for note in data.notes)
     assert len(data.notes) == 2
 
 
-def test_pictures_found_broken_when_decoded_are_told_once(pictures: Callable[..., Path]) -> None:
-    folder = pictures({"a/1.png": "red", "b/1.png": "blue", "b/bad.png": b"no picture", "c.txt": b""})
+def test_images_found_broken_when_decoded_are_told_once(images: Callable[..., Path]) -> None:
+    folder = images({"a/1.png": "red", "b/1.png": "blue", "b/bad.png": b"no image", "c.txt": b""})
     Image.fromarray(noise(64, 64, 3)).save(folder / "a/cut.png")
     (folder / "a/cut.png").write_bytes((folder / "a/cut.png").read_bytes()[:4000])
     data = open_folder(folder, size=8)
@@ -297,21 +297,21 @@ def test_pictures_found_broken_when_decoded_are_told_once(pictures: Callable[...
     assert [note for note in data.notes if "left out 2 of the files" in note] == list(data.notes)
 
 
-def test_a_streamed_folder_of_nothing_but_broken_pictures_is_one_error(
-    pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+def test_a_streamed_folder_of_nothing_but_broken_images_is_one_error(
+    images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_module, "IN_MEMORY", 0)
-    folder = pictures({})
+    folder = images({})
     Image.fromarray(noise(64, 64, 3)).save(folder / "cut.png")
     (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:4000])
-    with pytest.raises(UserError, match=r"No picture in .* can be decoded"):
+    with pytest.raises(UserError, match=r"No image in .* can be decoded"):
         open_folder(folder, size=8)
 
 
 @pytest.mark.parametrize(
     ("sizes", "size"), [([(16, 16)] * 2, 16), ([(16, 16), (8, 8)], 32), ([(16, 12)] * 2, 32), ([(129, 129)] * 2, 32)]
 )
-def test_pictures_of_one_small_size_keep_it(tmp_path: Path, sizes: list[tuple[int, int]], size: int) -> None:
+def test_images_of_one_small_size_keep_it(tmp_path: Path, sizes: list[tuple[int, int]], size: int) -> None:
     for i, shape in enumerate(sizes):
         Image.new("L", shape).save(tmp_path / f"{i}.png")
     assert open_folder(tmp_path).spec.size == size
@@ -323,25 +323,25 @@ def test_pictures_of_one_small_size_keep_it(tmp_path: Path, sizes: list[tuple[in
 @pytest.mark.parametrize("to", [9, 14, 28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_resizing_is_antialiased_as_pillows_is(channels: int, to: int) -> None:
-    pictures = np.stack([smooth(channels, 28), noise(channels, 28, 28)])
-    got = shaped(torch.from_numpy(pictures), to, None).numpy()
-    for mine, picture in zip(got, pictures, strict=True):
-        for channel, plane in zip(mine, picture, strict=True):
+    images = np.stack([smooth(channels, 28), noise(channels, 28, 28)])
+    got = shaped(torch.from_numpy(images), to, None).numpy()
+    for mine, image in zip(got, images, strict=True):
+        for channel, plane in zip(mine, image, strict=True):
             oracle = np.asarray(Image.fromarray(plane).resize((to, to), Image.Resampling.BILINEAR))
             assert np.abs(channel.astype(int) - oracle).max() <= 1
 
 
 def test_colour_becomes_grey_as_in_pillow() -> None:
-    pictures = noise(2, 3, 16, 16)
-    grey = shaped(torch.from_numpy(pictures), None, 1).numpy()
-    oracle = np.stack([np.asarray(Image.fromarray(p.transpose(1, 2, 0)).convert("L")) for p in pictures])
+    images = noise(2, 3, 16, 16)
+    grey = shaped(torch.from_numpy(images), None, 1).numpy()
+    oracle = np.stack([np.asarray(Image.fromarray(p.transpose(1, 2, 0)).convert("L")) for p in images])
     assert np.abs(grey[:, 0].astype(int) - oracle).max() <= 1
 
 
 def test_channels_are_repeated_and_alpha_is_opaque() -> None:
-    pictures = torch.from_numpy(noise(2, 1, 4, 4))
-    colour, alpha = shaped(pictures, None, 3), shaped(pictures, None, 4)
-    assert all(torch.equal(colour[:, i : i + 1], pictures) for i in range(3))
+    images = torch.from_numpy(noise(2, 1, 4, 4))
+    colour, alpha = shaped(images, None, 3), shaped(images, None, 4)
+    assert all(torch.equal(colour[:, i : i + 1], images) for i in range(3))
     assert torch.equal(alpha[:, :3], colour)
     assert alpha[:, 3].unique().tolist() == [255]
     assert torch.equal(shaped(colour, None, None), colour)
@@ -349,9 +349,9 @@ def test_channels_are_repeated_and_alpha_is_opaque() -> None:
 
 
 def test_shaping_is_the_same_in_parts_as_at_once() -> None:
-    pictures = torch.from_numpy(noise(4100, 1, 6, 6))
-    whole = shaped(pictures, 5, None)
-    assert torch.equal(whole[4090:], shaped(pictures[4090:], 5, None))
+    images = torch.from_numpy(noise(4100, 1, 6, 6))
+    whole = shaped(images, 5, None)
+    assert torch.equal(whole[4090:], shaped(images[4090:], 5, None))
 
 
 def test_bytes_survive_the_way_to_numbers_and_back() -> None:
@@ -364,17 +364,17 @@ def test_bytes_survive_the_way_to_numbers_and_back() -> None:
 
 
 def test_the_fingerprint_changes_with_any_pixel_label_or_name(
-    pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels, labels = torch.from_numpy(noise(4, 1, 3, 3)), torch.arange(4)
-    first = Pictures(pixels.clone(), labels).fingerprint()
-    assert Pictures(pixels.clone(), labels.clone()).fingerprint() == first
-    assert Pictures(pixels, labels.flip(0)).fingerprint() != first
+    first = ImageData(pixels.clone(), labels).fingerprint()
+    assert ImageData(pixels.clone(), labels.clone()).fingerprint() == first
+    assert ImageData(pixels, labels.flip(0)).fingerprint() != first
     pixels[2, 0, 1, 1] ^= 1
-    assert Pictures(pixels, labels).fingerprint() != first
+    assert ImageData(pixels, labels).fingerprint() != first
     monkeypatch.setattr(data_module, "IN_MEMORY", 0)
-    streamed = open_folder(pictures({"1.png": "red"})).fingerprint()
-    assert open_folder(pictures({"2.png": "red"})).fingerprint() != streamed
+    streamed = open_folder(images({"1.png": "red"})).fingerprint()
+    assert open_folder(images({"2.png": "red"})).fingerprint() != streamed
 
 
 @pytest.mark.parametrize(("word", "number"), [("cat", 0), ("dog", 1), ("1", 1), ("0", 0)])

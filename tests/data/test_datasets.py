@@ -13,14 +13,14 @@ from conftest import TINY, Gantool, Install
 from gantool.api import Data, Recipe, known
 from gantool.commands import plugins
 from gantool.data import named
+from gantool.data.images import ImageData
 from gantool.data.opening import open_data
-from gantool.data.pictures import Pictures
 from gantool.errors import UserError
 from gantool.testing import check_data
 
 SQUARES = '''"""A package of pretend data."""
 import torch
-from gantool.api import Data, DataSpec, Pictures
+from gantool.api import Data, DataSpec, ImageData
 
 class ColourPairs(Data):
     def __init__(self, seed):
@@ -42,7 +42,7 @@ def squares(recipe, train=True):
     More of them.
     """
     pixels = torch.full((24 if train else 6, 1, 8, 8), 255, dtype=torch.uint8)
-    return Pictures(pixels, torch.arange(len(pixels)) % 2, ("left", "right"))
+    return ImageData(pixels, torch.arange(len(pixels)) % 2, ("left", "right"))
 
 def pairs(recipe, train=True):
     """Pairs of colours."""
@@ -128,10 +128,10 @@ def test_a_name_nearly_right_is_suggested(gantool: Gantool, offering: Offering) 
 
 
 def test_what_is_held_out_is_asked_for_and_otherwise_the_same_comes_back(
-    offering: Offering, pictures: Callable[..., Path]
+    offering: Offering, images: Callable[..., Path]
 ) -> None:
     offering(squares="squares")
-    folder = str(pictures({"a.png": "red", "b.png": "blue"}))
+    folder = str(images({"a.png": "red", "b.png": "blue"}))
     for name, held_out in (("squares", True), ("digits", True), (folder, False)):
         trained_on, held = (open_data(Recipe(data=name), train) for train in (True, False))
         assert (trained_on.fingerprint() != held.fingerprint()) is held_out
@@ -148,11 +148,11 @@ def test_digits_held_out_are_others_than_those_to_train_on() -> None:
 def test_data_of_another_kind_are_refused_in_a_sentence(gantool: Gantool, offering: Offering) -> None:
     folder = offering(pairs="pairs", squares="squares")
     done = gantool("train", "gan", "--data", "pairs", *TINY)
-    assert done.code == 2 and "pairs holds colour pairs, not pictures or points." in done.err
+    assert done.code == 2 and "pairs holds colour pairs, not images or points." in done.err
     assert len(done.err.splitlines()) <= 6 and not Path("runs").exists()
     cls = __import__(folder.name).ColourPairs
     assert len(open_data(Recipe(data="pairs"), of=cls)) == 12
-    with pytest.raises(UserError, match="squares holds pictures, not colour pairs"):
+    with pytest.raises(UserError, match="squares holds images, not colour pairs"):
         open_data(Recipe(data="squares"), of=cls)
 
 
@@ -255,8 +255,8 @@ def test_a_variant_whose_usual_data_are_a_packages_shows_its_networks(gantool: G
     folder = install("plug-own", source, own="Own")
     with (folder.parent / "plug_own-1.2.dist-info" / "entry_points.txt").open("a") as entries:
         entries.write("[gantool.datasets]\nsquares = plug_own:squares\n")
-    assert "networks, for 8x8x1 pictures" in gantool("info", "own").out
+    assert "networks, for 8x8x1 images" in gantool("info", "own").out
     assert gantool("train", "own", *TINY).code == 0
     missing = gantool("train", "own", "--data", "squarse", *TINY)
     assert missing.code == 2 and "Did you mean squares?" in missing.err
-    assert isinstance(open_data(Recipe(data="squares")), Pictures)
+    assert isinstance(open_data(Recipe(data="squares")), ImageData)

@@ -8,18 +8,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.api import USAGE, Pictures, UserError, every, held_out, open_folder, open_image, spread
-from gantool.data import pictures as in_memory
+from gantool.api import USAGE, ImageData, UserError, every, held_out, open_folder, open_image, spread
+from gantool.data import images as in_memory
 
 CPU = torch.device("cpu")
 
 
-def images(n: int, classes: tuple[str, ...] = ()) -> Pictures:
+def images(n: int, classes: tuple[str, ...] = ()) -> ImageData:
     pixels = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(-1, 1, 2, 2)
-    return Pictures(pixels.contiguous(), torch.arange(n) % max(1, len(classes)), classes)
+    return ImageData(pixels.contiguous(), torch.arange(n) % max(1, len(classes)), classes)
 
 
-def numbers(data: Pictures) -> list[int]:
+def numbers(data: ImageData) -> list[int]:
     x, _ = data.batch(torch.arange(len(data)), torch.Generator())
     return x.amax((1, 2, 3)).tolist()
 
@@ -51,9 +51,7 @@ def test_one_image_cannot_be_parted() -> None:
 
 
 @pytest.mark.parametrize("crop", [False, True])
-def test_pictures_too_many_for_memory_are_parted_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: bool
-) -> None:
+def test_images_too_many_for_memory_are_parted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: bool) -> None:
     for i in range(10):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         Image.new("L", (9, 9), 10 * i).save(tmp_path / "ab"[i % 2] / f"{i}.png")
@@ -92,7 +90,7 @@ def test_an_image_is_opened_at_its_own_size_or_at_another(tmp_path: Path) -> Non
 
 def test_what_is_no_image_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"rubbish")
-    for name, words in (("x.png", "not a picture"), ("none.png", "does not exist"), (".", "not a file")):
+    for name, words in (("x.png", "not an image"), ("none.png", "does not exist"), (".", "not a file")):
         with pytest.raises(UserError, match=words) as error:
             open_image(tmp_path / name)
         assert error.value.code == USAGE

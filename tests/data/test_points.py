@@ -55,7 +55,7 @@ def test_a_dot_is_drawn_where_its_point_is() -> None:
     assert 0.5 < ink.max() <= 1 and ink.min() == 0
 
 
-def test_points_out_of_sight_leave_the_picture_dark() -> None:
+def test_points_out_of_sight_leave_the_image_dark() -> None:
     assert (scatter(torch.full((2, 50, 2), 3.0)) == -1).all()
 
 

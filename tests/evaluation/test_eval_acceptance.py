@@ -62,7 +62,7 @@ def test_a_perfect_generator_is_accepted_and_its_card_is_shown(gantool: Gantool,
     assert by_name["coverage"]["passed"] and by_name["nearest_ratio"]["median"] < 1e-6
     assert by_name["coverage"]["worst"] == min(scores["coverage"] for scores in report["scores"])
     assert by_name["class_balance_kl"]["worst"] == max(scores["class_balance_kl"] for scores in report["scores"])
-    assert report["nulls"].keys() == {"untrained", "one picture repeated", "blurred means"}
+    assert report["nulls"].keys() == {"untrained", "one image repeated", "blurred means"}
     shown = gantool("info", "perfect").out
     assert "perfect on digits, 1 s, seeds: 2: accepted" in shown and "| coverage >= 0.7 x real | " in shown
 

@@ -1,4 +1,4 @@
-"""Tests of `gantool eval` without a variant's name: two sets of pictures, or a run that knows whose it is."""
+"""Tests of `gantool eval` without a variant's name: two sets of images, or a run that knows whose it is."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from PIL import Image
 
 from gantool.data.named import digits
 
-Pictures = Callable[[dict[str, Any]], Path]
+ImageData = Callable[[dict[str, Any]], Path]
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def test_folders_without_classes_say_that_untrained_convolutions_looked(
     one, other = folder(tmp_path / "one", images[::2]), folder(tmp_path / "other", images[1::2])
     done = gantool("eval", "--images", one, "--against", other)
     assert done.code == 0, done.err
-    assert f"156 pictures of {one}, judged by: random-convolutions" in done.out
+    assert f"156 images of {one}, judged by: random-convolutions" in done.out
     assert "FD[random-convolutions, 156, all]" in done.out  # halves would have been too few
-    assert "label_accuracy" not in done.out and "one of the pictures, repeated" in done.out
+    assert "label_accuracy" not in done.out and "one of the images, repeated" in done.out
     noise = folder(tmp_path / "noise", np.random.default_rng(0).integers(0, 256, (156, 28, 28), dtype=np.uint8))
     far, near = (compared(gantool, "--images", images, "--against", other) for images in (noise, one))
     assert far["scores"]["FD"] > 20 * near["scores"]["FD"]
@@ -72,7 +72,7 @@ def test_too_few_are_refused_with_the_reason(gantool: Gantool, some: tuple[Any, 
     few, more = folder(tmp_path / "few", some[0][:128]), folder(tmp_path / "more", some[0][:129])
     done = gantool("eval", "--images", few, "--against", "digits")
     assert done.code == 2
-    assert "128 pictures are too few: the covariance of 64 features needs more than 128." in done.err
+    assert "128 images are too few: the covariance of 64 features needs more than 128." in done.err
     assert "--images and --against both need as many" in done.err
     assert gantool("eval", "--images", more, "--against", "digits", "--metrics", "FD").code == 0
 
@@ -98,7 +98,7 @@ def test_a_run_says_whose_it_is(gantool: Gantool, trained: Path) -> None:
         ("--n 300 gan", "--n goes behind gan"),
         ("--images gone --against digits", "--images"),
         ("--images . --against digist", "Did you mean digits?"),
-        ("--images . --against digits", "No pictures in"),
+        ("--images . --against digits", "No images in"),
         ("--run gone", "No run at gone"),
         ("gan --metrics ,", "names no score"),
     ],
@@ -112,7 +112,7 @@ def test_what_cannot_be_meant_is_refused(gantool: Gantool, line: str, words: str
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"pictures": np.zeros((200, 8, 8), np.uint8)}, "images"),
+        ({"pixels": np.zeros((200, 8, 8), np.uint8)}, "images"),
         ({"images": np.zeros((200, 8, 8))}, "not bytes"),
         ({"images": np.zeros((200, 8, 8, 2), np.uint8)}, "not bytes"),
         ({"images": np.zeros((0, 8, 8), np.uint8)}, "not bytes"),

@@ -1,4 +1,4 @@
-"""Tests of the gates: real pictures pass them, null models fail them, and a gate cannot be loosened unnoticed."""
+"""Tests of the gates: real images pass them, null models fail them, and a gate cannot be loosened unnoticed."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from conftest import Gantool, Install
 from torch import Tensor
 
 from gantool.data.catalog import DIGITS
+from gantool.data.images import DataSpec, ImageData, as_bytes
 from gantool.data.named import digits
-from gantool.data.pictures import DataSpec, Pictures, as_bytes
 from gantool.errors import UserError
 from gantool.evaluation import gates, nulls
 from gantool.evaluation.evaluation import ceiling
 from gantool.evaluation.gates import Budget, gate
 from gantool.evaluation.held import Real, halves
-from gantool.evaluation.nulls import Set, blurred_means, of_share, one_a_class, one_picture, shifted_labels
+from gantool.evaluation.nulls import Set, blurred_means, of_share, one_a_class, one_image, shifted_labels
 from gantool.evaluation.scores import Ground, ground, scores, see
 from gantool.metrics import cas
 from gantool.metrics.judge import Judge, digits_judge
@@ -33,7 +33,7 @@ def judge() -> Judge:
 
 @pytest.fixture(scope="module")
 def real() -> Real:
-    return halves(Pictures(*digits(), DIGITS))
+    return halves(ImageData(*digits(), DIGITS))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def on(judge: Judge, real: Real, control: Set) -> Ground:
 
 @pytest.fixture(scope="module")
 def scored(judge: Judge, on: Ground) -> Scored:
-    return lambda pictures, wanted: scores(see(judge, *pictures), on, wanted)
+    return lambda images, wanted: scores(see(judge, *images), on, wanted)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +76,14 @@ def frozen(name: str) -> nulls.Null:
 
 
 def copies(pixels: Tensor, labels: Tensor) -> Set:
-    """Training pictures with a little noise, which is what one looks like that was learned by heart."""
+    """Training images with a little noise, which is what one looks like that was learned by heart."""
     noise = torch.randint(-9, 10, pixels.shape, generator=torch.Generator().manual_seed(0))
-    same = halves(Pictures(*digits(), DIGITS)).reference.pixels[: len(pixels)]
+    same = halves(ImageData(*digits(), DIGITS)).reference.pixels[: len(pixels)]
     return (same + noise).clamp(0, 255).to(torch.uint8), labels
 
 
 def between(pixels: Tensor, labels: Tensor) -> Set:
-    """Half one picture and half another, as on the way from class to class."""
+    """Half one image and half another, as on the way from class to class."""
     return ((pixels.int() + pixels.roll(1, 0)) // 2).to(torch.uint8), labels
 
 
@@ -95,8 +95,8 @@ def without_nines(pixels: Tensor, labels: Tensor) -> Set:
 
 
 MUST_FAIL = [
-    ("gan", frozen("gan")), ("gan", one_picture), ("gan", blurred_means), ("dcgan", frozen("dcgan")),
-    ("dcgan", one_picture), ("dcgan", blurred_means), ("cgan", shifted_labels), ("cgan", one_a_class),
+    ("gan", frozen("gan")), ("gan", one_image), ("gan", blurred_means), ("dcgan", frozen("dcgan")),
+    ("dcgan", one_image), ("dcgan", blurred_means), ("cgan", shifted_labels), ("cgan", one_a_class),
     ("cgan", nulls.shuffled_labels), ("cgan", frozen("cgan")),
 ]  # fmt: skip
 
@@ -111,7 +111,7 @@ def test_each_null_fails_the_gates(
 
 
 @pytest.mark.parametrize("name", ["gan", "dcgan", "cgan"])
-def test_real_pictures_pass_every_gate(name: str, scored: Scored, best: dict[str, float], control: Set) -> None:
+def test_real_images_pass_every_gate(name: str, scored: Scored, best: dict[str, float], control: Set) -> None:
     found = scored(control, gates.USUAL)
     for limits in gates_of(name):
         assert all(g.passes(found, best) for g in limits.gates if g.score != "CAS"), found
@@ -130,16 +130,16 @@ MILD: dict[tuple[str, str], nulls.Null] = {
     ("worst_class", ">= 0.98"): of_share(shifted_labels, 0.03),
     ("variety", ">= 0.6"): of_share(one_a_class, 0.65),
     ("classes_drawn", ">= 10"): without_nines,
-    ("class_balance_kl", "<= 0.1"): of_share(one_picture, 0.2),
-    ("class_balance_kl", "<= 0.2"): of_share(one_picture, 0.32),
-    ("class_balance_kl", "<= 0.3"): of_share(one_picture, 0.4),
+    ("class_balance_kl", "<= 0.1"): of_share(one_image, 0.2),
+    ("class_balance_kl", "<= 0.2"): of_share(one_image, 0.32),
+    ("class_balance_kl", "<= 0.3"): of_share(one_image, 0.4),
     ("sure", ">= 0.85"): of_share(blurred_means, 0.7),
     ("sure", ">= 0.92"): of_share(blurred_means, 0.4),
     ("sure", ">= 0.69 x real"): of_share(between, 0.9),
     ("sure", ">= 0.75 x real"): of_share(between, 0.8),
-    ("coverage", ">= 0.15 x real"): of_share(one_picture, 0.98),
-    ("coverage", ">= 0.5 x real"): of_share(one_picture, 0.9),
-    ("coverage", ">= 0.7 x real"): of_share(one_picture, 0.8),
+    ("coverage", ">= 0.15 x real"): of_share(one_image, 0.98),
+    ("coverage", ">= 0.5 x real"): of_share(one_image, 0.9),
+    ("coverage", ">= 0.7 x real"): of_share(one_image, 0.8),
     ("FD", "<= 0.52"): of_share(blurred_means, 0.15),
     ("FD", "<= 1.9"): of_share(blurred_means, 0.3),
     ("FD", "<= 3 x real"): of_share(one_a_class, 0.5),
@@ -153,9 +153,9 @@ GATES = [(name, g) for name in ("gan", "dcgan", "cgan") for limits in gates_of(n
 def test_a_mild_fault_fails_its_gate(
     score: str, bound: str, scored: Scored, best: dict[str, float], control: Set
 ) -> None:
-    pictures = MILD[score, bound](*control)
+    images = MILD[score, bound](*control)
     limit = gate(f"{score} {bound}")
-    assert limit.passes(scored(pictures, (score,)), best) is False
+    assert limit.passes(scored(images, (score,)), best) is False
 
 
 def test_every_gate_has_a_fault_that_would_notice() -> None:
@@ -163,23 +163,23 @@ def test_every_gate_has_a_fault_that_would_notice() -> None:
 
 
 @pytest.mark.long
-def test_a_classifier_learns_from_real_pictures_and_not_from_nulls(
+def test_a_classifier_learns_from_real_images_and_not_from_nulls(
     monkeypatch: pytest.MonkeyPatch, real: Real, control: Set
 ) -> None:
-    monkeypatch.setattr(cas, "PICTURES", 2_000)
+    monkeypatch.setattr(cas, "IMAGES", 2_000)
     state = torch.get_rng_state()
     tested = real.reference.pixels[:300], real.reference.labels[:300]
     found = [cas.score(*null(*control), *tested, 10) for null in (lambda x, y: (x, y), shifted_labels, one_a_class)]
     assert torch.equal(torch.get_rng_state(), state)
     assert found[0] > 0.8 and found[1] < 0.05 and found[2] < 0.7
-    monkeypatch.setattr(cas, "PICTURES", 100)
+    monkeypatch.setattr(cas, "IMAGES", 100)
     few = control[0][:100], control[1][:100]
     assert cas.score(*few, *tested, 10) == cas.score(*few, *tested, 10)
 
 
 def test_nulls_are_what_they_say(control: Set) -> None:
     x, y = control
-    assert len(one_picture(x, y)[0].unique(dim=0)) == 1
+    assert len(one_image(x, y)[0].unique(dim=0)) == 1
     alike, _ = one_a_class(x, y)
     assert all(len(alike[y == i].unique(dim=0)) == 1 for i in range(10))
     assert all(bool((x[y == i] == alike[y == i][0]).flatten(1).all(1).any()) for i in range(10))
@@ -189,14 +189,14 @@ def test_nulls_are_what_they_say(control: Set) -> None:
     blurred, _ = blurred_means(x, y)
     assert float(blurred.float().mean()) == pytest.approx(float(x.float().mean()), rel=0.05)
     assert float(blurred.float().var(0).mean()) < 0.5 * float(x.float().var(0).mean())
-    spoiled, _ = of_share(one_picture, 0.25)(x, y)
+    spoiled, _ = of_share(one_image, 0.25)(x, y)
     assert int((spoiled != x).flatten(1).any(1).sum()) == pytest.approx(250, abs=2)
 
 
 @pytest.mark.parametrize(
     ("value", "real", "passes"), [(0.5, 1.0, True), (0.49, 1.0, False), (0.49, 0.9, True), (float("nan"), 1.0, False)]
 )
-def test_a_gate_may_be_a_share_of_what_real_pictures_get(value: float, real: float, passes: bool) -> None:
+def test_a_gate_may_be_a_share_of_what_real_images_get(value: float, real: float, passes: bool) -> None:
     assert gate("coverage >= 0.5 x real").passes({"coverage": value}, {"coverage": real}) is passes
     assert gate("coverage >= 0.5").passes({"coverage": value}, {}) is (value >= 0.5)
     assert gate("FD <= .5").passes({"FD": value}, {}) is (value <= 0.5)

@@ -12,7 +12,7 @@ from gantool.evaluation import gates
 from gantool.registry import Registry
 
 # Learns one number: how bright what it is shown should become. `pull` 0 teaches it nothing.
-SOURCE = '''"""Brighten: pictures made as bright as they should be."""
+SOURCE = '''"""Brighten: images made as bright as they should be."""
 from dataclasses import dataclass
 from typing import Annotated
 import torch
@@ -36,7 +36,7 @@ class Pairs(Data):
         return str(int(self.x.sum()))
 
 def dim(recipe, train=True):
-    """Dim pictures and brighter ones."""
+    """Dim images and brighter ones."""
     return Pairs(0, 40) if train else Pairs(1, 10)
 
 class Shift(nn.Module):
@@ -151,7 +151,7 @@ def test_metrics_may_name_them_and_a_mistake_is_told(gantool: Gantool, package: 
 def test_without_any_the_refusal_says_what_an_author_can_do(gantool: Gantool, package: Path) -> None:
     assert gantool("train", "silent", *QUICK).code == 0
     done = gantool("eval", "silent")
-    assert done.code == 1 and "silent turns pictures into pictures, and has no measures of its own." in done.err
+    assert done.code == 1 and "silent turns images into images, and has no measures of its own." in done.err
     assert "`measure`" in done.err
 
 
@@ -178,16 +178,16 @@ def test_data_that_are_gone_are_asked_for(gantool: Gantool, package: Path, monke
     assert done.code == 2 and "brighten measures itself on data that are not there." in done.err
 
 
-OWN = '''"""Even: a GAN that also says how bright its pictures are."""
+OWN = '''"""Even: a GAN that also says how bright its images are."""
 import torch
-from gantool.api import Pictures
+from gantool.api import ImageData
 from gantool.data.named import digits
 from gantool.variants.gan import GAN
 
 def few(recipe, train=True):
     """Few digits."""
     pixels, labels = digits()
-    return Pictures(pixels[::16], labels[::16], tuple("0123456789"))
+    return ImageData(pixels[::16], labels[::16], tuple("0123456789"))
 
 class Even(GAN):
     def measure(self, held):
@@ -199,7 +199,7 @@ class Even(GAN):
 '''
 
 
-def test_they_stand_beside_what_is_said_of_pictures(gantool: Gantool, install: Install) -> None:
+def test_they_stand_beside_what_is_said_of_images(gantool: Gantool, install: Install) -> None:
     folder = install("plug-even", OWN, even="Even")
     entries = folder.parent / "plug_even-1.2.dist-info" / "entry_points.txt"
     entries.write_text(entries.read_text() + "[gantool.datasets]\nfew = plug_even:few\n")
@@ -314,7 +314,7 @@ def test_a_bound_may_be_a_share_of_what_such_a_model_gets() -> None:
 
 
 def test_one_whose_training_breaks_down_has_failed(
-    gantool: Gantool, package: Path, pictures: Callable[..., Path]
+    gantool: Gantool, package: Path, images: Callable[..., Path]
 ) -> None:
     source, nan = (package / "__init__.py").read_text(), "return (self.options.pull or float('nan')) * "
     (package / "__init__.py").write_text(source.replace("return self.options.pull * ", nan))

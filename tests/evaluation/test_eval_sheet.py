@@ -1,4 +1,4 @@
-"""Tests of eval.png: what it shows is so, whatever the pictures and the names of their classes."""
+"""Tests of eval.png: what it shows is so, whatever the images and the names of their classes."""
 
 import io
 from pathlib import Path
@@ -48,7 +48,7 @@ def drawing_of(
     return sheet.page(found, drawn, on, training, classes, lines)
 
 
-def test_a_sample_is_beside_the_training_picture_it_copies() -> None:
+def test_a_sample_is_beside_the_training_image_it_copies() -> None:
     training = noise(150)
     copies = training[torch.randperm(150, generator=torch.Generator().manual_seed(1))]
     shown, side, left = drawing_of(copies, training, []), 64, sheet.MARGIN
@@ -69,7 +69,7 @@ def test_any_classes_fit_on_a_page(classes: list[str], asked: bool, known: bool)
         assert (edge == 255).all()
 
 
-def test_the_same_pictures_make_the_same_page() -> None:
+def test_the_same_images_make_the_same_page() -> None:
     first, again = (drawing_of(noise(150), noise(140, seed=2), ["a", "b"]) for _ in range(2))
     assert (first == again).all()
 
@@ -92,12 +92,12 @@ def test_names_are_cut_to_their_room_and_unknown_letters_become_numbers() -> Non
     assert [sheet.legible(name, 4) for name in ("café", "日本", "plain")] == ["cafe", "class 4", "plain"]
 
 
-def test_large_pictures_are_reduced_and_small_ones_kept_sharp() -> None:
+def test_large_images_are_reduced_and_small_ones_kept_sharp() -> None:
     assert sheet.tile(noise(1, 1, 128)[0]).size == (64, 64)
     assert sheet.tile(noise(1, 4, 24)[0]).size == (48, 48)
 
 
-def test_eval_leaves_its_picture_in_the_run(gantool: Gantool) -> None:
+def test_eval_leaves_its_image_in_the_run(gantool: Gantool) -> None:
     args = ("--z", 2, "--g-layers", "2", "--d-layers", "2", "--batch-size", 2, "--steps", 1, "-q")
     assert gantool("train", "gan", *args).code == 0
     assert gantool("eval", "gan", "-n", 130).code == 0

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gantool.config.options import Recipe
+from gantool.data.images import DataSpec, ImageData
 from gantool.data.opening import open_data
-from gantool.data.pictures import DataSpec, Pictures
 from gantool.evaluation.evaluation import seen_drawn
 from gantool.evaluation.held import Real
 from gantool.metrics.judge import digits_judge
@@ -63,7 +63,7 @@ def test_the_table_names_the_judge_and_both_ends(gantool: Gantool) -> None:
     assert "130 samples of runs/cgan-001/model.safetensors, judged by: digits-judge" in tables[0]
 
 
-def test_real_pictures_are_at_one_end_and_an_untrained_network_at_the_other(
+def test_real_images_are_at_one_end_and_an_untrained_network_at_the_other(
     gantool: Gantool, monkeypatch: pytest.MonkeyPatch, real: tuple[Tensor, Tensor]
 ) -> None:
     x, y = real
@@ -83,7 +83,7 @@ def test_real_pictures_are_at_one_end_and_an_untrained_network_at_the_other(
     assert untrained["scores"]["variety"] < 0.1 < 0.7 < best["scores"]["variety"] < 1.3
 
 
-def test_classes_are_asked_for_as_often_as_real_pictures_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_are_asked_for_as_often_as_real_images_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
     def sample(self: CGAN, n: int, options: Any) -> tuple[Tensor, Tensor]:
         y = self.labels_for(n, options)
         return (y * 25 / 127.5 - 1).view(-1, 1, 1, 1).expand(-1, 1, 28, 28), y
@@ -92,12 +92,12 @@ def test_classes_are_asked_for_as_often_as_real_pictures_have_them(monkeypatch: 
     y = torch.cat([torch.arange(10), torch.full((50,), 3), torch.full((20,), 7)])
     y = y[torch.randperm(80, generator=torch.Generator().manual_seed(1))]
     classes = tuple("0123456789")
-    uneven = Pictures(torch.zeros(80, 1, 28, 28, dtype=torch.uint8), y, classes)
+    uneven = ImageData(torch.zeros(80, 1, 28, 28, dtype=torch.uint8), y, classes)
     model = CGAN(CGAN.Options(width=2, d_width=2), DataSpec((1, 28, 28), classes))
     seen = seen_drawn(digits_judge(), model, 60, Real(uneven, uneven, "test", None))
     assert seen.labels is not None and seen.labels.equal(y[:60])
     assert seen.pixels[:, 0, 0, 0].equal((y[:60] * 25).to(torch.uint8))
-    of_others = Real(Pictures(uneven.pixels, y, tuple("abcdefghij")), uneven, "test", None)
+    of_others = Real(ImageData(uneven.pixels, y, tuple("abcdefghij")), uneven, "test", None)
     even = seen_drawn(digits_judge(), model, 60, of_others)
     assert even.labels is not None and torch.bincount(even.labels).tolist() == [6] * 10
 
@@ -107,20 +107,20 @@ def test_without_its_data_a_model_of_digits_is_still_judged(gantool: Gantool, tm
     config = Path("runs/cgan-001/config.yaml")
     config.write_text(config.read_text().replace("data: digits", "data: /gone/away"))
     done = gantool("eval", "cgan", "-n", 130, "--json")
-    assert (done.code, "measured without real pictures" in done.err) == (0, True)
+    assert (done.code, "measured without real images" in done.err) == (0, True)
     assert {"label_accuracy", "worst_class"} <= json.loads(done.out)["scores"].keys()
     assert "FD" not in json.loads(done.out)["scores"]
     assert gantool("eval", "cgan", "--data", "nothing-here").code == 2
 
 
 @pytest.mark.long
-def test_other_pictures_get_a_judge_trained_on_them_and_kept(
-    gantool: Gantool, pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_other_images_get_a_judge_trained_on_them_and_kept(
+    gantool: Gantool, images: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     shades = range(150)
     colours = {f"red/{i}.png": (250 - i, 0, 0) for i in shades} | {f"blue/{i}.png": (0, 0, 250 - i) for i in shades}
-    folder = pictures(colours)
+    folder = images(colours)
     assert gantool("train", "cgan", *NETS, "--data", folder).code == 0
 
     def sample(self: CGAN, n: int, options: Any) -> tuple[Tensor, Tensor]:
@@ -133,7 +133,7 @@ def test_other_pictures_get_a_judge_trained_on_them_and_kept(
     done = gantool("eval", "cgan", "--n", 140, "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
-    assert report["judge"].startswith("pictures-judge, ") and "training pictures-judge" in done.err
+    assert report["judge"].startswith("images-judge, ") and "training images-judge" in done.err
     assert report["scores"]["label_accuracy"] == 0  # red was drawn for blue
     again = gantool("eval", "cgan", "--n", 140, "--json")
     assert (again.out, "training" in again.err) == (done.out, False)
@@ -143,10 +143,10 @@ def test_other_pictures_get_a_judge_trained_on_them_and_kept(
     assert (anew.out, "training" in anew.err) == (done.out, True)
 
 
-def test_pictures_without_classes_are_measured_by_untrained_convolutions(
-    gantool: Gantool, pictures: Callable[..., Path]
+def test_images_without_classes_are_measured_by_untrained_convolutions(
+    gantool: Gantool, images: Callable[..., Path]
 ) -> None:
-    folder = pictures({f"{i}.png": (i, 255 - i, i // 2) for i in range(256)} | {"a.png": "red", "b.png": "blue"})
+    folder = images({f"{i}.png": (i, 255 - i, i // 2) for i in range(256)} | {"a.png": "red", "b.png": "blue"})
     args = ("--z", 2, "--g-layers", "2", "--d-layers", "2", "--batch-size", 2, "--steps", 1, "-q")
     assert gantool("train", "gan", *args, "--data", folder).code == 0
     done = gantool("eval", "gan")
@@ -156,5 +156,5 @@ def test_pictures_without_classes_are_measured_by_untrained_convolutions(
     few = gantool("eval", "gan")
     assert few.code == 2
     assert (
-        "128 pictures are too few: the covariance of 64 features needs more than 128" in few.err and "--data" in few.err
+        "128 images are too few: the covariance of 64 features needs more than 128" in few.err and "--data" in few.err
     )

@@ -55,7 +55,7 @@ def known(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that sees less of a picture, in a twentieth of the time."""
+    """A network that sees less of an image, in a twentieth of the time."""
     monkeypatch.setattr(theirs().FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)
 
 
@@ -65,7 +65,7 @@ def quick(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inception, "FEATURES", 64)
 
 
-def pictures(n: int, channels: int = 3, seed: int = 0) -> Tensor:
+def noise(n: int, channels: int = 3, seed: int = 0) -> Tensor:
     rng = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (n, channels, 20, 20), dtype=torch.uint8, generator=rng)
 
@@ -78,7 +78,7 @@ def extracted(weights: Path, colour: Tensor) -> Tensor:
 
 
 def test_features_are_torch_fidelitys(known: Path) -> None:
-    x = pictures(2)
+    x = noise(2)
     found = Inception(known, CPU)(x)
     assert found.shape == (2, 2048) and found.std() > 0.01
     torch.testing.assert_close(found, extracted(known, x), rtol=1e-4, atol=1e-6)
@@ -86,15 +86,15 @@ def test_features_are_torch_fidelitys(known: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_grey_becomes_colour_and_alpha_is_not_seen(known: Path) -> None:
-    ours, grey, alpha = Inception(known, CPU), pictures(3, 1), pictures(3, 4)
+    ours, grey, alpha = Inception(known, CPU), noise(3, 1), noise(3, 4)
     torch.testing.assert_close(ours(grey), extracted(known, grey.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(ours(alpha), ours(alpha[:, :3]))
-    assert not torch.allclose(ours(grey), ours(pictures(3, 1, seed=1)), rtol=1e-2)
+    assert not torch.allclose(ours(grey), ours(noise(3, 1, seed=1)), rtol=1e-2)
 
 
 @pytest.mark.usefixtures("quick")
 def test_parts_give_what_all_at_once_gives(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, x = Inception(known, CPU), pictures(5)
+    ours, x = Inception(known, CPU), noise(5)
     whole = ours(x)
     monkeypatch.setattr(inception, "BATCH", 2)
     torch.testing.assert_close(ours(x), whole, rtol=1e-4, atol=1e-6)
@@ -104,7 +104,7 @@ def test_parts_give_what_all_at_once_gives(known: Path, monkeypatch: pytest.Monk
 def test_distances_are_torch_fidelitys(known: Path) -> None:
     fid, kid = (pytest.importorskip(f"torch_fidelity.metric_{name}") for name in ("fid", "kid"))
     ours = Inception(known, CPU)
-    a, b = (ours(x)[:, :8].contiguous() for x in (pictures(24), pictures(24, 1, seed=1)))
+    a, b = (ours(x)[:, :8].contiguous() for x in (noise(24), noise(24, 1, seed=1)))
     stats = (fid.fid_features_to_statistics(x) for x in (a, b))
     assert measures.frechet(a, b) == pytest.approx(
         fid.fid_statistics_to_metric(*stats, verbose=False)["frechet_inception_distance"], rel=1e-4
@@ -146,14 +146,14 @@ def test_gates_in_the_judges_units_are_not_applied_to_inceptions() -> None:
         assert len(verdicts) == applied and verdicts[0]["passed"] is True
 
 
-def test_too_few_pictures_are_refused_before_anything_is_loaded(gantool: Gantool, tmp_path: Path) -> None:
+def test_too_few_images_are_refused_before_anything_is_loaded(gantool: Gantool, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"no weights")
     np.savez("some.npz", images=digits()[0][:4500, 0].numpy())
     given = ("eval", "--images", "some.npz", "--against", "digits", "--inception-weights", weights)
     done = gantool(*given, "-n", 4096)
     assert done.code == 2
-    assert "4096 pictures are too few: the covariance of 2048 features needs more than 4096." in done.err
+    assert "4096 images are too few: the covariance of 2048 features needs more than 4096." in done.err
     assert "sha256" in gantool(*given, "-n", 4097).err
 
 

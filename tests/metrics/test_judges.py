@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from conftest import Gantool
 from torch import Tensor
 
+from gantool.data.images import DataSpec
 from gantool.data.named import digits
-from gantool.data.pictures import DataSpec
 from gantool.errors import UserError
 from gantool.evaluation import report
 from gantool.evaluation.gates import USUAL

@@ -63,7 +63,7 @@ def test_the_frechet_distance_of_gaussians_is_the_closed_form() -> None:
     assert measures.frechet(white * a.sqrt(), white * b.sqrt() + mean) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_the_frechet_distance_to_itself_is_nothing_even_with_fewer_pictures_than_features() -> None:
+def test_the_frechet_distance_to_itself_is_nothing_even_with_fewer_images_than_features() -> None:
     for a in (features(400), features(8), torch.ones(50, 12)):
         assert abs(measures.frechet(a, a)) < 1e-6 * max(1.0, float(a.double().square().sum(1).mean()))
 
@@ -91,7 +91,7 @@ def test_density_and_coverage_are_the_definition(k: int, monkeypatch: pytest.Mon
     assert measures.density_and_coverage(real, fake, k) == pytest.approx(expected, abs=1e-12)
 
 
-def test_real_pictures_cover_real_ones_and_one_picture_covers_next_to_none() -> None:
+def test_real_images_cover_real_ones_and_one_image_covers_next_to_none() -> None:
     real, held = features(600), features(600, seed=1)
     density, coverage = measures.density_and_coverage(real, held)
     assert density == pytest.approx(1, abs=0.15) and coverage > 0.9
@@ -126,7 +126,7 @@ def test_points_on_a_grid_are_one_apart_and_fakes_between_them_half_as_far() -> 
     assert measures.copying(grid + 0.5, grid, usual) == pytest.approx(0.5)
 
 
-def test_new_pictures_copy_nothing_and_training_pictures_served_again_are_copies() -> None:
+def test_new_images_copy_nothing_and_training_images_served_again_are_copies() -> None:
     training, new = features(1000), features(800, seed=1)
     usual = float(measures.apart(training).median())  # nothing held out: each beside its fellows
     assert measures.copying(new, training, usual) == pytest.approx(1, abs=0.1)

@@ -90,18 +90,18 @@ def test_weights_are_called_the_same_where_layers_that_do_nothing_are_left_out()
     assert torch.equal(lean(x), whole(x))
 
 
-def test_pictures_are_moved_each_its_own_way_and_their_borders_fill_the_gap() -> None:
+def test_images_are_moved_each_its_own_way_and_their_borders_fill_the_gap() -> None:
     torch.manual_seed(0)
     x, by = torch.rand(4, 3, 5, 7, dtype=torch.float64), torch.tensor([[0, 0], [2, -1], [-1, 3], [9, -9]])
-    for picture, original, (down, right) in zip(moved(x, by), x, by.tolist(), strict=True):
+    for image, original, (down, right) in zip(moved(x, by), x, by.tolist(), strict=True):
         wide = np.pad(original.numpy(), ((0, 0), (9, 9), (9, 9)), "edge")
         window = wide[:, 9 - down : 14 - down, 9 - right : 16 - right]
-        np.testing.assert_array_equal(picture.numpy(), window)
+        np.testing.assert_array_equal(image.numpy(), window)
     assert torch.autograd.gradcheck(lambda x: moved(x, by), x.requires_grad_())
     assert torch.autograd.gradgradcheck(lambda x: moved(x, by), x)
 
 
-def test_d_sees_real_and_drawn_pictures_moved_by_as_many_pixels_as_asked() -> None:
+def test_d_sees_real_and_drawn_images_moved_by_as_many_pixels_as_asked() -> None:
     game = GAN(GAN.Options(shift=2), DataSpec((1, 9, 9)))
     dot = torch.zeros(4000, 1, 9, 9)
     dot[:, :, 4, 4] = 1
@@ -126,7 +126,7 @@ def test_a_code_takes_each_value_equally_often_and_leaves_the_rest_of_the_noise(
     assert coded(z, 0, 3.0) is z
 
 
-def test_a_generator_with_a_code_draws_as_many_pictures_as_it_has_values_where_noise_is_not_heard() -> None:
+def test_a_generator_with_a_code_draws_as_many_images_as_it_has_values_where_noise_is_not_heard() -> None:
     torch.manual_seed(0)
     options = GAN.Options(z=2, codes=3, loud=1.0, g_layers="4", d_layers="4", batch_norm=0)
     game = GAN(options, DataSpec((1, 8, 8)))

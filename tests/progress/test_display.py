@@ -11,7 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from gantool.api import Pictures, Recipe
+from gantool.api import ImageData, Recipe
 from gantool.commands.terminal import table
 from gantool.config.options import device_name
 from gantool.errors import UserError
@@ -42,7 +42,7 @@ def a_real_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def trainer() -> Trainer:
     torch.manual_seed(0)
-    data = Pictures(torch.zeros(8, 1, 8, 8, dtype=torch.uint8))
+    data = ImageData(torch.zeros(8, 1, 8, 8, dtype=torch.uint8))
     variant = GAN(GAN.Options(z=2, g_layers="2", d_layers="2"), data.spec)
     return Trainer(variant, Recipe(batch_size=4, steps=6, log_every=2), data, torch.device("cpu"))
 
@@ -100,7 +100,7 @@ def test_losses_are_summed_by_player_and_come_first() -> None:
 @pytest.mark.parametrize("no_color", [False, True])
 def test_the_dashboard_fits_every_terminal(trainer: Trainer, width: int, height: int, no_color: bool) -> None:
     console = terminal(width, height, no_color=no_color)
-    trainer.picture = np.random.default_rng(0).integers(0, 256, (78, 78, 1), np.uint8)
+    trainer.grid_image = np.random.default_rng(0).integers(0, 256, (78, 78, 1), np.uint8)
     dashboard = Dashboard(console)
     run(trainer, dashboard, lambda trainer: dashboard.live.refresh())
     text = ANSI.sub("", written(console))
@@ -165,7 +165,7 @@ def test_a_whole_training_in_a_narrow_pipe_is_readable(
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0] == "gan on digits"
-    assert "5,000 pictures 8x8x1, 10 classes; cpu (1 threads)" in lines  # not broken in the middle
+    assert "5,000 images 8x8x1, 10 classes; cpu (1 threads)" in lines  # not broken in the middle
     assert any(line.startswith("step 4/4 (100%)  D ") for line in lines)
     assert lines[-1] == "  next: gantool sample gan --run runs/gan-001"
     assert "\x1b" not in done.out

@@ -102,7 +102,7 @@ def test_an_unknown_class_is_refused_before_anything_is_written(gantool: Gantool
     assert not Path("a.png").exists()
 
 
-def test_a_picture_is_the_images_side_by_side(sample: Gantool) -> None:
+def test_a_image_is_the_images_side_by_side(sample: Gantool) -> None:
     images = sample("cgan", "-n", 6)["images"]
     for grid, columns, rows in (("3x2", 3, 2), ("2X3", 2, 3), ("6x1", 6, 1)):
         sheet = np.asarray(Image.open(sample("cgan", "--grid", grid, out="a.png")))
@@ -122,7 +122,7 @@ def test_a_folder_gets_a_file_for_each_named_by_number_and_class(sample: Gantool
     assert sorted(file.name for file in sample("gan", "-n", 2, out="plain").iterdir()) == ["00000.png", "00001.png"]
 
 
-def test_pictures_from_a_folder_are_in_memory_a_chunk_at_a_time(sample: Gantool) -> None:
+def test_images_from_a_folder_are_in_memory_a_chunk_at_a_time(sample: Gantool) -> None:
     assert len(list(sample("gan", "-n", CHUNK + 3, out="many").iterdir())) == CHUNK + 3
 
 
@@ -139,7 +139,7 @@ def opened(models: Path, name: str) -> Variant:
     return open_model(Registry(), models / f"{name}.safetensors", "cpu").variant
 
 
-def test_a_walk_starts_and_ends_at_the_two_pictures_of_its_noises(models: Path) -> None:
+def test_a_walk_starts_and_ends_at_the_two_images_of_its_noises(models: Path) -> None:
     variant = opened(models, "gan")
     torch.manual_seed(1)
     ends = variant.noise(2)
@@ -180,10 +180,10 @@ def test_a_model_file_is_enough_anywhere(gantool: Gantool, models: Path) -> None
     shutil.copy(models / "cgan.safetensors", "mine.safetensors")
     done = gantool("sample", "cgan", "--run", "mine.safetensors", "--label", "frog")
     assert done.code == 0
-    assert "64 pictures in cgan.png" in done.err
+    assert "64 images in cgan.png" in done.err
     assert done.out == ""
     assert not Path("runs").exists()
-    assert "1 picture in cgan.png" in gantool("sample", "cgan", "--run", "mine.safetensors", "-n", 1).err
+    assert "1 image in cgan.png" in gantool("sample", "cgan", "--run", "mine.safetensors", "-n", 1).err
 
 
 def test_a_hostile_class_name_stays_in_the_folder(gantool: Gantool, models: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_model_file_that_cannot_be_used_says_why(
     assert not Path("gan.png").exists()
 
 
-# Pictures made of pictures.
+# Images made of images.
 
 
 @dataclass(kw_only=True)
@@ -271,8 +271,8 @@ class Negative(CGAN):
         return -x
 
 
-def test_translated_pictures_keep_their_names_and_none_is_lost(pictures: Callable[..., Path], tmp_path: Path) -> None:
-    folder = pictures({"a.png": (0, 50, 100), "b.png": (1, 2, 3), "b.bmp": (255, 255, 255), ".hidden.png": "red"})
+def test_translated_images_keep_their_names_and_none_is_lost(images: Callable[..., Path], tmp_path: Path) -> None:
+    folder = images({"a.png": (0, 50, 100), "b.png": (1, 2, 3), "b.bmp": (255, 255, 255), ".hidden.png": "red"})
     variant = Negative(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     inputs = listed(folder)
     write(tmp_path / "out", translated(variant, read(inputs, variant, o := Given(input=folder)), o), len(inputs), None)
@@ -281,7 +281,7 @@ def test_translated_pictures_keep_their_names_and_none_is_lost(pictures: Callabl
     (only,) = translated(variant, read(listed(folder / "a.png"), variant, o := Given(input=folder / "a.png")), o)
     assert only.names == ["a"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="No pictures in"):
+    with pytest.raises(UserError, match="No images in"):
         listed(tmp_path / "empty")
 
 
@@ -291,7 +291,7 @@ class AsTheyAre(InputOptions):
 
 
 class Wide(Negative):
-    """Twice as wide, and as bytes where pictures are grey."""
+    """Twice as wide, and as bytes where images are grey."""
 
     SampleOptions = AsTheyAre  # type: ignore[assignment, misc]
 
@@ -314,7 +314,7 @@ def widened(folder: Path, out: Path) -> dict[str, Any]:
         ("LA", (40, 60), [40, 40, 40, 60]), ("I;16", 40 * 257, [40]), ("P", 3, None), ("CMYK", (255, 0, 0, 0), None),
     ],
 )  # fmt: skip
-def test_pictures_may_come_at_their_own_size_and_in_their_own_channels(
+def test_images_may_come_at_their_own_size_and_in_their_own_channels(
     tmp_path: Path, mode: str, colour: Any, seen: list[int] | None
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -326,7 +326,7 @@ def test_pictures_may_come_at_their_own_size_and_in_their_own_channels(
     assert made[0, 5].tolist() == ([255 - v for v in seen] if len(seen) > 1 else 255 - seen[0])
 
 
-def test_pictures_of_many_sizes_go_to_a_folder_and_into_no_sheet(tmp_path: Path) -> None:
+def test_images_of_many_sizes_go_to_a_folder_and_into_no_sheet(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for name, size, mode in (("a", (4, 6), "RGB"), ("b", (6, 4), "RGB"), ("c", (6, 4), "L")):
@@ -335,7 +335,7 @@ def test_pictures_of_many_sizes_go_to_a_folder_and_into_no_sheet(tmp_path: Path)
         "a.png": (6, 8, 3), "b.png": (4, 12, 3), "c.png": (4, 12)
     }  # fmt: skip
     for kind in ("png", "gif", "npz", "idx"):
-        with pytest.raises(UserError, match="no pictures of 8x6 in colour and of 12x4 in colour") as error:
+        with pytest.raises(UserError, match="no images of 8x6 in colour and of 12x4 in colour") as error:
             widened(folder, tmp_path / f"a.{kind}")
         assert (error.value.code, error.value.hint) == (2, "Give a folder: --out DIR")
         assert not (tmp_path / f"a.{kind}").exists()
@@ -345,7 +345,7 @@ def test_pictures_of_many_sizes_go_to_a_folder_and_into_no_sheet(tmp_path: Path)
             widened(folder, tmp_path / f"a.{kind}")
 
 
-def test_one_picture_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_image_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantool.sampling.writers.LARGEST", 10)  # no sheet is made of it
     Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
@@ -373,10 +373,10 @@ class Negative(GAN):
 
 
 def test_inputs_are_never_overwritten(
-    gantool: Gantool, install: Callable[..., Path], pictures: Callable[..., Path]
+    gantool: Gantool, install: Callable[..., Path], images: Callable[..., Path]
 ) -> None:
     install("plug-negative", PLUGIN, negative="Negative")
-    folder = pictures({"a.png": "black", "b.png": "white"})
+    folder = images({"a.png": "black", "b.png": "white"})
     assert gantool("train", "negative", *NETS, "--data", folder).code == 0
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     for given, out in ((folder, folder), (folder / "a.png", folder / "a.png")):

@@ -1,4 +1,4 @@
-"""Tests of writing pictures as they come: what other programs read, what a failure leaves, how much memory it takes."""
+"""Tests of writing images as they come: what other programs read, what a failure leaves, how much memory it takes."""
 
 import errno
 import io
@@ -24,7 +24,7 @@ from gantool.sampling.writers import LARGEST, Drawn, write
 Array = NDArray[Any]
 
 
-def pictures(count: int, channels: int = 1, size: int = 6) -> Array:
+def noise(count: int, channels: int = 1, size: int = 6) -> Array:
     return np.random.default_rng(1).integers(0, 256, (count, size, size, channels), np.uint8)
 
 
@@ -57,7 +57,7 @@ def hidden(folder: Path) -> list[str]:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_an_npz_is_what_numpy_would_have_saved(tmp_path: Path, count: int, channels: int) -> None:
-    images, labels = pictures(count, channels), np.arange(count)
+    images, labels = noise(count, channels), np.arange(count)
     write(tmp_path / "a.npz", drawn(images, labels), count, None)
     theirs = io.BytesIO()
     np.savez(theirs, images=images[..., 0] if channels == 1 else images, labels=labels)
@@ -73,7 +73,7 @@ def test_an_npz_is_what_numpy_would_have_saved(tmp_path: Path, count: int, chann
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("most", [255, 256])
 def test_an_idx_is_read_by_its_format_s_description(tmp_path: Path, channels: int, most: int) -> None:
-    images, labels = pictures(10, channels), np.linspace(0, most, 10).astype(np.int64)
+    images, labels = noise(10, channels), np.linspace(0, most, 10).astype(np.int64)
     write(tmp_path / "a.idx", drawn(images, labels), 10, None)
     assert (read_idx(tmp_path / "a.idx") == (images[..., 0] if channels == 1 else images)).all()
     found = read_idx(tmp_path / "a-labels.idx")
@@ -82,13 +82,13 @@ def test_an_idx_is_read_by_its_format_s_description(tmp_path: Path, channels: in
 
 
 def test_labels_of_other_images_do_not_stay_beside_an_idx(tmp_path: Path) -> None:
-    write(tmp_path / "a.idx", drawn(pictures(4), np.arange(4)), 4, None)
-    write(tmp_path / "a.idx", drawn(pictures(5)), 5, None)
+    write(tmp_path / "a.idx", drawn(noise(4), np.arange(4)), 4, None)
+    write(tmp_path / "a.idx", drawn(noise(5)), 5, None)
     assert [path.name for path in tmp_path.iterdir()] == ["a.idx"]
 
 
-def test_a_folder_holds_each_picture_to_the_bit(tmp_path: Path) -> None:
-    images = pictures(700, 3)
+def test_a_folder_holds_each_image_to_the_bit(tmp_path: Path) -> None:
+    images = noise(700, 3)
     write(tmp_path / "out", drawn(images, chunk=200), 700, None)
     found = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "out").iterdir())]
     assert (np.stack(found) == images).all()
@@ -97,17 +97,17 @@ def test_a_folder_holds_each_picture_to_the_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.npz", "a.idx", "a.png", "a.gif"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device"), ValueError()])
 def test_what_breaks_in_the_middle_leaves_the_old_file(tmp_path: Path, name: str, error: BaseException) -> None:
-    write(tmp_path / name, drawn(pictures(4), np.arange(4)), 4, None)
+    write(tmp_path / name, drawn(noise(4), np.arange(4)), 4, None)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError if isinstance(error, OSError) else type(error)):
-        write(tmp_path / name, failing(pictures(9), error), 9, None)
+        write(tmp_path / name, failing(noise(9), error), 9, None)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["new/a.npz", "new/a.png", "new/folder"])
 def test_what_is_wrong_from_the_start_makes_no_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="no such domain"):
-        write(tmp_path / name, failing(pictures(3), UserError("no such domain")), 3, None)
+        write(tmp_path / name, failing(noise(3), UserError("no such domain")), 3, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,13 +117,13 @@ def test_images_that_do_not_get_their_name_leave_no_rubbish(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match=r"a\.idx cannot be written: No space left"):
-        write(tmp_path / "a.idx", drawn(pictures(4), np.arange(4)), 4, None)
+        write(tmp_path / "a.idx", drawn(noise(4), np.arange(4)), 4, None)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
-def test_a_folder_that_breaks_off_holds_whole_pictures_only(tmp_path: Path, error: BaseException) -> None:
-    images = pictures(900)
+def test_a_folder_that_breaks_off_holds_whole_images_only(tmp_path: Path, error: BaseException) -> None:
+    images = noise(900)
     with pytest.raises((UserError, KeyboardInterrupt)):
         write(tmp_path / "out", failing(images, error), 900, None)
     assert hidden(tmp_path) == []
@@ -131,20 +131,20 @@ def test_a_folder_that_breaks_off_holds_whole_pictures_only(tmp_path: Path, erro
         assert (np.asarray(Image.open(file)) == images[int(file.stem), :, :, 0]).all()
 
 
-def test_a_picture_that_cannot_be_written_stops_a_folder(tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_written_stops_a_folder(tmp_path: Path) -> None:
     (tmp_path / "out" / "00002.png").mkdir(parents=True)
     with pytest.raises(UserError, match="cannot be written"):
-        write(tmp_path / "out", drawn(pictures(5000, size=2), chunk=50), 5000, None)
+        write(tmp_path / "out", drawn(noise(5000, size=2), chunk=50), 5000, None)
     assert hidden(tmp_path) == []
     assert len(os.listdir(tmp_path / "out")) < 5000
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.idx", "out"])
-def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path, name: str) -> None:
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, name: str) -> None:
     def endless(count: int) -> Iterator[Drawn]:
         for at in range(0, count, 50):
             names = [f"{i}" for i in range(at, at + 50)]
-            yield Drawn(pictures(50, 1, 64), np.zeros(50, np.int64), names)
+            yield Drawn(noise(50, 1, 64), np.zeros(50, np.int64), names)
 
     peaks = []
     for count in (1600, 6400):
@@ -160,19 +160,19 @@ def test_a_grid_too_large_for_memory_is_refused_at_once(tmp_path: Path, name: st
     came = []
 
     def counted() -> Iterator[Drawn]:
-        for part in drawn(pictures(100)):
+        for part in drawn(noise(100)):
             came.append(part)
             yield part
 
-    with pytest.raises(UserError, match="pictures of 6x6 are too many") as caught:
+    with pytest.raises(UserError, match="images of 6x6 are too many") as caught:
         write(tmp_path / name, counted(), LARGEST // 36 + 1, None)
     assert "FILE.npz" in caught.value.hint and len(came) == 1 and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.idx"])
 def test_a_count_that_is_not_kept_writes_nothing(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="4 pictures came, not 5"):
-        write(tmp_path / name, drawn(pictures(4)), 5, None)
+    with pytest.raises(ValueError, match="4 images came, not 5"):
+        write(tmp_path / name, drawn(noise(4)), 5, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,7 +181,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, seconds: list[float], **console: Any)
     now = iter([0.0, *seconds])
     monkeypatch.setattr(terminal.time, "monotonic", lambda: next(now))
     file = io.StringIO()
-    with Working(Console(file=file, width=80, **console), "pictures", 3 * len(seconds), "images") as told:
+    with Working(Console(file=file, width=80, **console), "images", 3 * len(seconds), "images") as told:
         for i in range(len(seconds)):  # Rich's own clock is another: time.monotonic is asked by Working alone
             told(3 * (i + 1))
     return file.getvalue()
@@ -190,7 +190,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, seconds: list[float], **console: Any)
 def test_a_pipe_hears_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paced(monkeypatch, [0.5, 0.9]) == ""
     said = paced(monkeypatch, [0.5, 4, 6, 7, 8, 12, 13])
-    assert said == "9 of 21 pictures\n18 of 21 pictures\n"
+    assert said == "9 of 21 images\n18 of 21 images\n"
 
 
 def test_a_terminal_shows_a_bar_when_it_takes_long_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:

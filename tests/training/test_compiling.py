@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from gantool.api import DataSpec, Pictures, Recipe
+from gantool.api import DataSpec, ImageData, Recipe
 from gantool.runs import sealed
 from gantool.training.compiling import compilable, compile_networks
 from gantool.training.trainer import Trainer
@@ -40,7 +40,7 @@ def test_what_is_differentiated_twice_is_not_compiled(cls: Any, names: list[str]
 
 @pytest.mark.parametrize("how", ["auto", "off"])
 def test_cpus_are_left_alone_unless_told(how: str) -> None:
-    data = Pictures(torch.zeros(8, 1, 8, 8, dtype=torch.uint8))
+    data = ImageData(torch.zeros(8, 1, 8, 8, dtype=torch.uint8))
     trainer = Trainer(GAN(GAN.Options(), data.spec), Recipe(batch_size=4, steps=10**9), data, torch.device("cpu"))
     said: list[str] = []
     compile_networks(trainer, how, said.append)

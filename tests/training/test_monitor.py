@@ -15,8 +15,8 @@ from conftest import TINY
 from torch import Tensor
 
 from gantool.config.options import Recipe
+from gantool.data.images import ImageData
 from gantool.data.opening import open_data
-from gantool.data.pictures import Pictures
 from gantool.runs.run import RunFolder
 from gantool.runtime.device import seed_all
 from gantool.training import events
@@ -185,24 +185,24 @@ def told() -> list[str]:
     return []
 
 
-def game(kind: type[Game], few: int = 5_000, **options: Any) -> tuple[Game, Pictures]:
+def game(kind: type[Game], few: int = 5_000, **options: Any) -> tuple[Game, ImageData]:
     """A small one, of `few` digits."""
     seed_all(0)
     data = open_data(Recipe())
     chosen = torch.randperm(len(data), generator=torch.Generator().manual_seed(1))[:few]
-    data = Pictures(data.pixels[chosen], data.labels[chosen], data.spec.classes)
+    data = ImageData(data.pixels[chosen], data.labels[chosen], data.spec.classes)
     if issubclass(kind, CGAN):
         options["networks"] = "mlp"
     return kind(kind.Options(**{"z": 4, "g_layers": "8", "d_layers": "8"} | options), data.spec), data
 
 
 def train(
-    folder: Path, told: list[str], variant: Game, pictures: Pictures, steps: int = 24, every: int = 2, **recipe: Any
+    folder: Path, told: list[str], variant: Game, images: ImageData, steps: int = 24, every: int = 2, **recipe: Any
 ) -> RunFolder:
     """Train with a probe at every other step, and no averages, which would have to settle first."""
     folder.mkdir()
     made = Recipe(**{"batch_size": 4, "steps": steps, "average_images": 0} | recipe)
-    trainer = Trainer(variant, made, pictures, torch.device("cpu"))
+    trainer = Trainer(variant, made, images, torch.device("cpu"))
     run = RunFolder(folder)
     trainer.run(events.told([Monitor(run, every, told.append)]))
     return run
@@ -233,7 +233,7 @@ def test_a_collapse_is_told_within_three_probes_once_and_with_what_to_try(tmp_pa
 
 
 class Falling(GAN):
-    """A real game whose noise is gone from a step on, so that G can but draw one picture."""
+    """A real game whose noise is gone from a step on, so that G can but draw one image."""
 
     falls = 10**9
 
@@ -309,7 +309,7 @@ def test_copies_of_a_small_data_set_are_told(tmp_path: Path, told: list[str], co
 
 
 @pytest.mark.parametrize("passes", [9, 11])
-def test_pictures_that_are_seldom_shown_cannot_be_known_by_heart(tmp_path: Path, passes: int) -> None:
+def test_images_that_are_seldom_shown_cannot_be_known_by_heart(tmp_path: Path, passes: int) -> None:
     run = train(tmp_path / "run", [], *game(Painter, few=100), batch_size=50, steps=2 * passes)
     assert any("nearest" in entry["probe"] for entry in run.lines() if "probe" in entry) == (passes > 10)
 
@@ -320,7 +320,7 @@ def idx(array: Any) -> bytes:
 
 
 def noise_for_mnist(folder: Path, counts: dict[str, int]) -> Path:
-    """Pictures of noise, which can be known by heart and not otherwise."""
+    """Images of noise, which can be known by heart and not otherwise."""
     rng = np.random.default_rng(0)
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -332,7 +332,7 @@ def noise_for_mnist(folder: Path, counts: dict[str, int]) -> Path:
 
 
 @pytest.mark.parametrize(("count", "known"), [(32, True), (4_000, False)])
-def test_a_discriminator_that_knows_its_pictures_by_heart_is_told(
+def test_a_discriminator_that_knows_its_images_by_heart_is_told(
     tmp_path: Path, told: list[str], count: int, known: bool
 ) -> None:
     recipe = Recipe(data="mnist", data_dir=noise_for_mnist(tmp_path, {"train": count, "t10k": 300}))

@@ -151,13 +151,13 @@ def test_a_flag_said_again_must_be_as_it_was(gantool: Gantool) -> None:
     assert run("gan-001").status()[2:5] == (20, 20, "done")
 
 
-def test_changed_pictures_are_refused(gantool: Gantool, pictures: Callable[..., Path]) -> None:
-    folder = pictures({f"{i}.png": (i, 0, 0) for i in range(6)})
+def test_changed_images_are_refused(gantool: Gantool, images: Callable[..., Path]) -> None:
+    folder = images({f"{i}.png": (i, 0, 0) for i in range(6)})
     assert gantool("train", *GAN, "--data", folder, "--steps", 10).code == 0
-    pictures({"0.png": (99, 0, 0)})
+    images({"0.png": (99, 0, 0)})
     done = gantool("resume", "gan-001", "--steps", 20, "-q")
     assert done.code == 2
-    assert f"data: {folder} holds other pictures than it did" in done.err
+    assert f"data: {folder} holds other images than it did" in done.err
 
 
 def test_a_run_in_training_is_left_alone(gantool: Gantool) -> None:
@@ -294,7 +294,7 @@ def test_a_run_older_than_a_setting_goes_on_without_it(gantool: Gantool) -> None
 
 
 def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D sees few pictures moved, and pays less; a run goes on as it began, whatever is thought best by then."""
+    """D sees few images moved, and pays less; a run goes on as it began, whatever is thought best by then."""
 
     def settled(name: str) -> Any:
         found = yaml.read(run(name).config)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from gantool import cli
-from gantool.api import Data, DataSpec, Pictures, Recipe, Turn, Variant
+from gantool.api import Data, DataSpec, ImageData, Recipe, Turn, Variant
 from gantool.config import yaml
 from gantool.config.options import NoiseOptions
 from gantool.errors import UserError
@@ -46,9 +46,9 @@ NOBODY: Any = SimpleNamespace(
 )  # fmt: skip
 
 
-def pictures(n: int = 24) -> Pictures:
+def images(n: int = 24) -> ImageData:
     chance = torch.Generator().manual_seed(1)
-    return Pictures(torch.randint(256, (n, 1, 8, 8), generator=chance).to(torch.uint8))
+    return ImageData(torch.randint(256, (n, 1, 8, 8), generator=chance).to(torch.uint8))
 
 
 class Normed(GAN):
@@ -64,7 +64,7 @@ class Normed(GAN):
 
 def start(cls: type[Variant] = GAN, options: dict[str, Any] | None = None, **recipe: Any) -> Trainer:
     seed_all(0)
-    data = pictures()
+    data = images()
     chosen = Recipe(**{"batch_size": 4, "steps": 20, "average_images": 40, **recipe})
     return Trainer(cls(cls.Options(**(NETS | (options or {}))), data.spec), chosen, data, CPU)
 
@@ -97,7 +97,7 @@ def test_a_step_is_algorithm_1_with_k_turns_of_d_on_fresh_data(k: int) -> None:
     assert trainer.batches.drawn == 2 * k
     reals = [turn.batch[0] for turn in turns if turn.player == "D"]
     assert not any(torch.equal(a, b) for i, a in enumerate(reals) for b in reals[:i])
-    # G answers to what D has just seen, and only it learns through the picture.
+    # G answers to what D has just seen, and only it learns through the image.
     assert all(not turn.batch[-1].requires_grad for turn in turns if turn.player == "D")
     assert turns[k].batch[-1].requires_grad
     assert torch.equal(turns[k].batch[-1], turns[k - 1].batch[-1])
@@ -174,7 +174,7 @@ def test_real_and_fake_are_compared_in_one_pass_where_they_cannot_mix(
 def test_a_penaltys_gradients_reach_the_weights_they_belong_to() -> None:
     """Differentiated twice, a convolution's come in another order in memory, which fused kernels do not look at."""
     ends = []
-    data = Pictures(torch.randint(256, (8, 1, 28, 28)).to(torch.uint8), torch.arange(8) % 2, ("a", "b"))
+    data = ImageData(torch.randint(256, (8, 1, 28, 28)).to(torch.uint8), torch.arange(8) % 2, ("a", "b"))
     for fused in (True, False):
         seed_all(0)
         trainer = Trainer(CGAN(CGAN.Options(width=4, d_width=4), data.spec), Recipe(batch_size=4, steps=1), data, CPU)
@@ -578,7 +578,7 @@ def test_too_few_minutes_still_take_a_step(gantool: Callable[..., Any], monkeypa
 def test_epochs_become_steps(
     gantool: Callable[..., Any], tmp_path: Path, epochs: float, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GAN, "dataset", classmethod(lambda cls, recipe, options=None: pictures(24)))
+    monkeypatch.setattr(GAN, "dataset", classmethod(lambda cls, recipe, options=None: images(24)))
     assert gantool("train", "gan", *TINY, "--epochs", epochs).code == 0
     assert yaml.read(Path("runs/gan-001/config.yaml"))["steps"] == steps
 
@@ -610,7 +610,7 @@ def test_a_variant_without_losses_says_what_it_needs() -> None:
             self.generator = nn.Sequential(nn.Linear(4, 64), nn.Unflatten(1, (1, 8, 8)))
             self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
 
-    data = pictures()
+    data = images()
     trainer = Trainer(Empty(Own(), data.spec), Recipe(batch_size=4, steps=2), data, CPU)
     with pytest.raises(NotImplementedError, match="Empty needs d_loss"):
         trainer.take_step()
@@ -637,16 +637,16 @@ class Drawn(OnlyD):
         return batch[0][:3].view(3, 1, 1, 1).expand(3, 1, 4, 4)
 
 
-def test_data_that_are_no_pictures_are_shown_as_the_variant_does(tmp_path: Path) -> None:
+def test_data_that_are_no_images_are_shown_as_the_variant_does(tmp_path: Path) -> None:
     trainer = Trainer(Drawn(Drawn.Options(**NETS), Gaussians.spec), Recipe(grid="3x1"), Gaussians(), CPU)
     run = RunFolder.create("gan", None, tmp_path / "run")
     run.samples.mkdir()
     gallery, monitor = Gallery(run, 1), Monitor(run, 1, print)
     gallery.gantool_train_start(trainer)
     monitor.gantool_train_start(trainer)
-    assert monitor.judge is None  # which looks at pictures
+    assert monitor.judge is None  # which looks at images
     assert (run.samples / "real.png").exists()  # as dots
-    assert trainer.picture is not None and trainer.picture.shape == (4, 3 * 4 + 2 * 2, 1)
+    assert trainer.grid_image is not None and trainer.grid_image.shape == (4, 3 * 4 + 2 * 2, 1)
     trainer.step = 1
     gallery.gantool_train_step(trainer)
     assert [file.name for file in run.samples.glob("step-*")] == ["step-000001.png"]

@@ -17,7 +17,7 @@ PHASES: dict[str, tuple[str, ...]] = {
         "session.py:Session.", "session.py:train", "run.py:RunFolder.create", "run.py:RunFolder.taken",
         "train.py:run_train",
     ),
-    "loading": ("pictures.py:", "albums.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
+    "loading": ("images.py:", "albums.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
     "timing": ("trainer.py:Trainer.seconds_a_step",),
     "training": (
         "trainer.py:Trainer.take_step", "trainer.py:Trainer.play", "trainer.py:Trainer.run", "batches.py:",

@@ -25,11 +25,11 @@ def device(module: str, name: str, after: int) -> None:
 
 
 def decoding(after: int, streamed: bool) -> None:
-    """Pictures can no longer be decoded, whether they are kept in memory or not."""
-    from gantool.data import decoding, pictures
+    """Images can no longer be decoded, whether they are kept in memory or not."""
+    from gantool.data import decoding, images
 
     if streamed:
-        pictures.IN_MEMORY = 0
+        images.IN_MEMORY = 0
     raises(decoding, "pixels", after, MemoryError())
 
 

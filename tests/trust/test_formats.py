@@ -49,7 +49,7 @@ def test_a_run_of_a_format_that_is_read_is_listed_drawn_from_and_resumed(
     (row,) = json.loads(listed.out)
     assert (row["variant"], row["step"], row["steps"], row["state"]) == ("gan", 6, 6, "done")
     with Image.open(tmp_path / "gan.png") as drawn:
-        assert drawn.size == (8 * 8 + 7 * 2,) * 2  # 64 pictures of the size it was trained at
+        assert drawn.size == (8 * 8 + 7 * 2,) * 2  # 64 images of the size it was trained at
     assert sealed.load(run / "checkpoints" / "step-000009.safetensors")[1]["step"] == 9
     assert sealed.load(run / "model.safetensors")[0]["step"] == 9
     steps = sorted({json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()})

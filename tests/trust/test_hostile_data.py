@@ -1,4 +1,4 @@
-"""S3: pictures, folders and archives made to do harm: nothing leaves its folder, and time and memory stay bounded."""
+"""S3: images, folders and archives made to do harm: nothing leaves its folder, and time and memory stay bounded."""
 
 import io
 import os
@@ -193,7 +193,7 @@ FOLDERS: dict[str, Callable[[Path], object]] = {
     "a link to itself": lambda f: (f / "a.png").symlink_to("a.png"),
     "a link to nothing": lambda f: (f / "a.png").symlink_to("nothing.png"),
     "a folder linked into itself": lambda f: (f / "a").symlink_to("."),
-    "a folder named as a picture": lambda f: (f / "a.png").mkdir(),
+    "a folder named as an image": lambda f: (f / "a.png").mkdir(),
     "a name with escapes": lambda f: (f / f"{ESCAPE}.png").write_bytes(GOOD),
     "a class with escapes": lambda f: ((f / ESCAPE).mkdir(), (f / ESCAPE / "a.png").write_bytes(b"x")),
     "a name that is no text": lambda f: Path(os.fsdecode(os.fsencode(f) + b"/\xff\xfe.png")).write_bytes(b"x"),
@@ -321,7 +321,7 @@ def checked(start: Callable, around: Path, paths: list[Path], *more: object) -> 
 
 @pytest.mark.promise("S3")
 @pytest.mark.parametrize("zipped", [False, True], ids=["folders", "zips"])
-def test_a_hostile_picture_is_set_aside_and_the_good_one_beside_it_is_used(
+def test_a_hostile_image_is_set_aside_and_the_good_one_beside_it_is_used(
     zipped: bool,
     start: Callable,  # type: ignore[type-arg]
     times: Callable,  # type: ignore[type-arg]
@@ -344,8 +344,8 @@ def test_a_hostile_picture_is_set_aside_and_the_good_one_beside_it_is_used(
             (path / "good.png").write_bytes(GOOD)
     found = checked(start, tmp_path, paths)
     assert not (wrong := faults(list(chosen), found, 0)), wrong
-    assert all("pictures: " in o.out for o in found)
-    tried("hostile pictures", len(found))
+    assert all("images: " in o.out for o in found)
+    tried("hostile images", len(found))
 
 
 @pytest.mark.promise("S3")
@@ -376,7 +376,7 @@ def test_hostile_zips(start: Callable, tried: Callable, tmp_path: Path) -> None:
 
 @pytest.mark.promise("S3")
 def test_training_and_drawing_read_them_no_further(start: Callable, tried: Callable, tmp_path: Path) -> None:  # type: ignore[type-arg]
-    """All of the pictures in one folder, trained on: in memory, and streamed."""
+    """All of the images in one folder, trained on: in memory, and streamed."""
     folder = tmp_path / "in" / "all"
     folder.mkdir(parents=True)
     for number, (name, data) in enumerate(FILES.values()):
@@ -393,4 +393,4 @@ def test_training_and_drawing_read_them_no_further(start: Callable, tried: Calla
     assert "left out" in memory[0].err
     assert "left out" in streamed.err
     assert snapshot(folder) == before
-    tried("trainings on hostile pictures", 2)
+    tried("trainings on hostile images", 2)

@@ -83,7 +83,7 @@ def spec(**values: Json) -> Change:
 
 
 def former(**values: Json) -> Change:
-    """As files of 0.1 describe their pictures."""
+    """As files of 0.1 describe their images."""
     return lambda f: (f.facts["spec"].pop("shape"), f.facts["spec"].update(values))
 
 
@@ -212,20 +212,20 @@ MODEL: dict[str, Change] = FILE | {
     "a layer of 5,000 digits": settings(g_layers="9" * 900, d_layers="9" * 5_000),
     "layers that are a number": settings(g_layers=5),
     "layers that are code": settings(g_layers="__import__('os').system('touch owned')"),
-    "pictures of 10^9 pixels a side": spec(shape=[1, 10**9, 10**9]),
-    "pictures of -8 pixels a side": spec(shape=[1, -8, -8]),
-    "pictures of '8' pixels a side": spec(shape=[1, "8", "8"]),
-    "pictures of 8.5 pixels a side": spec(shape=[1, 8.5, 8.5]),
+    "images of 10^9 pixels a side": spec(shape=[1, 10**9, 10**9]),
+    "images of -8 pixels a side": spec(shape=[1, -8, -8]),
+    "images of '8' pixels a side": spec(shape=[1, "8", "8"]),
+    "images of 8.5 pixels a side": spec(shape=[1, 8.5, 8.5]),
     "a million channels": spec(shape=[10**6, 8, 8]),
     "true channels": spec(shape=[True, True, True]),
-    "pictures of no sides": spec(shape=[]),
-    "pictures of 1,000 sides": spec(shape=[1] * 1000),
-    "pictures of one side, in words": spec(shape="888"),
+    "images of no sides": spec(shape=[]),
+    "images of 1,000 sides": spec(shape=[1] * 1000),
+    "images of one side, in words": spec(shape="888"),
     "no shape at all": lambda f: f.facts["spec"].pop("shape"),
-    "pictures of 10^9 pixels a side, as 0.1 said it": former(channels=1, size=10**9),
-    "pictures of -8 pixels a side, as 0.1 said it": former(channels=1, size=-8),
-    "pictures of '8' pixels a side, as 0.1 said it": former(channels=1, size="8"),
-    "pictures of a list a side, as 0.1 said it": former(channels=1, size=[8]),
+    "images of 10^9 pixels a side, as 0.1 said it": former(channels=1, size=10**9),
+    "images of -8 pixels a side, as 0.1 said it": former(channels=1, size=-8),
+    "images of '8' pixels a side, as 0.1 said it": former(channels=1, size="8"),
+    "images of a list a side, as 0.1 said it": former(channels=1, size=[8]),
     "a million channels, as 0.1 said it": former(channels=10**6, size=8),
     "true channels, as 0.1 said it": former(channels=True, size=True),
     "classes that are a word": spec(classes="0123456789"),

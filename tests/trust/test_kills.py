@@ -32,7 +32,7 @@ PHASES = ("any instant", "saving", "training", "drawing", "resuming", "closing",
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small pictures in two classes, which are also the two sets a translation needs."""
+    """Small images in two classes, which are also the two sets a translation needs."""
     root, noise = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     for name in [f"{kind}/{i}.png" for kind in "AB" for i in range(7)]:
         (root / name).parent.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ def installed(variant: str) -> str:
 
 
 def everything(run: Path) -> dict[str, Any]:
-    """What was learned, and every picture; nothing may be left that an uninterrupted run does not leave."""
+    """What was learned, and every image; nothing may be left that an uninterrupted run does not leave."""
     files = [f for f in run.rglob("*") if f.is_file() and f.parent.name != "checkpoints"]
     bytes_ = {str(f.relative_to(run)): f.read_bytes() for f in files if f.suffix in (".png", ".gif", ".tmp")}
     return learned(run) | bytes_
@@ -169,7 +169,7 @@ def test_a_kill_in_the_middle_of_a_file_costs_no_more_than_that_file(
 
 
 @pytest.mark.promise("R1")
-def test_a_kill_while_sampling_leaves_a_whole_picture_or_none(start, times, tried, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_kill_while_sampling_leaves_a_whole_image_or_none(start, times, tried, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     print(f"TRUST_SEED={SEED}")
     rng = random.Random(SEED)

@@ -25,8 +25,8 @@ PLACES = {
     "a player's turn": ("gantool.training.trainer", "Trainer.play", 15),
     "averaging": ("gantool.training.ema", "Average.update", 7),
     "reading losses": ("gantool.training.trainer", "Trainer.read_window", 2),
-    "the first picture": ("gantool.training.trainer", "Trainer.preview", 0),
-    "a picture": ("gantool.training.trainer", "Trainer.preview", 1),
+    "the first image": ("gantool.training.trainer", "Trainer.preview", 0),
+    "an image": ("gantool.training.trainer", "Trainer.preview", 1),
     "looking at weights": ("gantool.training.trainer", "Trainer.check_weights", 1),
     "the model": ("gantool.runs.model", "export", 1),
     "a checkpoint": ("gantool.training.trainer", "Trainer.state", 1),
@@ -132,10 +132,10 @@ def test_a_resumed_run_that_no_longer_fits_keeps_its_checkpoint(start, tried, wh
 
 @pytest.mark.promise("R10")
 @pytest.mark.parametrize("streamed", [False, True])
-def test_memory_that_ends_while_pictures_are_read_leaves_none_of_them_out(  # type: ignore[no-untyped-def]
-    start, times, tried, tmp_path: Path, pictures, streamed: bool
+def test_memory_that_ends_while_images_are_read_leaves_none_of_them_out(  # type: ignore[no-untyped-def]
+    start, times, tried, tmp_path: Path, images, streamed: bool
 ) -> None:
-    folder = pictures({f"{side}/{n}.png": colour for side, colour in (("a", "red"), ("b", "blue")) for n in range(6)})
+    folder = images({f"{side}/{n}.png": colour for side, colour in (("a", "red"), ("b", "blue")) for n in range(6)})
     train = (*SHORT, 12, "--data", folder)
     unlimited = (shortage.decoding, 10**9, streamed)
     assert start(*train, "--name", "whole", hook=unlimited).wait() == 0
@@ -151,7 +151,7 @@ def test_memory_that_ends_while_pictures_are_read_leaves_none_of_them_out(  # ty
         assert again.wait() == 0, again.err
         assert learned(tmp_path / RUN) == learned(tmp_path / "runs/whole")
         shutil.rmtree(tmp_path / RUN)
-    tried("pictures that no memory was left for", len(afters))
+    tried("images that no memory was left for", len(afters))
 
 
 @pytest.mark.promise("R10")
@@ -166,4 +166,4 @@ def test_drawing_and_measuring_without_memory_leave_what_was(start, tried, tmp_p
         start("sample", "gan", "-n", 10**8, "--interpolate", "-o", "out.png", hook=(shortage.address_space, 300 * MB))
     )
     assert (tmp_path / "out.png").read_bytes() == before
-    tried("pictures and measures that did not fit", 3)
+    tried("images and measures that did not fit", 3)

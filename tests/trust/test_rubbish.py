@@ -1,4 +1,4 @@
-"""R7: rubbish in the place of checkpoints, configs, presets, pictures, zips and idx files never ends in a traceback."""
+"""R7: rubbish in the place of checkpoints, configs, presets, images, zips and idx files never ends in a traceback."""
 
 import gzip
 import io
@@ -68,8 +68,8 @@ def held(start: Callable, folder: Path, lines: Lines, *codes: int, hook: object 
     assert not faults, f"{len(faults)}: " + "\n".join(faults[:20])
 
 
-def pictures() -> dict[str, bytes]:
-    """One small picture of each kind and mode, by its ending and number."""
+def images() -> dict[str, bytes]:
+    """One small image of each kind and mode, by its ending and number."""
     gradient = Image.linear_gradient("L").resize((9, 7))
     found = {}
     for ending, kind, modes in (
@@ -127,16 +127,14 @@ def test_rubbish_in_runs(start: Callable, run: Path, times: Callable, tried: Cal
 
 
 @pytest.mark.promise("R7")
-def test_rubbish_as_pictures(start: Callable, times: Callable, tried: Callable, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_rubbish_as_images(start: Callable, times: Callable, tried: Callable, tmp_path: Path) -> None:  # type: ignore[type-arg]
     each = 10  # in a folder, so that a command reads several
-    made(
-        folder := tmp_path / "pictures", pictures(), count := times(280, 560), lambda n, seed: f"{n // each}/{n}{seed}"
-    )
+    made(folder := tmp_path / "images", images(), count := times(280, 560), lambda n, seed: f"{n // each}/{n}{seed}")
     folders = sorted(folder.iterdir())
     lines: Lines = [("data", "check", path) for path in folders]
     lines += [(*TRAIN, "--data", path) for path in folders[::7]]
     held(start, tmp_path, lines, 0, 2)
-    tried("pictures", count)
+    tried("images", count)
 
 
 @pytest.mark.promise("R7")
@@ -144,7 +142,7 @@ def test_rubbish_as_zips(start: Callable, times: Callable, tried: Callable, tmp_
     seeds = {}
     for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         with zipfile.ZipFile(buffer := io.BytesIO(), "w", kind) as archive:
-            for name, data in list(pictures().items())[::4]:
+            for name, data in list(images().items())[::4]:
                 archive.writestr(f"{name[0]}/{name}", data)
         seeds[f"{kind}"] = buffer.getvalue()
     paths = made(tmp_path / "zips", seeds, count := times(60, 300), lambda n, _: f"{n}.zip")

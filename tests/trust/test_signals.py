@@ -63,10 +63,10 @@ def send(start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: rando
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures that takes a while to decode."""
+    """A folder of images that takes a while to decode."""
     folder = tmp_path_factory.mktemp("many")
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
-    picture.save(folder / "0.png")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
+    image.save(folder / "0.png")
     for i in range(1, 40):
         os.link(folder / "0.png", folder / f"{i}.png")
     return folder

@@ -1,4 +1,4 @@
-"""Tests of the pictures module."""
+"""Tests of the images module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from gantool.viz.charts import Panel, curves
 from gantool.viz.drawing import (
     MAX_FRAMES,
-    Picture,
+    Pixels,
     animate,
     encode_png,
     grid,
@@ -22,11 +22,11 @@ from gantool.viz.drawing import (
 )
 
 
-def flat(value: int, height: int = 2, width: int = 2, channels: int = 3) -> Picture:
+def flat(value: int, height: int = 2, width: int = 2, channels: int = 3) -> Pixels:
     return np.full((height, width, channels), value, dtype=np.uint8)
 
 
-def noise(*shape: int) -> Picture:
+def noise(*shape: int) -> Pixels:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -39,13 +39,13 @@ def durations(gif: bytes) -> list[int]:
         return found
 
 
-def coloured(picture: Picture) -> int:
+def coloured(pixels: Pixels) -> int:
     """How many pixels are not grey: only the lines and the legend are coloured."""
-    values = picture.astype(int)
+    values = pixels.astype(int)
     return int((np.ptp(values, axis=2) > 20).sum())
 
 
-def test_grid_places_pictures_row_by_row() -> None:
+def test_grid_places_images_row_by_row() -> None:
     images = np.stack([flat(v) for v in (10, 20, 30)])
     sheet = grid(images, gap=1, background=7)
     assert sheet.shape == (5, 5, 3) and sheet.dtype == np.uint8
@@ -66,22 +66,22 @@ def test_grid_shape(count: int, columns: int | None, shape: tuple[int, int]) -> 
     assert grid(np.zeros((count, 3, 4, 1), np.uint8), columns).shape == (*shape, 1)
 
 
-def test_grid_needs_pictures() -> None:
+def test_grid_needs_images() -> None:
     with pytest.raises(ValueError, match="N >= 1"):
         grid(np.zeros((0, 3, 4, 1), np.uint8))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_png_is_exact_and_deterministic(channels: int) -> None:
-    picture = noise(5, 6, channels)
-    data = encode_png(picture)
-    assert data == encode_png(picture.copy())
+    pixels = noise(5, 6, channels)
+    data = encode_png(pixels)
+    assert data == encode_png(pixels.copy())
     with Image.open(io.BytesIO(data)) as image:
-        assert (np.asarray(image).reshape(picture.shape) == picture).all()
+        assert (np.asarray(image).reshape(pixels.shape) == pixels).all()
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)])
-def test_png_refuses_other_arrays(wrong: Picture) -> None:
+def test_png_refuses_other_arrays(wrong: Pixels) -> None:
     with pytest.raises(ValueError, match="expected uint8"):
         encode_png(wrong)
 
@@ -105,17 +105,17 @@ WEIRD: dict[str, list[Panel]] = {
 @pytest.mark.parametrize("name", WEIRD)
 @pytest.mark.filterwarnings("error")
 def test_curves_draw_weird_series(name: str) -> None:
-    picture = curves(WEIRD[name])
-    assert picture.shape == (520, 900, 3) and picture.dtype == np.uint8
-    assert coloured(picture[40:]) > 20
+    pixels = curves(WEIRD[name])
+    assert pixels.shape == (520, 900, 3) and pixels.dtype == np.uint8
+    assert coloured(pixels[40:]) > 20
 
 
 @pytest.mark.parametrize("panels", [[], [("t", {})], [("t", {"a": []})], [("t", {"a": [(0, math.nan)]})]])
 def test_curves_say_when_there_is_no_data(panels: list[Panel]) -> None:
-    picture = curves(panels, (300, 200))
-    assert picture.shape == (200, 300, 3)
-    assert coloured(picture[40:]) == 0
-    middle = picture[80:130, 120:200]
+    pixels = curves(panels, (300, 200))
+    assert pixels.shape == (200, 300, 3)
+    assert coloured(pixels[40:]) == 0
+    middle = pixels[80:130, 120:200]
     assert (middle < 180).any(), "the words are darker than the grid lines"
 
 
@@ -130,8 +130,8 @@ def test_curves_are_deterministic_and_ignore_the_order_of_points() -> None:
 
 def rows_of_line(values: list[float]) -> int:
     """Over how many rows of pixels the first series' colour spreads, left of the last tenth."""
-    picture = curves([("", {"a": list(enumerate(values))})], (600, 400)).astype(int)[40:, :540]
-    blue = np.abs(picture - (0, 0x72, 0xB2)).sum(axis=2) < 30
+    pixels = curves([("", {"a": list(enumerate(values))})], (600, 400)).astype(int)[40:, :540]
+    blue = np.abs(pixels - (0, 0x72, 0xB2)).sum(axis=2) < 30
     return int(np.ptp(np.flatnonzero(blue.any(axis=1))))
 
 
@@ -218,14 +218,14 @@ def test_half_blocks_size(height: int, width: int, limit: int, lines: int, colum
 
 
 def test_half_blocks_colours() -> None:
-    picture = np.array([[[255], [0]], [[10], [20]], [[7], [9]]], dtype=np.uint8)
-    styles = [str(span.style) for span in half_blocks(picture, 10).spans]
+    pixels = np.array([[[255], [0]], [[10], [20]], [[7], [9]]], dtype=np.uint8)
+    styles = [str(span.style) for span in half_blocks(pixels, 10).spans]
     assert styles == ["#ffffff on #0a0a0a", "#000000 on #141414", "#070707", "#090909"]
 
 
 def test_half_blocks_average_areas() -> None:
-    picture = np.array([[[0], [200]], [[200], [0]]], dtype=np.uint8)
-    assert [str(span.style) for span in half_blocks(picture, 1).spans] == ["#646464"]
+    pixels = np.array([[[0], [200]], [[200], [0]]], dtype=np.uint8)
+    assert [str(span.style) for span in half_blocks(pixels, 1).spans] == ["#646464"]
 
 
 def test_transparency_is_laid_over_black_or_white() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import DataSpec, Pictures
+from gantool.api import DataSpec, ImageData
 from gantool.cli import run
 from gantool.testing import check_processes, check_variant
 from PIL import Image
@@ -40,7 +40,9 @@ def test_the_encoder_is_moved_by_both_errors_and_d_by_none_of_them() -> None:
 
 def test_an_encoder_that_keeps_all_scores_no_error_and_codes_of_the_prior_no_distance() -> None:
     variant = AAE(AAE.Options(z=4, hidden=8), DataSpec((1, 2, 2)))
-    held = Pictures(torch.randint(256, (4_000, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
+    held = ImageData(
+        torch.randint(256, (4_000, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    )
     variant.encoder, variant.decoder = nn.Flatten(), nn.Unflatten(1, (1, 2, 2))
     with torch.no_grad():
         found = variant.measure(held)

@@ -1,1 +1,1 @@
-"""InfoGAN and ACGAN: two games in which D also says what a picture is of."""
+"""InfoGAN and ACGAN: two games in which D also says what an image is of."""

@@ -1,7 +1,7 @@
 """ACGAN: a generator told what to draw, and a D that says what it sees.
 
 Paper: Odena et al., 2017, https://arxiv.org/abs/1610.09585
-Task: pictures of a class
+Task: images of a class
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
 from typer import Option
 
-MEASURED = 10_000  # pictures
+MEASURED = 10_000  # images
 
 
 class ACGAN(Augmented):
     """D raises L_S + L_C and G raises L_C - L_S (section 3): L_S is the log-likelihood of the right source, real or
-    generated, and L_C that of the right class, of both kinds of pictures. G raises log P(real) in place of -L_S.
+    generated, and L_C that of the right class, of both kinds of images. G raises log P(real) in place of -L_S.
     """
 
     recipe = Recipe(steps=5_000, batch_size=32, average_images=5_000)
@@ -43,7 +43,7 @@ class ACGAN(Augmented):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
-            raise UserError("acgan needs classes; these pictures have none.", "Make a sub-folder for each.", USAGE)
+            raise UserError("acgan needs classes; these images have none.", "Make a sub-folder for each.", USAGE)
         super().__init__(options, data)
         o, k = options, len(data.classes)
         self.generator = api.upwards(o.z + k, o.width, data)
@@ -92,7 +92,7 @@ class ACGAN(Augmented):
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
-        """D's own head on real pictures; and what it finds right of G's beyond what the judge of digits does."""
+        """D's own head on real images; and what it finds right of G's beyond what the judge of digits does."""
         found = {"own_head": share([self.says(x) == y for x, y in api.every(held, self.device, most=MEASURED)])}
         if self.data.classes == tuple("0123456789"):
             drawn = [self.sample(500, self.SampleOptions()) for _ in range(MEASURED // 500)]

@@ -1,7 +1,7 @@
 """InfoGAN: codes that come to mean something, without labels.
 
 Paper: Chen et al., 2016, https://arxiv.org/abs/1606.03657
-Task: pictures from noise and codes
+Task: images from noise and codes
 """
 
 import math
@@ -18,21 +18,21 @@ from torch.optim import Optimizer
 from typer import Option
 
 from gantool_info import codes, measures
+from gantool_info.images import jittered
 from gantool_info.information import agreement, log_q
-from gantool_info.pictures import jittered
 
 
 class InfoGAN(Penalised):
-    """G draws from noise z and codes c = (c1, c2, c3), and Q must read them off the picture.
+    """G draws from noise z and codes c = (c1, c2, c3), and Q must read them off the image.
 
     c1 is one of ten values, c2 and c3 are uniform from -1 to 1. Q(c | x) is a softmax and, as in appendix C, a Gaussian
     whose deviation it tells as well. G and Q raise the bound L_I = H(c) + E[log Q(c | G(z, c))] (equation 5) beside
     what G and D play for. Q reads what D's body sees, and moves in D's turn.
 
     Three additions, which `--preset paper` is without, help c1 to become a digit, and use no label either. It enters G
-    louder than the noise, so that G begins with a picture for each value. Q must read it off a picture that was tilted
-    and moved, so that slant and place cannot carry it. (There is less to read off such a picture: the bound remains
-    one.) And what Q reads off a real picture must be what it reads off that picture tilted (Ji et al., 2019).
+    louder than the noise, so that G begins with an image for each value. Q must read it off an image that was tilted
+    and moved, so that slant and place cannot carry it. (There is less to read off such an image: the bound remains
+    one.) And what Q reads off a real image must be what it reads off that image tilted (Ji et al., 2019).
     """
 
     recipe = Recipe(steps=5_000, batch_size=64, average_images=5_000)
@@ -50,10 +50,10 @@ class InfoGAN(Penalised):
         smooth: Annotated[float, Option(min=0, help="Of c2's and c3's, as a share of that.")] = 1.0
         loud: Annotated[float, Option(min=0, help="How large c1 enters G; the paper's is 1.")] = 3.0
         jitter: Annotated[
-            float, Option(min=0, help="How far pictures are tilted before Q reads c1; the paper's is 0.")
+            float, Option(min=0, help="How far images are tilted before Q reads c1; the paper's is 0.")
         ] = 1.0
         steady: Annotated[
-            float, Option(min=0, help="Weight of real pictures keeping their c1 when tilted; the paper's is 0.")
+            float, Option(min=0, help="Weight of real images keeping their c1 when tilted; the paper's is 0.")
         ] = 1.0
         r1: float = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
@@ -125,7 +125,7 @@ class InfoGAN(Penalised):
         return {"c1": -o.info * c1.mean(), "c2 and c3": -o.info * o.smooth * rest.mean()}
 
     def unsteady(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
-        """Less, the more c1 as read off a real picture tells of c1 as read off it tilted."""
+        """Less, the more c1 as read off a real image tells of c1 as read off it tilted."""
         if not (weight := self.options.info * self.options.steady) or not self.options.jitter:
             return {}
         both = seen, self.discriminator(self.tilted(x.detach()))

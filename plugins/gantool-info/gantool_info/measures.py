@@ -7,15 +7,15 @@ import torch
 from gantool.api import Data, every
 from torch import Tensor
 
+from gantool_info.images import slant, stroke_mass
 from gantool_info.information import log_q
-from gantool_info.pictures import slant, stroke_mass
 
-MEASURED = 10_000  # pictures
+MEASURED = 10_000  # images
 
 
 @torch.no_grad()
 def measured(variant: Any, held: Data) -> dict[str, float]:
-    """Q on real pictures, each value of c1 paired with a class; L_I of c1; what c2 or c3 changes."""
+    """Q on real images, each value of c1 paired with a class; L_I of c1; what c2 or c3 changes."""
     found, values, c = dict[str, float](), variant.options.values, variant.codes(MEASURED)
     if held.spec.classes:
         real = every(held, variant.device, most=MEASURED)
@@ -59,7 +59,7 @@ def spearman(a: Tensor, b: Tensor) -> float:
 
 
 def meaning(codes: Tensor, groups: Tensor, x: Tensor) -> float:
-    """How far one of the codes orders pictures by slant or by ink.
+    """How far one of the codes orders images by slant or by ink.
 
     Each of `codes`, (n, k), against each of the two: the absolute rank correlation within each of the groups, of which
     the median counts; then the best pair.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gantool.api import USAGE, DataSpec, Pictures, UserError, judged_digits, open_data
+from gantool.api import USAGE, DataSpec, ImageData, UserError, judged_digits, open_data
 from gantool.cli import run
 from gantool.config.options import Recipe
 from gantool.testing import check_variant
@@ -36,7 +36,7 @@ def test_contract_in_colour() -> None:
     check_variant(ACGAN, options=SMALL | {"r1": 0.0, "d_steps": 2}, size=10, channels=3)
 
 
-def test_pictures_without_classes_are_refused() -> None:
+def test_images_without_classes_are_refused() -> None:
     with pytest.raises(UserError, match="needs classes") as error:
         ACGAN(ACGAN.Options(), DataSpec((1, 8, 8)))
     assert error.value.code == USAGE
@@ -84,7 +84,7 @@ def test_labels_are_those_asked_for(variant: ACGAN) -> None:
 
 
 def test_own_head_and_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """G repeats one real picture a class, of which a third under a wrong name; its own head believes all names."""
+    """G repeats one real image a class, of which a third under a wrong name; its own head believes all names."""
     monkeypatch.setattr("gantool_info.acgan.MEASURED", 500)
     real = open_data(Recipe(data="digits"))
     torch.manual_seed(0)
@@ -96,12 +96,12 @@ def test_own_head_and_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     right = float((seen[told] == torch.arange(10)).double().mean())
 
     class Believes(torch.nn.Module):
-        def forward(self, pictures: Tensor) -> Tensor:
-            at = (pictures.flatten(1).unsqueeze(1) - x.flatten(1)).square().sum(2).argmin(1)
+        def forward(self, images: Tensor) -> Tensor:
+            at = (images.flatten(1).unsqueeze(1) - x.flatten(1)).square().sum(2).argmin(1)
             return one_hot(told.argsort()[at], 10).float()
 
     variant.discriminator, variant.named = torch.nn.Identity(), Believes()
-    held = Pictures(real.pixels[::500], torch.arange(10), real.spec.classes)
+    held = ImageData(real.pixels[::500], torch.arange(10), real.spec.classes)
     found = variant.measure(held)
     assert found["own_head"] == pytest.approx(0.7)
     assert 0.6 <= right <= 0.8 and found["own_head_excess"] == pytest.approx(1 - right)
@@ -110,7 +110,7 @@ def test_own_head_and_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_judge_the_head_alone_is_measured() -> None:
     torch.manual_seed(0)
     variant = ACGAN(ACGAN.Options(**SMALL), DataSpec((1, 8, 8), ("cat", "dog"))).eval()
-    held = Pictures(torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.arange(20) % 2, ("cat", "dog"))
+    held = ImageData(torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.arange(20) % 2, ("cat", "dog"))
     assert variant.measure(held) == {"own_head": 0.5}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gantool.api import USAGE, DataSpec, Pictures, UserError
+from gantool.api import USAGE, DataSpec, ImageData, UserError
 from gantool.cli import run
 from gantool.testing import check_variant
 from safetensors import safe_open
@@ -40,7 +40,7 @@ def drawn(variant: InfoGAN, n: int = 20, **flags: Any) -> Tensor:
 
 
 def read_by(variant: InfoGAN, said: Tensor) -> None:
-    """Q says this of every picture."""
+    """Q says this of every image."""
     layer = torch.nn.Linear(256, len(said))
     layer.weight.data.zero_()
     layer.bias.data = said
@@ -95,7 +95,7 @@ def test_both_turns_raise_the_bound(variant: InfoGAN) -> None:
             torch.testing.assert_close(loss["c2 and c3"], -info * variant.options.smooth * rest.mean())
 
 
-def test_c1_is_read_off_a_picture_that_was_moved(variant: InfoGAN, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_c1_is_read_off_a_image_that_was_moved(variant: InfoGAN, monkeypatch: pytest.MonkeyPatch) -> None:
     """And c2 and c3, which may be its slant, off the one that was not."""
     c, fake = variant.codes(6), torch.rand(6, 1, 8, 8)
     seen = variant.discriminator(fake)
@@ -106,7 +106,7 @@ def test_c1_is_read_off_a_picture_that_was_moved(variant: InfoGAN, monkeypatch: 
     torch.testing.assert_close(loss["c2 and c3"], -variant.options.smooth * log_q(variant.q(seen), c, 10)[1].mean())
 
 
-def test_what_is_read_off_a_real_picture_must_stay_when_it_is_tilted(
+def test_what_is_read_off_a_real_image_must_stay_when_it_is_tilted(
     variant: InfoGAN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And by nothing where codes should carry no information."""
@@ -254,14 +254,14 @@ def test_preview_has_a_column_for_each_value_of_c1(variant: InfoGAN) -> None:
 # measure.
 
 
-def held(n: int = 200) -> Pictures:
-    """Pictures as bright as their class."""
+def held(n: int = 200) -> ImageData:
+    """Images as bright as their class."""
     y = torch.arange(n) % 10
-    return Pictures((y * 25).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8), y, DIGITS)
+    return ImageData((y * 25).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8), y, DIGITS)
 
 
 class Bright(torch.nn.Module):
-    """Sees how bright pictures are."""
+    """Sees how bright images are."""
 
     def forward(self, x: Tensor) -> Tensor:
         return ((x.mean((1, 2, 3)) + 1) * 127.5 / 25).round().unsqueeze(1)
@@ -284,7 +284,7 @@ def test_codes_are_matched_with_classes_whatever_their_names(variant: InfoGAN) -
 def test_without_classes_no_accuracy() -> None:
     torch.manual_seed(0)
     blank = InfoGAN(InfoGAN.Options(**SMALL), DataSpec((1, 8, 8))).eval()
-    found = blank.measure(Pictures(torch.zeros(20, 1, 8, 8, dtype=torch.uint8)))
+    found = blank.measure(ImageData(torch.zeros(20, 1, 8, 8, dtype=torch.uint8)))
     assert found.keys() == {"information", "slant"}
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from gantool_info.images import jittered, slant, stroke_mass
 from gantool_info.measures import matched, meaning, spearman
-from gantool_info.pictures import jittered, slant, stroke_mass
 
 optimize = pytest.importorskip("scipy.optimize")
 stats = pytest.importorskip("scipy.stats")
@@ -70,7 +70,7 @@ def test_meaning_is_that_of_the_better_code_in_most_groups() -> None:
     assert meaning(codes, groups, strokes(one)) < 0.3
 
 
-def test_jitter_is_an_affine_map_of_each_picture() -> None:
+def test_jitter_is_an_affine_map_of_each_image() -> None:
     x = torch.rand(3, 2, 12, 12) * 2 - 1
     torch.testing.assert_close(jittered(x, torch.zeros(3, 6)), x)
     shift = torch.zeros(3, 6)

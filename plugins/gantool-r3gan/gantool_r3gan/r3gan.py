@@ -1,7 +1,7 @@
 """R3GAN: pairs of real and generated, compared; two gradient penalties, and no tricks.
 
 Paper: Huang et al., 2024, https://arxiv.org/abs/2501.05441
-Task: pictures from noise, or of a class; points in the plane
+Task: images from noise, or of a class; points in the plane
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from gantool_r3gan import measures, networks
 class R3GAN(Variant):
     """D minimises E f(D(G(z)) - D(x)) + gamma/2 (R1 + R2), and G minimises E f(D(x) - D(G(z))), with f = softplus.
 
-    R1 is D's squared slope at real pictures, R2 at generated ones; both are taken at every step.
+    R1 is D's squared slope at real images, R2 at generated ones; both are taken at every step.
     """
 
     recipe = Recipe(data="digit-pairs", steps=5_000, batch_size=32)

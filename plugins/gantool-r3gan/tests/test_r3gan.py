@@ -64,15 +64,15 @@ def test_losses_are_the_paper_s(variant: R3GAN) -> None:
     torch.testing.assert_close(g.double(), -(1 - ahead.sigmoid()).log().mean())
 
 
-def test_penalties_are_the_squared_slopes_at_real_and_at_generated_pictures(variant: R3GAN) -> None:
-    """Each picture's own, taken one by one."""
+def test_penalties_are_the_squared_slopes_at_real_and_at_generated_images(variant: R3GAN) -> None:
+    """Each image's own, taken one by one."""
     variant.options.r1, variant.options.r2 = 0.3, 0.7
     x, y, fake = batch(awake(variant))
     d = variant.d_loss((x, y, fake))
     assert isinstance(d, dict)
-    for name, gamma, pictures in (("r1", 0.3, x), ("r2", 0.7, fake)):
+    for name, gamma, images in (("r1", 0.3, x), ("r2", 0.7, fake)):
         found = []
-        for one in pictures:
+        for one in images:
             one = one.unsqueeze(0).requires_grad_()
             variant.discriminator(one, y[:1]).sum().backward()
             assert one.grad is not None
@@ -145,7 +145,7 @@ def test_points_are_drawn_as_they_are() -> None:
         assert variant.sample(9, variant.SampleOptions()).shape == (9, 2)
 
 
-def test_pictures_are_laid_out_as_they_come(variant: R3GAN) -> None:
+def test_images_are_laid_out_as_they_come(variant: R3GAN) -> None:
     assert variant.sheet(variant.SampleOptions()) is None
 
 

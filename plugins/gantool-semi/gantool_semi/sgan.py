@@ -10,16 +10,16 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Pictures, Recipe, UserError, Variant
+from gantool.api import Batch, Data, DataSpec, ImageData, Loss, NoiseOptions, Recipe, UserError, Variant
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 from typer import Option
 
 
-class FewLabels(Pictures):
+class FewLabels(ImageData):
     """(image, an image with a label, its class): as many of every class have one, `labels` in all."""
 
-    def __init__(self, images: Pictures, labels: int) -> None:
+    def __init__(self, images: ImageData, labels: int) -> None:
         super().__init__(images.pixels, images.labels, images.spec.classes, images.flip)
         each, y = labels // len(self.spec.classes), self.labels
         self.known = torch.cat([(y == c).nonzero().squeeze(1)[:each] for c in range(len(self.spec.classes))])

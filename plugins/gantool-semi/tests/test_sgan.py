@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import DataSpec, Pictures, Recipe, UserError, open_data
+from gantool.api import DataSpec, ImageData, Recipe, UserError, open_data
 from gantool.cli import run
 from gantool.testing import check_variant
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ def test_so_many_labels_are_seen_and_as_many_of_every_class(labels: int) -> None
     assert isinstance(data, FewLabels)
     index, rng = torch.arange(len(data)), torch.Generator().manual_seed(0)
     x, few, y = data.batch(index, rng)
-    assert len(x) == len(few) == len(y) == 4_000
+    assert len(x) == len(few) == len(y) == 5_000
     seen = {(int(c), bytes(image.numpy().tobytes())) for image, c in zip(few, y, strict=True)}
     assert len(seen) == labels // 10 * 10
     assert [sum(c == k for c, _ in seen) for k in range(10)] == [labels // 10] * 10
@@ -36,7 +36,7 @@ def test_so_many_labels_are_seen_and_as_many_of_every_class(labels: int) -> None
 
 def test_labels_are_the_images_own_and_none_is_of_an_image_held_out() -> None:
     training, held = (SGAN.dataset(Recipe(), SGAN.Options(), train) for train in (True, False))
-    assert isinstance(training, FewLabels) and isinstance(held, Pictures)
+    assert isinstance(training, FewLabels) and isinstance(held, ImageData)
     everyone = open_data(Recipe())
     true = {i.numpy().tobytes(): int(y) for i, y in zip(everyone.pixels, everyone.labels, strict=True)}
     _, few, y = training.batch(torch.arange(500), torch.Generator())
@@ -48,8 +48,8 @@ def test_labels_are_the_images_own_and_none_is_of_an_image_held_out() -> None:
 @pytest.mark.parametrize(("labels", "classes"), [(3, 4), (100, 0)])
 def test_too_few_labels_or_classes_are_refused(labels: int, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     names = tuple("abcd"[:classes])
-    images = Pictures(torch.zeros(40, 1, 8, 8, dtype=torch.uint8), torch.arange(40) % max(1, classes), names)
-    monkeypatch.setattr("gantool.api.open_data", lambda recipe, train=True: images)
+    images = ImageData(torch.zeros(40, 1, 8, 8, dtype=torch.uint8), torch.arange(40) % max(1, classes), names)
+    monkeypatch.setattr("gantool.api.open_split", lambda recipe: (images, images))
     with pytest.raises(UserError, match="several classes"):
         SGAN.dataset(Recipe(), SGAN.Options(labels=labels))
 
@@ -80,7 +80,7 @@ def test_d_is_z_over_z_and_1() -> None:
 
 
 def test_errors_are_counted_on_what_is_held_out() -> None:
-    held = Pictures(torch.eye(3, dtype=torch.uint8).mul(255).view(3, 1, 1, 3), torch.tensor([0, 1, 1]), tuple("abc"))
+    held = ImageData(torch.eye(3, dtype=torch.uint8).mul(255).view(3, 1, 1, 3), torch.tensor([0, 1, 1]), tuple("abc"))
     variant = SGAN(SGAN.Options(**SMALL), DataSpec((1, 16, 16), tuple("abc")))
     variant.discriminator = nn.Flatten()
     assert variant.measure(held) == {"test_error": pytest.approx(1 / 3)}

@@ -13,14 +13,14 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, Pictures, Recipe, Turn, Variant
+from gantool.api import Batch, Data, DataSpec, ImageData, Loss, Recipe, Turn, Variant
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 from torch.optim import Optimizer
 from typer import Option
 
 
-class Two(Pictures):
+class Two(ImageData):
     """Content and style, always both, in this order."""
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:

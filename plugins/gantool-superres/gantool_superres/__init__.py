@@ -1,1 +1,1 @@
-"""SRGAN: small pictures made four times as large, with the detail that is likely to have been there."""
+"""SRGAN: small images made four times as large, with the detail that is likely to have been there."""

@@ -1,11 +1,11 @@
-"""Pictures, each beside itself a quarter as large."""
+"""ImageData, each beside itself a quarter as large."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, Pictures, Recipe, UserError, held_out, known, open_data, open_folder
+from gantool.api import USAGE, Data, ImageData, Recipe, UserError, held_out, known, open_data, open_folder
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -13,30 +13,30 @@ from gantool_superres.enlarging import FACTOR, reduced
 
 
 class Pairs(Data):
-    """(large, small) pictures."""
+    """(large, small) images."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        size = pictures.spec.size
+    def __init__(self, images: ImageData) -> None:
+        size = images.spec.size
         if size % FACTOR or size < 4 * FACTOR:
             near = max(size // FACTOR, 4) * FACTOR
             raise UserError(f"{size} pixels have no quarter that is 4 or more.", f"--size {near}", USAGE)
-        self.pictures, self.spec, self.notes, self.streamed = (
-            pictures, pictures.spec, pictures.notes, pictures.streamed
+        self.images, self.spec, self.notes, self.streamed = (
+            images, images.spec, images.notes, images.streamed
         )  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
-        large, _ = self.pictures.batch(index, rng)
+        large, _ = self.images.batch(index, rng)
         return large, reduced(large)
 
     def to(self, device: torch.device) -> Self:
-        self.pictures.to(device)
+        self.images.to(device)
         return self
 
     def fingerprint(self) -> str:
-        return self.pictures.fingerprint()
+        return self.images.fingerprint()
 
 
 def small_large(recipe: Recipe, train: bool = True) -> Data:
@@ -45,14 +45,14 @@ def small_large(recipe: Recipe, train: bool = True) -> Data:
     pixels = pad(digits.pixels, (2, 2, 2, 2))  # each pixel as it was written
     if recipe.size not in (None, 32):
         pixels = interpolate(pixels.float(), (recipe.size, recipe.size), mode="bilinear", antialias=True).byte()
-    training, held = held_out(Pictures(pixels, digits.labels, digits.spec.classes, recipe.flip))
+    training, held = held_out(ImageData(pixels, digits.labels, digits.spec.classes, recipe.flip))
     return Pairs(training if train else held)
 
 
 def opened(recipe: Recipe, train: bool) -> Data:
-    """Pairs as they are, or made of pictures; of a folder, squares cut out of its pictures at their own size."""
+    """Pairs as they are, or made of images; of a folder, squares cut out of its images at their own size."""
     if not known(recipe.data):
         folder = Path(recipe.data).expanduser()
         return Pairs(open_folder(folder, recipe.size, recipe.channels, recipe.flip, crop=True))
     data = open_data(recipe, train, of=Data)  # type: ignore[type-abstract]
-    return Pairs(data) if isinstance(data, Pictures) else open_data(recipe, train, of=Pairs)
+    return Pairs(data) if isinstance(data, ImageData) else open_data(recipe, train, of=Pairs)

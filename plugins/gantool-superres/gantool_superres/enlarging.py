@@ -1,4 +1,4 @@
-"""Pictures a quarter and four times as large: bicubic, and by a network; of any size, tile by tile."""
+"""Images a quarter and four times as large: bicubic, and by a network; of any size, tile by tile."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 FACTOR = 4
-LARGEST = 400_000_000  # pixels that a picture may come to
+LARGEST = 400_000_000  # pixels that an image may come to
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -33,7 +33,7 @@ def luma(x: Tensor) -> Tensor:
 
 
 def enlarged(network: Callable[[Tensor], Tensor], channels: int, x: Tensor) -> Tensor:
-    """Pictures (n, C, h, w), C of 1, 3 or 4, as a network for 1 or 3 channels enlarges them; alpha is bicubic."""
+    """Images (n, C, h, w), C of 1, 3 or 4, as a network for 1 or 3 channels enlarges them; alpha is bicubic."""
     seen, alpha = x[:, :3], x[:, 3:]
     if seen.shape[1] == channels:
         large = network(seen)

@@ -1,4 +1,4 @@
-"""How near enlarged pictures are to the truth: pixel by pixel, in what is seen in them, and in how sharp they are."""
+"""How near enlarged images are to the truth: pixel by pixel, in what is seen in them, and in how sharp they are."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ AT_ONCE = 100
 
 @torch.no_grad()
 def measured(variant: Any, held: Data) -> dict[str, float]:
-    """Means over the pictures held out, of what would be saved: bytes."""
+    """Means over the images held out, of what would be saved: bytes."""
     found: dict[str, list[Tensor]] = {}
     for large, small in every(held, variant.device, AT_ONCE):
         truth, plain = seen(variant, large), psnr(saved(bicubic(small)), large)
@@ -36,13 +36,13 @@ def saved(x: Tensor) -> Tensor:
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Of each picture, in decibels; the peak is 2, from -1 to 1. Equal ones get what a thousandth of a byte would."""
+    """Of each image, in decibels; the peak is 2, from -1 to 1. Equal ones get what a thousandth of a byte would."""
     error = (x - y).square().flatten(1).mean(1)
     return 10 * torch.log10(4 / error.clamp_min((2 / 255_000) ** 2))
 
 
 def steepness(x: Tensor) -> Tensor:
-    """Of each picture, the mean square of the slope: from each pixel to the one below and the one beside it.
+    """Of each image, the mean square of the slope: from each pixel to the one below and the one beside it.
 
     The square, because an edge's mean slope is the same however blurred it is.
     """

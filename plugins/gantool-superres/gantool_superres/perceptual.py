@@ -1,4 +1,4 @@
-"""Who compares pictures by what is in them: VGG19, gantool's judge of digits, or random features."""
+"""Who compares images by what is in them: VGG19, gantool's judge of digits, or random features."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ def shows_digits(data: DataSpec) -> bool:
 
 
 def features(kind: str, device: torch.device) -> Features:
-    """What such a network sees in pictures from -1 to 1; differentiable, and random numbers stay where they are."""
+    """What such a network sees in images from -1 to 1; differentiable, and random numbers stay where they are."""
     if kind == "digits":
         return lambda x: [judged_digits(x.clamp(-1, 1))[0]]
     return vgg19(device) if kind == "vgg19" else random_features(device)

@@ -1,7 +1,7 @@
-"""SRGAN: small pictures made four times as large, with the detail that is likely to have been there.
+"""SRGAN: small images made four times as large, with the detail that is likely to have been there.
 
 Paper: Ledig et al., 2017, https://arxiv.org/abs/1609.04802
-Task: pictures from pictures
+Task: images from images
 """
 
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ class SRGAN(Variant):
     class SampleOptions(InputOptions):
         natural = True
         faithful: Annotated[bool, Option("--faithful", help="By the first stage: nearer to pixels, softer.")] = False
-        tile: Annotated[int, Option(min=16, max=4096, help="Side of the parts that large pictures are made in.")] = 128
+        tile: Annotated[int, Option(min=16, max=4096, help="Side of the parts that large images are made in.")] = 128
 
     @classmethod
     def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:

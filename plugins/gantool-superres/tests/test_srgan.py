@@ -1,4 +1,4 @@
-"""SRGAN keeps gantool's contract and the paper's equations; two stages are one run; any picture is enlarged."""
+"""SRGAN keeps gantool's contract and the paper's equations; two stages are one run; any image is enlarged."""
 
 from functools import partial
 from pathlib import Path
@@ -85,15 +85,15 @@ def test_pairs_are_digits_and_themselves_a_quarter_as_large() -> None:
 def test_a_thousand_digits_of_all_classes_are_held_out() -> None:
     trained, held = (SRGAN.dataset(SRGAN.recipe, train=train) for train in (True, False))
     assert isinstance(trained, Pairs) and isinstance(held, Pairs)
-    assert len(held) == 1_000 and held.pictures.labels.bincount().min() > 60
-    seen = {x.numpy().tobytes() for x in trained.pictures.pixels}
-    assert sum(x.numpy().tobytes() in seen for x in held.pictures.pixels) == 0
+    assert len(held) == 1_000 and held.images.labels.bincount().min() > 60
+    seen = {x.numpy().tobytes() for x in trained.images.pixels}
+    assert sum(x.numpy().tobytes() in seen for x in held.images.pixels) == 0
     assert trained.fingerprint() != held.fingerprint()
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Each has one colour of its own, but for a frame that a picture scaled down would show."""
+    """Each has one colour of its own, but for a frame that an image scaled down would show."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for i, size in enumerate(((40, 60), (64, 50), (45, 45))):
@@ -113,7 +113,7 @@ def test_of_photographs_squares_are_cut_at_their_own_size(photos: Path) -> None:
     }
 
 
-def test_any_named_pictures_will_do() -> None:
+def test_any_named_images_will_do() -> None:
     data = SRGAN.dataset(Recipe(data="digits", size=28))
     assert isinstance(data, Pairs) and len(data) == 5_000 and data.spec.size == 28
 
@@ -390,7 +390,7 @@ def test_with_less_overlap_there_would_be_seams() -> None:
     assert enlarging.tiled(enlarge, x, 16, 2).int().sub(whole).abs().max() > 1
 
 
-def test_memory_depends_on_the_tile_and_not_on_the_picture() -> None:
+def test_memory_depends_on_the_tile_and_not_on_the_image() -> None:
     largest = 0
 
     def enlarge(x: Tensor) -> Tensor:
@@ -410,7 +410,7 @@ def test_what_would_fill_the_memory_is_refused() -> None:
     assert error.value.code == USAGE
 
 
-def test_the_model_file_alone_enlarges_any_picture(tmp_path: Path) -> None:
+def test_the_model_file_alone_enlarges_any_image(tmp_path: Path) -> None:
     train("--steps", "3", "--pretrain", "1", "--out", "run")
     Path("run/model.safetensors").rename("alone.safetensors")
     with safe_open("alone.safetensors", "pt") as file:

@@ -1,1 +1,1 @@
-"""GAN-CLS: pictures from captions."""
+"""GAN-CLS: images from captions."""

@@ -1,4 +1,4 @@
-"""Pictures with captions, and captions as the numbers of their words."""
+"""Images with captions, and captions as the numbers of their words."""
 
 import re
 import zlib
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, DataSpec, Pictures, UserError
+from gantool.api import USAGE, Data, DataSpec, ImageData, UserError
 from torch import Tensor
 
 LONGEST = 40  # words of a caption; what follows is not read
@@ -17,18 +17,18 @@ _word = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # noqa: RUF001  # as people t
 
 
 class Captions(Data):
-    """(picture, caption, caption of another picture): each time one of a picture's captions, and one of another's.
+    """(image, caption, caption of another image): each time one of an image's captions, and one of another's.
 
-    A caption is the numbers of its words, from 1 on, and 0 after the last; a word that is not known has none. Picture i
+    A caption is the numbers of its words, from 1 on, and 0 after the last; a word that is not known has none. Image i
     has `count[i]` of the `texts`, from number `first[i]` on; one that has none is left out.
     """
 
-    def __init__(self, pictures: Pictures, texts: Sequence[str], first: Tensor, count: Tensor) -> None:
-        self.pictures, self.texts, self.notes = pictures, tuple(texts), pictures.notes
-        self.streamed = pictures.streamed
+    def __init__(self, images: ImageData, texts: Sequence[str], first: Tensor, count: Tensor) -> None:
+        self.images, self.texts, self.notes = images, tuple(texts), images.notes
+        self.streamed = images.streamed
         words = vocabulary(texts)
         self.numbers = numbers(texts, words)
-        self.spec = DataSpec(pictures.spec.shape, words=words)
+        self.spec = DataSpec(images.spec.shape, words=words)
         self.which = count.nonzero().squeeze(1)
         self.first, self.count = first[self.which], count[self.which]
 
@@ -36,11 +36,11 @@ class Captions(Data):
         return len(self.which)
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
-        x, _ = self.pictures.batch(self.which[index], rng)
+        x, _ = self.images.batch(self.which[index], rng)
         return x, *(self.numbers[rows] for rows in self.said(index, rng))
 
     def said(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Which texts: one of each picture's, and one of another's, whichever that is."""
+        """Which texts: one of each image's, and one of another's, whichever that is."""
         n, step = len(self), torch.randint(max(len(self) - 1, 1), (len(index),), generator=rng) + 1
         return self.one_of(index, rng), self.one_of((index + step) % n, rng)
 
@@ -48,12 +48,12 @@ class Captions(Data):
         return self.first[index] + (torch.rand(len(index), generator=rng) * self.count[index]).long()
 
     def to(self, device: torch.device) -> Self:
-        self.pictures.to(device)
+        self.images.to(device)
         return self
 
     def fingerprint(self) -> str:
         said = "\n".join((*self.texts, str(self.first.tolist()), str(self.count.tolist())))
-        return f"{self.pictures.fingerprint()}-{zlib.crc32(said.encode(errors='replace')):08x}"
+        return f"{self.images.fingerprint()}-{zlib.crc32(said.encode(errors='replace')):08x}"
 
 
 def spelled(text: str) -> list[str]:

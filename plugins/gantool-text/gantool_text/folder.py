@@ -1,4 +1,4 @@
-"""A person's pictures with captions: captions.jsonl in their folder, or NAME.txt beside each picture."""
+"""A person's images with captions: captions.jsonl in their folder, or NAME.txt beside each image."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,25 +19,25 @@ def opened(recipe: Recipe) -> Captions:
     root = Path(recipe.data).expanduser()
     if not root.is_dir():
         raise UserError(f"{root} is no folder, and captions are read from one.", "A zip must be unpacked.", USAGE)
-    pictures = open_folder(root, recipe.size, recipe.channels, recipe.flip)
-    notes = list(pictures.notes)
+    images = open_folder(root, recipe.size, recipe.channels, recipe.flip)
+    notes = list(images.notes)
     if (root / LINES).is_file():
         found = from_lines(inside(root, LINES))
-        here = set(pictures.names)
+        here = set(images.names)
         if strange := [name for name in found if name not in here]:
-            few = f"{LINES} names {len(strange)} files that are no usable picture here, the first {strange[0]!r}."
+            few = f"{LINES} names {len(strange)} files that are no usable image here, the first {strange[0]!r}."
             notes.append(few)
     else:
-        found = beside(root, pictures.names)
-    said = [found.get(name, []) for name in pictures.names]
-    lacking = [name for name, texts in zip(pictures.names, said, strict=True) if not texts]
+        found = beside(root, images.names)
+    said = [found.get(name, []) for name in images.names]
+    lacking = [name for name, texts in zip(images.names, said, strict=True) if not texts]
     if len(lacking) == len(said):
-        there = f"{LINES} has none of its pictures" if found else f"neither {LINES} nor a NAME.txt beside NAME.png"
-        raise UserError(f"No picture in {root} has a caption: {there}.", f"A line of {LINES}: {EXAMPLE}", USAGE)
+        there = f"{LINES} has none of its images" if found else f"neither {LINES} nor a NAME.txt beside NAME.png"
+        raise UserError(f"No image in {root} has a caption: {there}.", f"A line of {LINES}: {EXAMPLE}", USAGE)
     if lacking:
-        notes.append(f"left out {len(lacking)} pictures without a caption, the first {lacking[0]!r}.")
+        notes.append(f"left out {len(lacking)} images without a caption, the first {lacking[0]!r}.")
     count = torch.tensor([len(texts) for texts in said])
-    data = Captions(pictures, [text for texts in said for text in texts], count.cumsum(0) - count, count)
+    data = Captions(images, [text for texts in said for text in texts], count.cumsum(0) - count, count)
     if (words := len({word for text in data.texts for word in spelled(text)})) > len(data.spec.words):
         notes.append(f"captions have {words:,} words, of which the {len(data.spec.words):,} commonest are read.")
     data.notes = tuple(notes)
@@ -45,7 +45,7 @@ def opened(recipe: Recipe) -> Captions:
 
 
 def from_lines(path: Path) -> dict[str, list[str]]:
-    """Captions by the picture's name: a line for each, or several lines, or several captions in one."""
+    """Captions by the image's name: a line for each, or several lines, or several captions in one."""
     found: dict[str, list[str]] = {}
     for number, line in enumerate(text_of(path).splitlines(), 1):
         if not line.strip():
@@ -74,7 +74,7 @@ def _parts(entry: Any) -> tuple[str | None, Sequence[str]]:
 
 
 def beside(root: Path, names: Sequence[str]) -> dict[str, list[str]]:
-    """Of each picture the lines of the .txt that is called as it is."""
+    """Of each image the lines of the .txt that is called as it is."""
     found = {}
     for name in names:
         if (root / name).with_suffix(".txt").is_file():

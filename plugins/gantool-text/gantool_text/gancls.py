@@ -1,7 +1,7 @@
-"""GAN-CLS: pictures of what a caption says.
+"""GAN-CLS: images of what a caption says.
 
 Paper: Reed et al., 2016, https://arxiv.org/abs/1605.05396
-Task: pictures from captions
+Task: images from captions
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ from gantool_text.lettering import captioned
 from gantool_text.networks import Discriminator, Encoder, Generator
 
 KEPT = 8  # captions, drawn where --text gives none
-EACH = 8  # pictures, of each of several texts
+EACH = 8  # images, of each of several texts
 SHOWN = (4, 6)  # rows and columns of a preview
 
 
 class GANCLS(Penalised):
-    """D is shown real pictures with right and with wrong captions, and generated ones (algorithm 1): it raises
+    """D is shown real images with right and with wrong captions, and generated ones (algorithm 1): it raises
     log s_r + (log(1 - s_w) + log(1 - s_f)) / 2. G raises log s_f, and with --between the same for what lies half-way
     between two captions (GAN-INT, section 4.3).
 
-    Two additions, which `--preset paper` is without. D's score has the product of features of picture and caption
-    (Miyato and Koyama, 2018). And in both turns these features must tell a picture's caption from all others of the
+    Two additions, which `--preset paper` is without. D's score has the product of features of image and caption
+    (Miyato and Koyama, 2018). And in both turns these features must tell an image's caption from all others of the
     batch: so the paper taught its encoder beforehand (equation 2), and few wrong captions differ in the digit alone.
     """
 
@@ -51,11 +51,11 @@ class GANCLS(Penalised):
         told: Annotated[int, Option(min=1, help="Numbers that G and D make of these.")] = 64
         between: Annotated[float, Option(min=0, help="Weight of captions half-way between two (GAN-INT).")] = 0.0
         match: Annotated[float, Option(min=0, help="Weight of telling a batch's captions apart, in both turns.")] = 1.0
-        projection: Annotated[bool, Option(help="D also multiplies features of picture and caption.")] = True
+        projection: Annotated[bool, Option(help="D also multiplies features of image and caption.")] = True
         r1: float = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 24
         shuffled: Annotated[
-            bool, Option("--shuffled", help="Give pictures other pictures' captions: what must not work.")
+            bool, Option("--shuffled", help="Give images other images' captions: what must not work.")
         ] = False
 
     @dataclass(kw_only=True)
@@ -95,7 +95,7 @@ class GANCLS(Penalised):
         return self.generator(z, phi)  # type: ignore[no-any-return]
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
-        """D's logit of pictures and captions."""
+        """D's logit of images and captions."""
         return self.discriminator(self.discriminator.maps(x), self.encoder(y))  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
@@ -125,7 +125,7 @@ class GANCLS(Penalised):
         return loss
 
     def mistaken(self, seen: Tensor, phi: Tensor) -> Tensor:
-        """-E[log P(t | x)], of the batch's captions: which one is this picture's?"""
+        """-E[log P(t | x)], of the batch's captions: which one is this image's?"""
         return cross_entropy(self.discriminator.seen(seen) @ phi.T, torch.arange(len(phi), device=phi.device))
 
     def sample(self, n: int, options: Any) -> Tensor:

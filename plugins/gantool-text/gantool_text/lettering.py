@@ -1,4 +1,4 @@
-"""Pictures with their captions written under them."""
+"""Images with their captions written under them."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,12 +7,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-WIDE = 128  # pixels, at least, that a picture is enlarged to
+WIDE = 128  # pixels, at least, that an image is enlarged to
 LINES, HEIGHT = 4, 12  # of writing: how many, and how high
 
 
 def captioned(x: Tensor, texts: Sequence[str]) -> Tensor:
-    """Pictures (n, C, S, S) in [-1, 1], enlarged by a whole number, white writing on black below."""
+    """Images (n, C, S, S) in [-1, 1], enlarged by a whole number, white writing on black below."""
     times = -(-WIDE // x.shape[3])
     large = x.repeat_interleave(times, 2).repeat_interleave(times, 3)
     below = torch.stack([lettered(text, large.shape[3]) for text in texts]).to(x)

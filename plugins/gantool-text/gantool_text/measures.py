@@ -1,4 +1,4 @@
-"""Whether pictures are what their captions say, and whether D knows which captions are a picture's."""
+"""Whether images are what their captions say, and whether D knows which captions are an image's."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ CHUNK = 500
 
 @torch.no_grad()
 def measured(variant: Any, held: Data) -> dict[str, float]:
-    """matching_auc, of real pictures and right or wrong captions; where meanings are known, the rest of README.md."""
+    """matching_auc, of real images and right or wrong captions; where meanings are known, the rest of README.md."""
     assert isinstance(held, Captions)
     rng, right, wrong, drawn, real = torch.Generator().manual_seed(0), *(list[Any]() for _ in "1234")
     index = torch.arange(min(len(held), MEASURED))
@@ -39,7 +39,7 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
 
 
 def agreed(seen: Tensor, meant: Tensor, unseen: Tensor) -> dict[str, float]:
-    """Shares of pictures whose size... is the caption's; all four of captions of meanings trained on, and of others."""
+    """Shares of images whose size... is the caption's; all four of captions of meanings trained on, and of others."""
     same = (seen == meant).double()
     found = {name: float(same[:, i].mean()) for i, name in enumerate(("size", "colour", "digit", "place"))}
     whole = same.prod(1)

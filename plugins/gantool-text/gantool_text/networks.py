@@ -55,7 +55,7 @@ class Discriminator(nn.Module):
         self.projection = projection
 
     def forward(self, maps: Tensor, phi: Tensor) -> Tensor:
-        """How real what `maps` saw is, as a picture of this caption."""
+        """How real what `maps` saw is, as an image of this caption."""
         told = self.told(phi)[:, :, None, None].expand(-1, -1, *maps.shape[2:])
         score = self.score(self.joined(torch.cat([maps, told], 1)))
         return score + (self.seen(maps) * phi).sum(1) if self.projection else score  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Reads off a picture what the data set `captions` says of it: size, colour, digit and place, by closed form."""
+"""Reads off an image what the data set `captions` says of it: size, colour, digit and place, by closed form."""
 
 import colorsys
 
@@ -9,7 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from gantool_text.scenes import CENTRES, COLOURS, LONGER
 
-FAINT = 0.3  # the brightest point of a picture with nothing in it is below this
+FAINT = 0.3  # the brightest point of an image with nothing in it is below this
 EDGE = 0.3  # of the brightest: what is below is no ink
 STRAY = 0.02  # of the ink, at each end of rows and columns, may lie apart
 PALE = 0.25  # a saturation below this is no colour
@@ -17,7 +17,7 @@ SIDE, LONGER_SIDE, MIDDLE = 28, 20, 14.5  # how the judge was shown digits, thei
 
 
 def read(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of pictures (n, 3, S, S) in [-1, 1]: the numbers of size, colour, digit and place, (n, 4), -1 where none is seen;
+    """Of images (n, 3, S, S) in [-1, 1]: the numbers of size, colour, digit and place, (n, 4), -1 where none is seen;
     and the judge's features of the digit, (n, 64).
     """
     rgb = (x.double() + 1) / 2
@@ -62,7 +62,7 @@ def framed(ink: Tensor, longer: Tensor) -> Tensor:
     at = torch.arange(side, device=ink.device, dtype=ink.dtype) + 0.5
     mass = ink.sum((1, 2)).clamp_min(1e-9)
     right, down = (ink.sum(1) @ at) / mass, (ink.sum(2) @ at) / mass
-    reach = longer * SIDE / LONGER_SIDE / side  # half a picture is 1
+    reach = longer * SIDE / LONGER_SIDE / side  # half an image is 1
     matrix = ink.new_zeros(n, 2, 3)
     matrix[:, 0, 0] = matrix[:, 1, 1] = reach
     off = reach * (2 * MIDDLE / SIDE - 1)

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from gantool.api import USAGE, Pictures, Recipe, UserError, open_data
+from gantool.api import USAGE, ImageData, Recipe, UserError, open_data
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -39,11 +39,11 @@ PHRASES = (
     "the number {digit}, {size} and {colour}, {place}",
 )
 MEANINGS = tuple(product(range(2), range(5), range(10), range(5)))  # size, colour, digit, place
-EACH = {True: 40, False: 4}  # pictures of each meaning, to train on and held out
+EACH = {True: 40, False: 4}  # images of each meaning, to train on and held out
 
 
 class Meant(Captions):
-    """Captions whose pictures' meanings are known, (n, 4); `unseen` says which meanings nobody trains on."""
+    """Captions whose images' meanings are known, (n, 4); `unseen` says which meanings nobody trains on."""
 
     meanings: Tensor
     unseen: Tensor
@@ -56,7 +56,7 @@ def captions(recipe: Recipe, train: bool = True) -> Meant:
     pixels, meaning = drawn(train)
     said = [list(ways(*MEANINGS[m])) for m in range(len(MEANINGS))]
     each = len(said[0])
-    data = Meant(Pictures(pixels), [text for texts in said for text in texts], meaning * each,
+    data = Meant(ImageData(pixels), [text for texts in said for text in texts], meaning * each,
                  torch.full_like(meaning, each))  # fmt: skip
     data.meanings = torch.tensor(MEANINGS)[meaning]
     data.unseen = torch.tensor([held_out(*m) for m in MEANINGS])[meaning]
@@ -77,7 +77,7 @@ def ways(size: int, colour: int, digit: int, place: int) -> Iterator[str]:
 
 @cache
 def drawn(train: bool) -> tuple[Tensor, Tensor]:
-    """Pictures (n, 3, 32, 32) and the numbers of their meanings. Every tenth digit is for those held out."""
+    """Images (n, 3, 32, 32) and the numbers of their meanings. Every tenth digit is for those held out."""
     digits, rng = open_data(Recipe(data="digits")), torch.Generator().manual_seed(0 if train else 1)
     mine = (torch.arange(len(digits)) % 10 == 9) != train
     pixels, meanings = list[Tensor](), list[Tensor]()
@@ -107,7 +107,7 @@ def scenes(pool: Grey, which: Tensor, meanings: Tensor, rng: torch.Generator) ->
 
 
 def corner(centre: float, side: int, by: int) -> int:
-    """Where a digit begins, such that it is on the picture."""
+    """Where a digit begins, such that it is on the image."""
     return min(max(int(centre - side / 2) + by, 0), SIDE - side)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import USAGE, DataSpec, Pictures, Recipe, UserError, judged_digits, open_data
+from gantool.api import USAGE, DataSpec, ImageData, Recipe, UserError, judged_digits, open_data
 from gantool.testing import check_data
 from PIL import Image
 from torch import Tensor
@@ -28,17 +28,17 @@ def opened(path: Path, **recipe: Any) -> Captions:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Folder:
+def images(tmp_path: Path) -> Folder:
     """Of the colour that their name begins with; anything else is a file's text."""
 
-    def pictures(*names: str, **texts: str) -> Path:
-        root = tmp_path / "pictures"
+    def images(*names: str, **texts: str) -> Path:
+        root = tmp_path / "images"
         for name in names:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), Path(name).stem.rstrip("0123456789")).save(root / name)
         return root
 
-    return pictures
+    return images
 
 
 def lines(root: Path, *entries: Any) -> Path:
@@ -103,13 +103,13 @@ def test_what_is_not_understood_is_named(text: str, words: str) -> None:
 
 
 def counted(said: list[list[str]]) -> Captions:
-    """Pictures as bright as their number."""
+    """Images as bright as their number."""
     n, count = len(said), torch.tensor([len(s) for s in said])
     pixels = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 1, 4, 4).contiguous()
-    return Captions(Pictures(pixels), [t for texts in said for t in texts], count.cumsum(0) - count, count)
+    return Captions(ImageData(pixels), [t for texts in said for t in texts], count.cumsum(0) - count, count)
 
 
-def test_a_picture_comes_with_one_of_its_captions_and_one_of_another_s() -> None:
+def test_a_image_comes_with_one_of_its_captions_and_one_of_another_s() -> None:
     data = counted([["zero a", "zero b"], [], ["two"], ["three a", "three b", "three c"]])
     assert len(data) == 3 and data.spec == DataSpec((1, 4, 4), (), ("a", "b", "c", "three", "two", "zero"))
     rng, met = torch.Generator().manual_seed(0), set[tuple[int, str, str]]()
@@ -143,8 +143,8 @@ def test_other_captions_are_other_data() -> None:
 # Folders.
 
 
-def test_captions_of_a_file_of_lines(pictures: Folder) -> None:
-    root = pictures("a/red.png", "sub/blue.png", "sub/green.png")
+def test_captions_of_a_file_of_lines(images: Folder) -> None:
+    root = images("a/red.png", "sub/blue.png", "sub/green.png")
     lines(
         root, {"file": "a/red.png", "caption": "A red square."}, "",
         {"file": "sub/blue.png", "caption": ["Blue", "a sea"]},
@@ -167,44 +167,44 @@ def met(data: Captions) -> set[tuple[Any, str]]:
     return found
 
 
-def test_captions_beside_pictures(pictures: Folder) -> None:
+def test_captions_beside_images(images: Folder) -> None:
     """Also where one folder holds all that there is, as a zip unpacks."""
-    root = pictures("all/a/red.png", "all/b/blue.png", "all/b/blue2.png")
+    root = images("all/a/red.png", "all/b/blue.png", "all/b/blue2.png")
     (root / "all/a/red.txt").write_text("A red one\n\n another \n", encoding="utf-8-sig")
     (root / "all/b/blue.txt").write_text("the blue")
     data = opened(root)
     assert met(data) == {((255, 0, 0), "a red one"), ((255, 0, 0), "another"), ((0, 0, 255), "the blue")}
-    assert data.notes == ("left out 1 pictures without a caption, the first 'all/b/blue2.png'.",)
+    assert data.notes == ("left out 1 images without a caption, the first 'all/b/blue2.png'.",)
 
 
-def test_pictures_without_captions_are_counted_and_named(pictures: Folder) -> None:
-    root = lines(pictures("red.png", "blue.png", "green.png"), {"file": "red.png", "caption": "red"})
+def test_images_without_captions_are_counted_and_named(images: Folder) -> None:
+    root = lines(images("red.png", "blue.png", "green.png"), {"file": "red.png", "caption": "red"})
     data = opened(root)
     assert len(data) == 1
-    assert data.notes == ("left out 2 pictures without a caption, the first 'blue.png'.",)
+    assert data.notes == ("left out 2 images without a caption, the first 'blue.png'.",)
 
 
-def test_words_beyond_the_commonest_are_counted(pictures: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_beyond_the_commonest_are_counted(images: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(captions, "KNOWN", 2)
-    data = opened(lines(pictures("red.png"), {"file": "red.png", "caption": ["a red", "a red dot", "a spot"]}))
+    data = opened(lines(images("red.png"), {"file": "red.png", "caption": ["a red", "a red dot", "a spot"]}))
     assert data.spec.words == ("a", "red")
     assert data.notes == ("captions have 4 words, of which the 2 commonest are read.",)
 
 
-def test_names_do_not_leave_the_folder(pictures: Folder) -> None:
-    root = pictures("red.png")
+def test_names_do_not_leave_the_folder(images: Folder) -> None:
+    root = images("red.png")
     Image.new("RGB", (8, 8), "white").save(root.parent / "secret.png")
     (root.parent / "secret.txt").write_text("a secret")
     outside = [{"file": name, "caption": "a secret"} for name in ("../secret.png", str(root.parent / "secret.png"))]
     data = opened(lines(root, *outside, {"file": "red.png", "caption": "red"}))
     assert met(data) == {((255, 0, 0), "red")} and data.spec.words == ("red",)
-    assert data.notes == ("captions.jsonl names 2 files that are no usable picture here, the first '../secret.png'.",)
+    assert data.notes == ("captions.jsonl names 2 files that are no usable image here, the first '../secret.png'.",)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")
 @pytest.mark.parametrize("name", ["red.txt", "captions.jsonl"])
-def test_links_do_not_leave_the_folder(pictures: Folder, name: str) -> None:
-    root = pictures("red.png")
+def test_links_do_not_leave_the_folder(images: Folder, name: str) -> None:
+    root = images("red.png")
     (root.parent / "secret").write_text(json.dumps({"file": "red.png", "caption": "a secret"}))
     (root / name).symlink_to(root.parent / "secret")
     with pytest.raises(UserError, match="leads out of the folder"):
@@ -225,27 +225,27 @@ def test_links_do_not_leave_the_folder(pictures: Folder, name: str) -> None:
         ('{"file": "red.png", "caption": []}', "line 2 should name"),
     ],
 )
-def test_a_bad_line_is_told_by_its_number(pictures: Folder, line: str, words: str) -> None:
-    root = lines(pictures("red.png"), {"file": "red.png", "caption": "red"}, line)
+def test_a_bad_line_is_told_by_its_number(images: Folder, line: str, words: str) -> None:
+    root = lines(images("red.png"), {"file": "red.png", "caption": "red"}, line)
     with pytest.raises(UserError) as error:
         opened(root)
     assert words in error.value.message and "caption" in error.value.hint and len(error.value.message) < 400
 
 
-def test_no_captions_at_all_is_an_error(pictures: Folder, tmp_path: Path) -> None:
-    root = pictures("red.png")
+def test_no_captions_at_all_is_an_error(images: Folder, tmp_path: Path) -> None:
+    root = images("red.png")
     with pytest.raises(UserError, match=r"neither captions.jsonl nor a NAME.txt") as error:
         opened(root)
     assert error.value.code == USAGE and '"caption"' in error.value.hint
-    with pytest.raises(UserError, match=r"captions.jsonl has none of its pictures"):
+    with pytest.raises(UserError, match=r"captions.jsonl has none of its images"):
         opened(lines(root, {"file": "blue.png", "caption": "blue"}))
-    (tmp_path / "pictures.zip").write_bytes(b"")
+    (tmp_path / "images.zip").write_bytes(b"")
     with pytest.raises(UserError, match="no folder"):
-        opened(tmp_path / "pictures.zip")
+        opened(tmp_path / "images.zip")
 
 
-def test_captions_that_are_no_text(pictures: Folder) -> None:
-    root = pictures("red.png")
+def test_captions_that_are_no_text(images: Folder) -> None:
+    root = images("red.png")
     (root / "red.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"red.txt is no text in UTF-8"):
         opened(root)
@@ -274,8 +274,8 @@ def test_mirrored_captions_are_refused() -> None:
         open_data(Recipe(data="captions", flip=True), of=Captions)
 
 
-def test_plain_pictures_are_refused() -> None:
-    with pytest.raises(UserError, match="holds pictures, not captions"):
+def test_plain_images_are_refused() -> None:
+    with pytest.raises(UserError, match="holds images, not captions"):
         open_data(Recipe(data="digits"), of=Captions)
 
 
@@ -312,8 +312,8 @@ def test_captions_say_what_is_meant(sets: tuple[Meant, Meant]) -> None:
     assert len(set(ways(0, 0, 0, 0))) == len(list(ways(0, 0, 0, 0))) == 54
 
 
-def test_digits_held_out_are_in_no_training_picture(sets: tuple[Meant, Meant], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each picture's digit, found again among all by its shape."""
+def test_digits_held_out_are_in_no_training_image(sets: tuple[Meant, Meant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each image's digit, found again among all by its shape."""
     used: dict[bool, set[bytes]] = {}
     for train in (True, False):
         mine, inked = used.setdefault(train, set()), scenes.inked
@@ -333,14 +333,14 @@ def test_another_seed_trains_on_the_same(sets: tuple[Meant, Meant]) -> None:
     assert again.fingerprint() == sets[0].fingerprint() != sets[1].fingerprint()
 
 
-# What is read off pictures.
+# What is read off images.
 
 
 def floats(data: Meant) -> Tensor:
-    return data.pictures.pixels.float() / 127.5 - 1
+    return data.images.pixels.float() / 127.5 - 1
 
 
-def test_real_held_out_pictures_are_read_right(sets: tuple[Meant, Meant]) -> None:
+def test_real_held_out_images_are_read_right(sets: tuple[Meant, Meant]) -> None:
     _, held = sets
     right = (read(floats(held))[0] == held.meanings).double().mean(0)
     size, colour, digit, place = right.tolist()

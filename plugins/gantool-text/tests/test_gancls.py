@@ -39,13 +39,13 @@ def variant() -> GANCLS:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Nine pictures with captions, in the current folder."""
+    """Nine images with captions, in the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     with Path("data/captions.jsonl").open("w") as file:
         for i in range(9):
             Image.new("RGB", (8, 8), (25 * i, 200, 0)).save(f"data/{i}.png")
-            caption = [f"a {'dark' if i < 5 else 'bright'} green", f"picture number n{i}"]
+            caption = [f"a {'dark' if i < 5 else 'bright'} green", f"image number n{i}"]
             file.write(json.dumps({"file": f"{i}.png", "caption": caption}) + "\n")
     return "data"
 
@@ -114,7 +114,7 @@ def test_g_also_fools_d_half_way_between_captions() -> None:
     torch.testing.assert_close(loss["between"].double(), -0.5 * s.log().mean())
 
 
-def test_shuffled_gives_pictures_other_captions() -> None:
+def test_shuffled_gives_images_other_captions() -> None:
     variant, honest = made(shuffled=True), made()
     x, t, other = batch()
     fake = honest.draw(torch.randn(6, 4), t).detach()
@@ -180,7 +180,7 @@ def test_without_a_text_captions_of_the_first_batch_are_drawn(variant: GANCLS, m
     assert torch.equal(asked[0][:, :4], t[torch.arange(7) % 3]) and not asked[0][:, 4:].any()
 
 
-def test_captions_stand_under_enlarged_pictures() -> None:
+def test_captions_stand_under_enlarged_images() -> None:
     x = torch.rand(2, 3, 50, 50) * 2 - 1
     seen = captioned(x, ["a", "a large blue three at the centre"])
     assert seen.shape[:2] == (2, 3) and seen.shape[3] == 150 and seen.shape[2] > 150 + 12 * LINES
@@ -219,7 +219,7 @@ def test_spread_is_the_variance_within_a_meaning() -> None:
 
 
 def test_one_digit_for_each_meaning_has_no_handwriting(held: Meant, monkeypatch: pytest.MonkeyPatch) -> None:
-    variant, x = knowing(held), held.pictures.pixels.float() / 127.5 - 1
+    variant, x = knowing(held), held.images.pixels.float() / 127.5 - 1
     first = torch.arange(len(held)) // 4 * 4
     shown = iter(torch.split(first, measures.CHUNK))
     monkeypatch.setattr(variant, "draw", lambda z, t: x[next(shown)])
@@ -238,15 +238,15 @@ def knowing(held: Meant) -> GANCLS:
     return GANCLS(GANCLS.Options(**SMALL), held.spec).eval()
 
 
-def test_who_draws_real_pictures_of_its_captions_has_all_right(held: Meant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_draws_real_images_of_its_captions_has_all_right(held: Meant, monkeypatch: pytest.MonkeyPatch) -> None:
     variant = knowing(held)
-    x, m = held.pictures.pixels.float() / 127.5 - 1, held.meanings
+    x, m = held.images.pixels.float() / 127.5 - 1, held.meanings
     shown = iter(torch.split(torch.arange(len(held)), measures.CHUNK))
     monkeypatch.setattr(variant, "draw", lambda z, t: x[next(shown)])
     found = variant.measure(held)
     assert min(found["size"], found["colour"], found["place"]) >= 0.99 and found["digit"] >= 0.97
     assert min(found["all_seen"], found["all_unseen"]) >= 0.95 and found["handwriting"] == pytest.approx(1)
-    # And who draws that of another place: for each digit they follow each other, four pictures of each.
+    # And who draws that of another place: for each digit they follow each other, four images of each.
     order = torch.arange(len(held)).view(-1, 5, 4).roll(1, 1).flatten()
     assert (m[order, :3] == m[:, :3]).all() and (m[order, 3] != m[:, 3]).all()
     shown = iter(torch.split(order, measures.CHUNK))
@@ -261,7 +261,7 @@ def test_a_d_that_reads_captions_has_an_area_near_one(held: Meant, monkeypatch: 
     meaning = {tuple(n[n > 0].tolist()): i // 54 for i, n in enumerate(held.numbers)}
 
     def d_logits(x: Tensor, t: Tensor) -> Tensor:
-        """Bright where the caption is of the picture's colour."""
+        """Bright where the caption is of the image's colour."""
         colours = torch.tensor([(meaning[tuple(n[n > 0].tolist())] // 50) % 5 for n in t])
         return (measures.read(x)[0][:, 1] == colours).float()
 
@@ -328,7 +328,7 @@ def test_data_that_it_cannot_train_on(data: str, capsys: pytest.CaptureFixture[s
     Path("data/captions.jsonl").unlink()
     for source, words in (
         (data, "has a caption"),
-        ("digits", "digits holds pictures, not captions"),
+        ("digits", "digits holds images, not captions"),
         ("nil", "No data set"),
     ):
         assert run(["train", "gan-cls", "--data", source, "--steps", "1", *FLAGS]) == USAGE

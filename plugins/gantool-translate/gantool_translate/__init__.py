@@ -1,1 +1,1 @@
-"""pix2pix, CycleGAN, StarGAN and BicycleGAN: pictures made of pictures, from pairs, from two sets, from many."""
+"""pix2pix, CycleGAN, StarGAN and BicycleGAN: images made of images, from pairs, from two sets, from many."""

@@ -1,7 +1,7 @@
-"""CycleGAN: two sets of pictures learn to become each other, without pairs.
+"""CycleGAN: two sets of images learn to become each other, without pairs.
 
 Paper: Zhu et al., 2017, https://arxiv.org/abs/1703.10593
-Task: pictures from pictures
+Task: images from images
 """
 
 from collections.abc import Iterator
@@ -105,7 +105,7 @@ class CycleGAN(Variant):
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
-        """How well each undoes the other; of worlds made by code it is known what each picture should become."""
+        """How well each undoes the other; of worlds made by code it is known what each image should become."""
         if not isinstance(held, Unpaired):
             return {}
         found, drawn = [], []

@@ -3,7 +3,7 @@
 import colorsys
 
 import torch
-from gantool.api import Data, Pictures, Recipe, as_floats, held_out, open_data
+from gantool.api import Data, ImageData, Recipe, as_floats, held_out, open_data
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -40,13 +40,13 @@ def outlined(x: Tensor, y: Tensor, hue: Tensor, recipe: Recipe, train: bool) -> 
     side = torch.arange(x.shape[-1])
     dark = (side.view(-1, 1) + side + start) % 4 < 2  # where the crayon's strokes begin is in no outline
     b = HUES[hue].view(-1, 3, 1, 1) * x * (1 - HATCH * dark.float())
-    return Paired(pictures(outline.float().expand(-1, 3, -1, -1), y, recipe), pictures(b, y, recipe))
+    return Paired(images(outline.float().expand(-1, 3, -1, -1), y, recipe), images(b, y, recipe))
 
 
 class Worlds(Unpaired):
-    """Unpaired pictures of which it is known what each would be in the other world."""
+    """Unpaired images of which it is known what each would be in the other world."""
 
-    def __init__(self, a: Pictures, b: Pictures, a_in_b: Tensor, b_in_a: Tensor) -> None:
+    def __init__(self, a: ImageData, b: ImageData, a_in_b: Tensor, b_in_a: Tensor) -> None:
         super().__init__(a, b)
         self.a_in_b, self.b_in_a = a_in_b, b_in_a
 
@@ -71,19 +71,19 @@ def two_worlds(recipe: Recipe, train: bool = True) -> Data:
     white = in_colours(x, WHITE, BLACK)
     blue = in_colours(thick(x), INK, PAPER)
     a, b = (torch.arange(len(x)) % 2 == which for which in (0, 1))  # other digits, not the same ones
-    in_a, in_b = (pictures(p[keep], y[keep], recipe) for p, keep in ((white, a), (blue, b)))
+    in_a, in_b = (images(p[keep], y[keep], recipe) for p, keep in ((white, a), (blue, b)))
     return Worlds(in_a, in_b, as_bytes(blue[a]), as_bytes(white[b]))
 
 
-class Tints(Pictures):
-    """Pictures in one tint each, which is their class; `ink` is what they have in common, `digits` what they show."""
+class Tints(ImageData):
+    """Images in one tint each, which is their class; `ink` is what they have in common, `digits` what they show."""
 
     def __init__(self, ink: Tensor, digits: Tensor, tints: Tensor, flip: bool) -> None:
         self.ink, self.digits = ink, digits
         super().__init__(as_bytes(tinted(ink, tints)), tints, tuple(TINTS), flip)
 
     def scores(self, out: Tensor, tint: int, of: Tensor) -> dict[str, float]:
-        """Of all pictures drawn in one tint; only those `of` which it is asked count."""
+        """Of all images drawn in one tint; only those `of` which it is asked count."""
         colour = torch.tensor(list(TINTS.values()), device=out.device)
         (exact,) = as_floats((as_bytes(tinted(self.ink, torch.full((len(out),), tint))),), out.device)
         m, _ = along(out[of], torch.zeros_like(colour[tint]), colour[tint])
@@ -122,8 +122,8 @@ def tinted(ink: Tensor, tints: Tensor) -> Tensor:
     return ink * torch.tensor(list(TINTS.values()))[tints].view(-1, 3, 1, 1)
 
 
-def pictures(x: Tensor, y: Tensor, recipe: Recipe) -> Pictures:
-    return Pictures(as_bytes(x), y, DIGITS, recipe.flip)
+def images(x: Tensor, y: Tensor, recipe: Recipe) -> ImageData:
+    return ImageData(as_bytes(x), y, DIGITS, recipe.flip)
 
 
 def as_bytes(x: Tensor) -> Tensor:

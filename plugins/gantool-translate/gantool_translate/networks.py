@@ -1,4 +1,4 @@
-"""Networks that make pictures of pictures, and those that judge them patch by patch; at any width and depth."""
+"""Networks that make images of images, and those that judge them patch by patch; at any width and depth."""
 
 from torch import Tensor, cat, nn
 from torch.nn.functional import dropout
@@ -16,7 +16,7 @@ class UNet(nn.Module):
         self.noise = noise
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for i, to in enumerate(widths):
-            # Neither the first nor the innermost has batch norm: of one picture, the latter may be a single number.
+            # Neither the first nor the innermost has batch norm: of one image, the latter may be a single number.
             before = [nn.LeakyReLU(0.2)] if i else []
             after = [nn.BatchNorm2d(to)] if 0 < i < depth - 1 else []
             self.down.append(nn.Sequential(*before, nn.Conv2d(widths[i - 1] if i else channels, to, 4, 2, 1), *after))

@@ -1,20 +1,20 @@
-"""Pairs of pictures, A and B: what goes in, and what should come out."""
+"""Pairs of images, A and B: what goes in, and what should come out."""
 
 from pathlib import Path
 
 import torch
-from gantool.api import USAGE, Pictures, Recipe, UserError, open_image
+from gantool.api import USAGE, ImageData, Recipe, UserError, open_image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gantool_translate.unpaired import Two, open_two, two_folders
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # as gantool reads
-LARGEST = 2**31  # bytes of pairs in memory; gantool reads single pictures as they are needed
+LARGEST = 2**31  # bytes of pairs in memory; gantool reads single images as they are needed
 
 
 class Paired(Two):
-    """Each picture of A beside the one of B that has its number."""
+    """Each image of A beside the one of B that has its number."""
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
         seed = int(torch.randint(2**62, (), generator=rng))  # a pair is mirrored together
@@ -25,7 +25,7 @@ class Paired(Two):
 def open_pairs(recipe: Recipe, train: bool) -> Paired:
     """Of two folders, A and B, whose files are called alike; those held out are in testA and testB.
 
-    Or of files that hold both pictures side by side; those held out are in a folder test, if they are.
+    Or of files that hold both images side by side; those held out are in a folder test, if they are.
     """
     root = Path(recipe.data).expanduser()
     if not any((root / name).is_dir() for name in ("A", "B", "trainA", "trainB")) and root.is_dir():
@@ -36,21 +36,21 @@ def open_pairs(recipe: Recipe, train: bool) -> Paired:
     return Paired(a, b)
 
 
-def check_partners(a: Pictures, b: Pictures) -> None:
-    """Raise UserError unless the pictures of both are called alike: one that is not would shift all that follow."""
+def check_partners(a: ImageData, b: ImageData) -> None:
+    """Raise UserError unless the images of both are called alike: one that is not would shift all that follow."""
     names, others = ([Path(name).with_suffix("").as_posix() for name in x.names] for x in (a, b))
     if names == others and len({*names}) == len(names):
         return
     lone = sorted({*names} ^ {*others})
-    what, notes = "Two pictures have one name.", list[str]()
+    what, notes = "Two images have one name.", list[str]()
     if lone:
-        what, notes = f"{len(lone)} pictures have no partner, the first {lone[0]}.", [*a.notes, *b.notes]
-    hint = "A picture and its partner have the same name, one in A/ and one in B/."
+        what, notes = f"{len(lone)} images have no partner, the first {lone[0]}.", [*a.notes, *b.notes]
+    hint = "An image and its partner have the same name, one in A/ and one in B/."
     raise UserError(" ".join([what, *(note for note in notes if note.startswith("left out"))]), hint, USAGE)
 
 
 def files(folder: Path) -> list[Path]:
-    """Its pictures, as paths in it; a link out of it is none of them."""
+    """Its images, as paths in it; a link out of it is none of them."""
     inside, there = folder.resolve(), (f for f in folder.rglob("*") if f.suffix.lower() in KINDS and f.is_file())
     found = (f.relative_to(folder) for f in there if f.resolve().is_relative_to(inside))
     return sorted(f for f in found if not any(part.startswith(".") for part in f.parts))
@@ -62,16 +62,16 @@ def open_halves(folder: Path, recipe: Recipe) -> Paired:
     if not found:
         raise UserError(
             f"There are no pairs in {folder.resolve()}.",
-            "Give --data FOLDER with A/ and B/, whose files are called alike, or with pictures of both side by side.",
+            "Give --data FOLDER with A/ and B/, whose files are called alike, or with images of both side by side.",
             USAGE,
         )
     if (needed := 2 * len(found) * channels * size**2) > LARGEST:
         raise UserError(f"{len(found):,} such pairs take {needed >> 20} MiB.", "Cut them apart, into A/ and B/.", USAGE)
     pixels = torch.empty(2, len(found), channels, size, size, dtype=torch.uint8)
     for i, file in enumerate(found):
-        for half, picture in enumerate(halves(folder / file, size, channels)):
-            pixels[half, i] = picture
-    return Paired(*(Pictures(half, flip=recipe.flip) for half in pixels))
+        for half, image in enumerate(halves(folder / file, size, channels)):
+            pixels[half, i] = image
+    return Paired(*(ImageData(half, flip=recipe.flip) for half in pixels))
 
 
 def halves(path: Path, size: int, channels: int) -> list[Tensor]:

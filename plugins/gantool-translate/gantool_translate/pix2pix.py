@@ -1,7 +1,7 @@
-"""pix2pix: pictures from pictures, learned from pairs.
+"""pix2pix: images from images, learned from pairs.
 
 Paper: Isola et al., 2017, https://arxiv.org/abs/1611.07004
-Task: pictures from pictures
+Task: images from images
 """
 
 from collections.abc import Iterator

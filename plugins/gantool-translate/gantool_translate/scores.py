@@ -6,16 +6,16 @@ import torch
 from gantool.api import judged_digits
 from torch import Tensor
 
-MEASURED, PART = 2_000, 250  # pictures in all, and drawn at once
+MEASURED, PART = 2_000, 250  # images in all, and drawn at once
 
 
 def psnr(x: Tensor, y: Tensor) -> float:
-    """Of pictures in [-1, 1], in decibels: of the mean squared error over all of them; 100 where there is none."""
+    """Of images in [-1, 1], in decibels: of the mean squared error over all of them; 100 where there is none."""
     return 10 * math.log10(4 / max(float((x - y).double().square().mean()), 4e-10))
 
 
 def along(x: Tensor, paper: Tensor, ink: Tensor) -> tuple[Tensor, Tensor]:
-    """How much ink each pixel has, (n, 1, S, S), and how far pictures are off the colours between paper and ink, (n,).
+    """How much ink each pixel has, (n, 1, S, S), and how far images are off the colours between paper and ink, (n,).
 
     x is (n, 3, S, S) in [-1, 1]; the colours are from 0 to 1. The distance is the root of the mean square.
     """
@@ -26,7 +26,7 @@ def along(x: Tensor, paper: Tensor, ink: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def drawn_with(x: Tensor, paper: Tensor, ink: Tensor) -> Tensor:
-    """Whether pictures are of this ink on this paper, (n,): closed form, as the worlds are made by code.
+    """Whether images are of this ink on this paper, (n,): closed form, as the worlds are made by code.
 
     No more than a tenth off the line between the two colours; the border is paper, and somewhere there is full ink.
     """
@@ -37,7 +37,7 @@ def drawn_with(x: Tensor, paper: Tensor, ink: Tensor) -> Tensor:
 
 
 def mean_ink(x: Tensor) -> Tensor:
-    """The colour of what is bright in pictures on black, (n, 3), its largest part 1."""
+    """The colour of what is bright in images on black, (n, 3), its largest part 1."""
     light = (x + 1) / 2
     v = light.amax(1, keepdim=True)
     colour = (light * v).sum((2, 3)) / v.square().sum((2, 3)).clamp_min(1e-6)

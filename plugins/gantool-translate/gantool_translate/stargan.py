@@ -1,7 +1,7 @@
 """StarGAN: one generator for many domains.
 
 Paper: Choi et al., 2018, https://arxiv.org/abs/1711.09020
-Task: pictures from pictures
+Task: images from images
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from gantool_translate.scores import MEASURED, PART
 
 
 class StarGAN(Variant):
-    """G(x, c) draws x in domain c; D says how real a picture is, patch by patch, and of which domain.
+    """G(x, c) draws x in domain c; D says how real an image is, patch by patch, and of which domain.
 
     L_D = -L_adv + lambda_cls L_cls^r and L_G = L_adv + lambda_cls L_cls^f + lambda_rec L_rec (equations 5 and 6), with
     L_adv Wasserstein's under a gradient penalty (equation 8). Domains are the classes of the data.
@@ -56,7 +56,7 @@ class StarGAN(Variant):
     def __init__(self, options: Options, data: DataSpec) -> None:
         o, k, least = options, len(data.classes), 1 << max(options.halvings, options.d_layers)
         if k < 2:
-            raise UserError("stargan needs domains; these pictures have none.", "Make a sub-folder for each.", USAGE)
+            raise UserError("stargan needs domains; these images have none.", "Make a sub-folder for each.", USAGE)
         if data.size % least or data.size < 8:
             raise UserError(f"stargan needs a size of N x {max(least, 8)}.", f"--size {max(least, 8)}", USAGE)
         super().__init__(options, data)
@@ -97,7 +97,7 @@ class StarGAN(Variant):
         return loss | {"penalty": o.penalty * self.slope(x, fake)}
 
     def slope(self, x: Tensor, fake: Tensor) -> Tensor:
-        """(|grad D_src(x^)| - 1)^2 at points x^ between real and generated pictures."""
+        """(|grad D_src(x^)| - 1)^2 at points x^ between real and generated images."""
         eps = self.random(torch.rand, len(x))
         return api.gradient_penalty(lambda v: self.source(self.body(v)), x, fake, eps)
 
@@ -118,14 +118,14 @@ class StarGAN(Variant):
         return self.draw_all(x, c)
 
     def preview(self, batch: Batch) -> Tensor:
-        """Each picture, then it in every domain."""
+        """Each image, then it in every domain."""
         x, k = batch[0][:12], len(self.data.classes)
         drawn = [self.draw_all(x, c) for c in range(k)]
         return torch.stack([x, *drawn], 1)
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
-        """The worst of all pairs of domains; of tints made by code it is known what each picture should become."""
+        """The worst of all pairs of domains; of tints made by code it is known what each image should become."""
         x, y = map(torch.cat, zip(*api.every(held, self.device, most=MEASURED), strict=True))
         domains = range(len(self.data.classes))
         out = [torch.cat([self.draw_all(part, c) for part in torch.split(x, PART)]) for c in domains]

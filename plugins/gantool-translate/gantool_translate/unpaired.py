@@ -1,17 +1,17 @@
-"""Two sets of pictures, A and B; and those that are not pairs."""
+"""Two sets of images, A and B; and those that are not pairs."""
 
 from pathlib import Path
 from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, DataSpec, Pictures, Recipe, UserError, open_folder
+from gantool.api import USAGE, Data, DataSpec, ImageData, Recipe, UserError, open_folder
 from torch import Tensor
 
 
 class Two(Data):
-    """Two sets of pictures of one shape; a subclass says which of B stands beside each of A."""
+    """Two sets of images of one shape; a subclass says which of B stands beside each of A."""
 
-    def __init__(self, a: Pictures, b: Pictures) -> None:
+    def __init__(self, a: ImageData, b: ImageData) -> None:
         self.a, self.b = a, b
         self.spec = DataSpec(a.spec.shape)
         self.streamed = a.streamed or b.streamed
@@ -29,7 +29,7 @@ class Two(Data):
 
 
 class Unpaired(Two):
-    """Pictures of A in their order, each beside one of B at random."""
+    """Images of A in their order, each beside one of B at random."""
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
         a, _ = self.a.batch(index, rng)
@@ -42,7 +42,7 @@ def open_unpaired(recipe: Recipe, train: bool) -> Unpaired:
     return Unpaired(*open_two(two_folders(Path(recipe.data).expanduser(), train), recipe))
 
 
-def open_two(folders: list[Path], recipe: Recipe) -> list[Pictures]:
+def open_two(folders: list[Path], recipe: Recipe) -> list[ImageData]:
     """At one size, and in colour if one of them is: one network draws both."""
     found = [open_folder(path, recipe.size or 32, recipe.channels, recipe.flip) for path in folders]
     channels = max(x.spec.channels for x in found)
@@ -63,6 +63,6 @@ def folder(root: Path, domain: str) -> Path:
             return root / name
     raise UserError(
         f"There is no folder {domain}/ in {root.resolve()}.",
-        "Give --data FOLDER with two folders of pictures in it: A/ and B/ (or trainA/ and trainB/).",
+        "Give --data FOLDER with two folders of images in it: A/ and B/ (or trainA/ and trainB/).",
         USAGE,
     )

@@ -25,7 +25,7 @@ FLAGS = [
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A is grey and B is coloured; the pictures of B are numbered by their red."""
+    """A is grey and B is coloured; the images of B are numbered by their red."""
     monkeypatch.chdir(tmp_path)
     for name, count, mode in (("A", 9, "L"), ("B", 7, "RGB")):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -105,7 +105,7 @@ def test_a_missing_folder_is_named(data: Path, missing: str, capsys: pytest.Capt
 
 def test_data_that_is_no_two_sets_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "cyclegan", *FLAGS, "--data", "digits"]) == USAGE
-    assert "digits holds pictures, not unpaired" in capsys.readouterr().err
+    assert "digits holds images, not unpaired" in capsys.readouterr().err
     assert not Path("runs").exists()
 
 
@@ -201,7 +201,7 @@ def test_a_patch_is_as_wide_as_the_paper_s() -> None:
     assert int((slope[0, 0].abs().sum(0) > 0).sum()) == 70
 
 
-# measure, and pictures.
+# measure, and images.
 
 
 def test_the_identity_undoes_itself_and_fails_all_else() -> None:
@@ -246,7 +246,7 @@ def test_resumed_run_is_the_same_run(data: Path) -> None:
     assert whole == parts
 
 
-def test_pictures_keep_their_names(data: Path) -> None:
+def test_images_keep_their_names(data: Path) -> None:
     assert run(["train", "cyclegan", "--steps", "1", "--out", "run", *FLAGS]) == 0
     Path("run/model.safetensors").rename("alone.safetensors")
     for direction in ("a2b", "b2a"):

@@ -163,14 +163,14 @@ def test_what_is_held_out_is_in_folders_of_its_own(folder: Path) -> None:
     assert len(Pix2Pix.dataset(recipe, train=False)) == 1
 
 
-def test_a_picture_without_partner_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_image_without_partner_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "B" / "e.png").rename(folder / "B" / "g.png")
     assert run(["train", "pix2pix", "--data", "pairs", "--steps", "1", *FLAGS]) == USAGE
     said = capsys.readouterr().err
     assert "no partner, the first e." in said and len(said.splitlines()) <= 6
 
 
-def test_a_bad_picture_shifts_no_pair(folder: Path) -> None:
+def test_a_bad_image_shifts_no_pair(folder: Path) -> None:
     (folder / "B" / "a.png").write_bytes(b"none")
     with pytest.raises(UserError, match=r"no partner, the first a\..*left out 1.*a\.png") as error:
         Pix2Pix.dataset(Recipe(data=str(folder), size=16))
@@ -226,7 +226,7 @@ def test_what_holds_no_pair_is_named(tmp_path: Path) -> None:
 
 def test_data_that_is_no_pairs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "pix2pix", "--data", "digits", "--steps", "1", "--out", str(tmp_path / "a"), *FLAGS]) == USAGE
-    assert "digits holds pictures, not paired" in capsys.readouterr().err
+    assert "digits holds images, not paired" in capsys.readouterr().err
 
 
 # measure.

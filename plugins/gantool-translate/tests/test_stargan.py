@@ -49,7 +49,7 @@ def test_contract_on_folders(folder: Path) -> None:
     check_variant(StarGAN, options=options, data=str(folder), size=12, flip=True)
 
 
-def test_pictures_without_domains_are_refused() -> None:
+def test_images_without_domains_are_refused() -> None:
     with pytest.raises(UserError, match="needs domains") as error:
         StarGAN(StarGAN.Options(), DataSpec((3, 32, 32)))
     assert error.value.code == USAGE
@@ -96,7 +96,7 @@ def test_losses_are_the_paper_s(variant: StarGAN) -> None:
     torch.testing.assert_close(d["penalty"], 3 * (torch.stack(slopes) - 1).square().mean())
 
 
-def test_d_has_its_turns_on_new_pictures(variant: StarGAN) -> None:
+def test_d_has_its_turns_on_new_images(variant: StarGAN) -> None:
     variant.options.d_steps = 3
     batches = [(torch.full((4, 3, 8, 8), i / 10), torch.arange(4) % 3) for i in range(9)]
     turns = list(variant.turns(iter(batches)))
@@ -114,7 +114,7 @@ def test_targets_are_even(variant: StarGAN) -> None:
 
 
 def test_the_label_is_not_normed_away() -> None:
-    """Instance norm takes constant maps away, so none may come before they have met the picture."""
+    """Instance norm takes constant maps away, so none may come before they have met the image."""
     torch.manual_seed(0)
     variant = StarGAN(StarGAN.Options(**SMALL | {"blocks": 0}), DataSpec((3, 8, 8), tuple(TINTS))).eval()
     x = torch.rand(1, 3, 8, 8)
@@ -131,11 +131,11 @@ def test_annealing_is_asked_for(variant: StarGAN) -> None:
         assert factors == expected
 
 
-# measure, and pictures.
+# measure, and images.
 
 
 def drawn_as(variant: StarGAN, monkeypatch: pytest.MonkeyPatch, how: Any) -> dict[str, float]:
-    """What is measured of a G that answers `how(data, x, c)`; it is shown the pictures in their order."""
+    """What is measured of a G that answers `how(data, x, c)`; it is shown the images in their order."""
     data = tints(Recipe(), train=False)
     assert isinstance(data, Tints)
     at = [0]
@@ -156,7 +156,7 @@ def test_exact_recolouring_is_perfect(variant: StarGAN, monkeypatch: pytest.Monk
 
 
 def test_the_worst_of_nine_pairs_counts(variant: StarGAN, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exact but for pictures that are green and should be blue."""
+    """Exact but for images that are green and should be blue."""
     colours = torch.tensor(list(TINTS.values())).view(3, 1, 3, 1, 1)
 
     def how(data: Tints, rows: slice, c: int) -> Tensor:

@@ -1,7 +1,7 @@
 """WGAN-GP: a critic held to slope 1 by a gradient penalty.
 
 Paper: Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028
-Task: pictures from noise
+Task: images from noise
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class WGANGP(Variant):
     @dataclass(kw_only=True)
     class Options(Variant.Options):
         lr: float = 1e-3  # the paper's is 1e-4, with 5 steps of D to one of G; these are for runs of minutes
-        d_lr: float | None = 2e-3  # with less, D falls behind G, and its distance says little of the pictures
+        d_lr: float | None = 2e-3  # with less, D falls behind G, and its distance says little of the images
         decay: float = 1e-4
         beta1: float = 0.0
         beta2: float = 0.9
         d_steps: int = 3
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (the paper's lambda).")] = 10.0
-        shift: Annotated[int, Option(min=0, max=64, help="D sees pictures moved by up to so many pixels.")] = 1
+        shift: Annotated[int, Option(min=0, max=64, help="D sees images moved by up to so many pixels.")] = 1
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
@@ -42,7 +42,7 @@ class WGANGP(Variant):
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
         self.generator = upwards(options.z, options.width, data)
-        # No batch norm here (section 4): a picture's penalty is its own, so D must not mix those of a batch.
+        # No batch norm here (section 4): an image's penalty is its own, so D must not mix those of a batch.
         self.discriminator = nn.Sequential(downwards(256, options.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
 
     def d_loss(self, batch: Batch) -> Loss:
@@ -57,7 +57,7 @@ class WGANGP(Variant):
         return loss
 
     def shifted(self, x: Tensor) -> Tensor:
-        """As D sees it. At the same place each time, D would come to know thousands of pictures by heart."""
+        """As D sees it. At the same place each time, D would come to know thousands of images by heart."""
         return api.shifted(x, self.options.shift, self.random)
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:

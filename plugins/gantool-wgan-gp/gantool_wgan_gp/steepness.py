@@ -1,4 +1,4 @@
-"""How steep a critic is, between real and generated pictures."""
+"""How steep a critic is, between real and generated images."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from gantool import api
 from gantool.api import Data
 from torch import Tensor
 
-MEASURED = 5_000  # pictures
+MEASURED = 5_000  # images
 
 
 def slopes(variant: Any, x: Tensor, fake: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def slopes(variant: Any, x: Tensor, fake: Tensor) -> Tensor:
 
 
 def measured(variant: Any, held: Data) -> dict[str, float]:
-    """Its mean, of pictures held out."""
+    """Its mean, of images held out."""
     found = []
     for x, *_ in api.every(held, variant.device, most=MEASURED):
         fake = variant.generator(variant.latents(len(x), variant.SampleOptions()))

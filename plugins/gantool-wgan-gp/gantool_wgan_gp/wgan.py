@@ -1,7 +1,7 @@
 """WGAN: a critic whose weights are clipped, and a loss that is a distance.
 
 Paper: Arjovsky et al., 2017, https://arxiv.org/abs/1701.07875
-Task: pictures from noise
+Task: images from noise
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from gantool_wgan_gp.steepness import measured
 
 class WGAN(Variant):
     """Algorithm 1. The discriminator is the paper's critic f: the gap between its mean scores of real and of generated
-    pictures is, but for a factor, their earth mover's distance, as long as f is not too steep.
+    images is, but for a factor, their earth mover's distance, as long as f is not too steep.
     """
 
     recipe = Recipe(steps=8_000, batch_size=32)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import DataSpec, Pictures
+from gantool.api import DataSpec, ImageData
 from gantool.cli import run
 from gantool.testing import check_variant
 from torch import Tensor, nn
@@ -99,6 +99,6 @@ def test_how_steep_a_linear_critic_is(variant: WGAN) -> None:
     linear = nn.Linear(256, 1)
     linear.weight.data = 3 * nn.functional.normalize(torch.randn(1, 256))
     variant.discriminator = nn.Sequential(nn.Flatten(), linear, nn.Flatten(0))
-    held = Pictures(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
+    held = ImageData(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
     with torch.no_grad():
         assert variant.measure(held) == {"slope": pytest.approx(3, rel=1e-5)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import DataSpec, Pictures
+from gantool.api import DataSpec, ImageData
 from gantool.cli import run
 from gantool.testing import check_variant
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ def variant() -> WGANGP:
     return WGANGP(WGANGP.Options(**SMALL), DataSpec((1, 16, 16)))
 
 
-def pictures(n: int = 5) -> tuple[Tensor, Tensor]:
+def images(n: int = 5) -> tuple[Tensor, Tensor]:
     return torch.rand(n, 1, 16, 16), -torch.rand(n, 1, 16, 16)
 
 
@@ -45,9 +45,9 @@ def test_penalty_of_a_linear_critic(variant: WGANGP, slope: float) -> None:
     linear = nn.Linear(256, 1)
     linear.weight.data = slope * nn.functional.normalize(torch.randn(1, 256))
     variant.discriminator = nn.Sequential(nn.Flatten(), linear, nn.Flatten(0))
-    penalty = variant.penalty(*pictures())
+    penalty = variant.penalty(*images())
     torch.testing.assert_close(penalty, torch.tensor((slope - 1) ** 2))
-    loss = variant.d_loss((pictures()[0], None, pictures()[1]))
+    loss = variant.d_loss((images()[0], None, images()[1]))
     assert isinstance(loss, dict)
     torch.testing.assert_close(loss["penalty"], torch.tensor(10 * (slope - 1) ** 2))
 
@@ -67,12 +67,12 @@ def test_penalty_is_taken_between_real_and_fake(variant: WGANGP) -> None:
 
 def test_penalty_moves_the_critic(variant: WGANGP) -> None:
     owned = [p for p in variant.discriminator.parameters() if p.ndim > 1]
-    grads = torch.autograd.grad(variant.penalty(*pictures()), owned)
+    grads = torch.autograd.grad(variant.penalty(*images()), owned)
     assert all(grad.abs().sum() > 0 for grad in grads)
 
 
 def test_losses_are_the_paper_s(variant: WGANGP) -> None:
-    x, fake = pictures()
+    x, fake = images()
     loss, score = variant.d_loss((x, None, fake)), variant.discriminator
     assert isinstance(loss, dict)
     torch.testing.assert_close(loss["critic"], score(fake).mean() - score(x).mean())
@@ -119,7 +119,7 @@ def test_without_the_penalty_the_gap_grows_without_bound() -> None:
 
 
 @pytest.mark.slow
-def test_the_gap_falls_as_the_pictures_get_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gap_falls_as_the_images_get_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over a default training: the critic's gap as logged, and how far samples are from real digits to the judge."""
     monkeypatch.chdir(tmp_path)
     assert run(["train", "wgan-gp", "--out", "run", "--device", "cpu", "--quiet"]) == 0
@@ -140,15 +140,15 @@ def test_the_measured_slope_of_a_linear_critic(variant: WGANGP, slope: float) ->
     linear = nn.Linear(256, 1)
     linear.weight.data = slope * nn.functional.normalize(torch.randn(1, 256))
     variant.discriminator = nn.Sequential(nn.Flatten(), linear, nn.Flatten(0))
-    held = Pictures(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
+    held = ImageData(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
     with torch.no_grad():
         assert variant.measure(held) == {"slope": pytest.approx(slope, rel=1e-5)}
 
 
 @pytest.mark.parametrize("loss", ["d_loss", "g_loss"])
 @pytest.mark.parametrize("shift", [0, 3])
-def test_the_critic_sees_pictures_moved(variant: WGANGP, loss: str, shift: int) -> None:
-    x, fake = pictures(64)
+def test_the_critic_sees_images_moved(variant: WGANGP, loss: str, shift: int) -> None:
+    x, fake = images(64)
     seen: list[Tensor] = []
     variant.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     variant.options.shift = shift

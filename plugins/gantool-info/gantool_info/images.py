@@ -1,4 +1,4 @@
-"""Pictures tilted and moved, and how far their strokes lean."""
+"""Images tilted and moved, and how far their strokes lean."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ TILT = ((0.2, 0.4, 0.15), (0.15, 0.2, 0.15))  # of the affine matrix, at most: s
 
 
 def jittered(x: Tensor, chance: Tensor) -> Tensor:
-    """Each picture scaled, sheared and moved its own way: `chance` has six numbers from -1 to 1 for each, or larger."""
+    """Each image scaled, sheared and moved its own way: `chance` has six numbers from -1 to 1 for each, or larger."""
     still = torch.eye(2, 3, device=x.device)
     matrix = still + chance.view(-1, 2, 3) * torch.tensor(TILT, device=x.device)
     grid = affine_grid(matrix.to(x.dtype), list(x.shape), align_corners=False)
@@ -16,11 +16,11 @@ def jittered(x: Tensor, chance: Tensor) -> Tensor:
 
 
 def slant(x: Tensor) -> Tensor:
-    """How far strokes lean, columns a row: the moments' slope of pictures (n, C, S, S), bright on dark."""
+    """How far strokes lean, columns a row: the moments' slope of images (n, C, S, S), bright on dark."""
     ink, at = brightness(x), torch.arange(x.shape[-1], device=x.device, dtype=torch.float64)
     mass = ink.sum((1, 2)).clamp_min(1e-9)
     rows, columns = ink.sum(2), ink.sum(1)
-    down = at - ((rows * at).sum(1) / mass).unsqueeze(1)  # (n, S), from the picture's own centre
+    down = at - ((rows * at).sum(1) / mass).unsqueeze(1)  # (n, S), from the image's own centre
     along = at - ((columns * at).sum(1) / mass).unsqueeze(1)
     leaning = torch.einsum("nij,ni,nj->n", ink, down, along)
     return leaning / (rows * down.square()).sum(1).clamp_min(1e-9)
@@ -32,5 +32,5 @@ def stroke_mass(x: Tensor) -> Tensor:
 
 
 def brightness(x: Tensor) -> Tensor:
-    """Of pictures in [-1, 1], from 0 to 1, (n, S, S)."""
+    """Of images in [-1, 1], from 0 to 1, (n, S, S)."""
     return (x[:, :3].double().mean(1) + 1) / 2

@@ -1,4 +1,4 @@
-"""Training data: pictures in memory as bytes, or decoded as they are needed."""
+"""Training data: images in memory as bytes, or decoded as they are needed."""
 
 import os
 import zlib
@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 from gantool.data import albums
 from gantool.errors import USAGE, UserError, did_you_mean
 
-IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of pictures; more are streamed
+IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of images; more are streamed
 
 
 class DataSpec(NamedTuple):
@@ -77,7 +77,7 @@ class Data(ABC):
 
     @abstractmethod
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
-        """Examples by number. Pictures stay bytes: the trainer moves them to the device and to [-1, 1]."""
+        """Examples by number. Images stay bytes: the trainer moves them to the device and to [-1, 1]."""
 
     def to(self, device: torch.device) -> Self:
         """Move what is in memory to the device that trains."""
@@ -88,7 +88,7 @@ class Data(ABC):
         return str(len(self))
 
 
-class Pictures(Data):
+class ImageData(Data):
     """(image, class) pairs in memory; the class is 0 where there is none."""
 
     streamed = False
@@ -122,9 +122,9 @@ class Pictures(Data):
         self.pixels, self.labels = self.pixels.to(device), self.labels.to(device)
         return self
 
-    def some(self, index: Tensor) -> "Pictures":
+    def some(self, index: Tensor) -> "ImageData":
         """Those with these numbers."""
-        part = Pictures(*self.fetch(index), self.spec.classes, self.flip)
+        part = ImageData(*self.fetch(index), self.spec.classes, self.flip)
         part.names, part.notes = chosen(self.names, index), self.notes
         return part
 
@@ -133,8 +133,8 @@ class Pictures(Data):
         return f"{len(self)}-{crc:08x}"
 
 
-class Streamed(Pictures):
-    """Pictures decoded when a batch asks for them, because all of them would not fit in memory."""
+class Streamed(ImageData):
+    """Images decoded when a batch asks for them, because all of them would not fit in memory."""
 
     streamed = True
 
@@ -144,35 +144,35 @@ class Streamed(Pictures):
         self.labels = torch.tensor(album.labels or [0] * len(album))
         spare = next(filter(None, map(self.decode, range(len(album)))), None)
         if spare is None:
-            raise UserError(f"No picture in {album.path} can be decoded.", "See `gantool data check`.", USAGE)
+            raise UserError(f"No image in {album.path} can be decoded.", "See `gantool data check`.", USAGE)
         self.spare = spare
 
     def __len__(self) -> int:
         return len(self.album)
 
     def fetch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = [self.decode(i) or self.spare for i in index.tolist()]  # one bad picture must not end a long run
+        pairs = [self.decode(i) or self.spare for i in index.tolist()]  # one bad image must not end a long run
         return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
 
     def decode(self, i: int) -> tuple[Tensor, Tensor] | None:
-        """A picture and its class; None if only its header was good."""
+        """An image and its class; None if only its header was good."""
         try:
             return torch.from_numpy(self.album.decode(i, self.spec.size, self.spec.channels)), self.labels[i]
-        except albums.BadPicture:
+        except albums.BadImage:
             return None
 
     def to(self, device: torch.device) -> Self:
         return self
 
-    def some(self, index: Tensor) -> Pictures:
+    def some(self, index: Tensor) -> ImageData:
         return Part(self, index)
 
     def fingerprint(self) -> str:
         return f"{len(self)}-{zlib.crc32(chr(0).join(self.album.names).encode(errors='replace')):08x}"
 
 
-class Part(Pictures):
-    """Some of a set of streamed pictures, by number."""
+class Part(ImageData):
+    """Some of a set of streamed images, by number."""
 
     streamed = True
 
@@ -192,7 +192,7 @@ class Part(Pictures):
     def to(self, device: torch.device) -> Self:
         return self
 
-    def some(self, index: Tensor) -> Pictures:
+    def some(self, index: Tensor) -> ImageData:
         return Part(self.whole, self.index[index])
 
     def fingerprint(self) -> str:
@@ -249,7 +249,7 @@ def as_bytes(images: Tensor) -> Tensor:
     return images.detach().float().clamp(-1, 1).add_(1).mul_(127.5).round_().to("cpu", torch.uint8)
 
 
-def as_pictures(pixels: Tensor) -> NDArray[np.uint8]:
-    """Bytes (n, C, H, W) as pictures (n, H, W, C)."""
+def as_images(pixels: Tensor) -> NDArray[np.uint8]:
+    """Bytes (n, C, H, W) as images (n, H, W, C)."""
     array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).contiguous().numpy()
     return array
