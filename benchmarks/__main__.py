@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=12.0, help=SECONDS)
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST; else the embedded digits")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--plain", action="store_true", help="training: gantool with --average-images 0, too")
+    parser.add_argument("--plain", action="store_true", help="training: gantool with --ema-images 0, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all rows there")
     args = parser.parse_args()
     sections = SECTIONS if "all" in args.sections else args.sections or SECTIONS[:1]

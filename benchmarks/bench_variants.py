@@ -19,7 +19,7 @@ class MLPWGANGP(WGANGP):
     class Options(WGANGP.Options):
         z: int = 100
         d_steps: int = 5
-        shift: int = 0
+        augment: str | None = "none"
         g_layers: Annotated[str, Option(help="Hidden units of G.")] = "128-256-512-1024"
         d_layers: Annotated[str, Option(help="Hidden units of D.")] = "512-256"
 

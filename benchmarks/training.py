@@ -45,7 +45,7 @@ def compare(net: Network, args: Namespace, folder: Path) -> dict[str, Any]:
         steps = now["b"].images_per_s / net.images
         now["c"] = gantool(net, args, folder, steps)
         if args.plain:
-            now["p"] = gantool(net, args, folder, steps, "--average-images", "0")
+            now["p"] = gantool(net, args, folder, steps, "--ema-images", "0")
         rounds.append(now)
 
     def rate(who: str) -> int:

@@ -20,12 +20,12 @@ from gantool.metrics.digits import judged_digits
 from gantool.metrics.measures import frechet, modes
 from gantool.metrics.mixtures import of_points
 from gantool.nn.attention import Attention
-from gantool.nn.augment import shifted
+from gantool.nn.augment import diff_augment
 from gantool.nn.autoencoder import decoder, encoder
 from gantool.nn.blocks import Wrap, downwards, layers, maps, mlp, odd, plain, sides, upwards
 from gantool.nn.convolutions import Resize, ThinConv, UpsampledConv
 from gantool.nn.heads import MinibatchStd, Projected, d_accuracy
-from gantool.nn.latents import coded
+from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
 from gantool.nn.penalties import gradient, gradient_penalty, r1, slopes
 from gantool.penalised import Augmented, Penalised
@@ -60,9 +60,9 @@ __all__ = [
     "Variant",
     "Wrap",
     "as_floats",
-    "coded",
     "d_accuracy",
     "decoder",
+    "diff_augment",
     "downwards",
     "encoder",
     "every",
@@ -75,6 +75,7 @@ __all__ = [
     "known",
     "layers",
     "maps",
+    "mixture",
     "mlp",
     "modes",
     "odd",
@@ -86,7 +87,6 @@ __all__ = [
     "plain",
     "r1",
     "scatter",
-    "shifted",
     "sides",
     "slopes",
     "spread",

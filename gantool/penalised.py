@@ -1,4 +1,4 @@
-"""Games in which D is held back: it pays for its slope at real data, and it sees images moved about."""
+"""Games in which D is held back: it pays for its slope at real data, and it sees images changed at random."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -7,24 +7,34 @@ from torch import Tensor
 from typer import Option
 
 from gantool.data.images import Data
-from gantool.nn.augment import shifted
+from gantool.nn.augment import NONE, checked_policy, diff_augment, policy_of_pixels
 from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
-MANY = 20_000  # images, more than D soon knows by heart
-OPEN = {"shift": (1, 0), "r1": (0.25, 0.5)}  # what options left open become: of fewer images, and of so many
+MANY = 20_000  # images, more than D soon memorises
+OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
+    "augment": ("translate:1", NONE), "r1": (0.25, 0.5),
+}  # fmt: skip
 
 
-def suit(name: str) -> str:
+def open_default(name: str) -> str:
     """What help says of an option left open."""
     few, many = OPEN[name]
     return f"{few} below {MANY:,} images, else {many}"
 
 
+def filled(options: Any, data: Data, name: str) -> Any:
+    """Options with this one chosen by the number of images, if it was left open.
+
+    D would memorise few images if it saw them as they are; where they are many, a steeper penalty is better.
+    """
+    return replace(options, **{name: OPEN[name][len(data) >= MANY]}) if getattr(options, name) is None else options
+
+
 class Penalised(Variant):
     """The R1 penalty of Mescheder et al. (2018), now and then.
 
-    D is shown `watched(x)`, and `penalty(x, score)` joins its loss. Whatever else D is made of is `eager` too.
+    D is shown `with_grad(x)`, and `r1_penalty(x, score)` joins its loss. Whatever else D is made of is not compiled.
     """
 
     no_compile: ClassVar[tuple[str, ...]] = ("discriminator",)  # R1 differentiates it twice
@@ -33,17 +43,13 @@ class Penalised(Variant):
     class Options(Variant.Options):
         r1: Annotated[
             float | None,
-            Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.", show_default=suit("r1")),
+            Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.", show_default=open_default("r1")),
         ] = 0.0
         r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
 
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
-        """D would learn few images by heart, were they not moved; where they are many, a steeper penalty does it."""
-        many = len(data) >= MANY
-        return replace(
-            options, **{name: ends[many] for name, ends in OPEN.items() if getattr(options, name, 0) is None}
-        )
+        return filled(super().resolve(options, data), data, "r1")
 
     def with_grad(self, x: Tensor) -> Tensor:
         """Real data, asking for gradients in the steps that have a penalty."""
@@ -55,15 +61,24 @@ class Penalised(Variant):
         return {"r1": o.r1 / 2 * o.r1_every * r1(x, score)} if x.requires_grad else {}
 
 
-class Augmented(Penalised):
-    """Also, D is shown `seen(x)` in place of each image, real or generated (Zhao et al., 2020)."""
+class Augmented(Variant):
+    """DiffAugment: D is shown `augment(x)` in place of each image, real or generated (Zhao et al., 2020)."""
 
     @dataclass(kw_only=True)
-    class Options(Penalised.Options):
-        shift: Annotated[
-            int | None,
-            Option(min=0, max=64, help="D sees images moved by up to so many pixels.", show_default=suit("shift")),
-        ] = 0
+    class Options(Variant.Options):
+        former: ClassVar = {"shift": ("augment", policy_of_pixels)}
+
+        augment: Annotated[
+            str | None,
+            Option(
+                metavar="POLICY", callback=checked_policy, show_default=open_default("augment"),
+                help="What D sees, changed at random: none, or some of translate, translate:PIXELS, color, cutout.",
+            ),
+        ] = NONE  # fmt: skip
+
+    @classmethod
+    def resolve(cls, options: Any, data: Data) -> Any:
+        return filled(super().resolve(options, data), data, "augment")
 
     def augment(self, x: Tensor) -> Tensor:
-        return shifted(x, self.options.shift, self.random)
+        return diff_augment(x, self.options.augment or NONE, self.random)

@@ -42,7 +42,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
 
     `options` are the variant's, `recipe` the trainer's: check_variant(MyGAN, data="folder", size=16).
     """
-    recipe = {"batch_size": 4, "steps": 6, "average_images": 20, **recipe}
+    recipe = {"batch_size": 4, "steps": 6, "ema_images": 20, **recipe}
     settings, chosen = dataclasses.replace(cls.recipe, **recipe), cls.Options(**(options or {}))
     check_flags(cls)
     check_outline(cls)
@@ -299,7 +299,7 @@ def check_measure(trainer: Trainer) -> None:
 
     variant = trainer.variant
     if type(variant).measure is not Variant.measure:
-        with trainer.average.swapped():
+        with trainer.ema.swapped():
             try:
                 own_scores(variant, opened(variant.dataset, trainer.recipe, variant.options).held, trainer.recipe.seed)
             except (UserError, AttributeError, TypeError) as error:

@@ -58,6 +58,7 @@ class Variant(nn.Module, ABC):
     recipe: ClassVar[settings.Recipe] = settings.Recipe(steps=10_000)
     ema: ClassVar[tuple[str, ...]] = ("generator",)  # submodules kept as a moving average, and sampled from
     no_compile: ClassVar[tuple[str, ...]] = ()  # submodules a loss differentiates twice
+    renamed: ClassVar[Mapping[str, str]] = {}  # networks and buffers that earlier versions called otherwise: new names
     probed: ClassVar[bool] = True  # whether the monitor draws samples now and then, to see if it goes wrong
 
     generator: nn.Module  # of the ordinary two-player game
@@ -108,7 +109,7 @@ class Variant(nn.Module, ABC):
 
     def fake(self, batch: Batch) -> Tensor:
         """The generator's answer to a batch of data."""
-        x: Tensor = self.generator(self.coded(self.noise(len(batch[0]))))
+        x: Tensor = self.generator(self.latent(self.noise(len(batch[0]))))
         return x
 
     def d_loss(self, batch: Batch) -> Loss:
@@ -125,7 +126,7 @@ class Variant(nn.Module, ABC):
         """Factor on every player's step size. From steps done, not steps planned, so a run can be made longer."""
         return 1 / (1 + float(self.options.decay) * self.step)
 
-    def coded(self, z: Tensor) -> Tensor:
+    def latent(self, z: Tensor) -> Tensor:
         """Noise as the generator is given it."""
         return z
 
@@ -210,7 +211,7 @@ class Variant(nn.Module, ABC):
 
     def latents(self, n: int, options: Any) -> Tensor:
         """Noise to sample from, as `--truncation` and `--interpolate` ask."""
-        return gaussian(self.noise, n, options, self.coded)
+        return gaussian(self.noise, n, options, self.latent)
 
     def labels_for(self, n: int, options: Any) -> Tensor:
         """Classes to draw n samples of: that of `--label`, or all in turn; 0 where there are none."""

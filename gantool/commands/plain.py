@@ -70,7 +70,8 @@ def check_words(ctx: Any, words: Iterable[str]) -> None:
     for word in words:
         if word.startswith("-") and word not in ("-", "--"):
             flag = word.partition("=")[0]
-            known = [opt for param in ctx.command.get_params(ctx) for opt in (*param.opts, *param.secondary_opts)]
+            shown = (param for param in ctx.command.get_params(ctx) if not getattr(param, "hidden", False))
+            known = [opt for param in shown for opt in (*param.opts, *param.secondary_opts)]
             near = did_you_mean(flag, [opt for opt in known if opt.startswith("--")])
             raise UserError(f"No such option: {flag}.{near}", see(ctx), USAGE)
         raise UserError(f"{word!r} is one word too many.", see(ctx), USAGE)

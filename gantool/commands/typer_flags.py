@@ -75,6 +75,9 @@ def flags(schema: Schema) -> Iterator[inspect.Parameter]:
         kind_: Any = list[str] if setting.many else bool if setting.kind == "bool" else str
         annotation = Annotated[kind_ | None, option]
         yield inspect.Parameter(setting.key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    for word in schema.former:  # understood, and not shown
+        hidden = Annotated[str | None, typer.Option(f"--{word.replace('_', '-')}", hidden=True)]
+        yield inspect.Parameter(word, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hidden)
 
 
 def completed(choices: Iterable[Any]) -> Callable[[str], list[str]]:

@@ -51,9 +51,22 @@ DataDir = Annotated[
 ]
 
 
+Former = str | tuple[str, Callable[[Any], Any]]  # what a setting is called now, and what a value of then is now
+
+
+def former(section: Any) -> dict[str, Former]:
+    """Names that settings had in earlier versions, and old files have: `former` of a dataclass and its bases."""
+    found: dict[str, Former] = {}
+    for base in reversed((section if isinstance(section, type) else type(section)).__mro__):
+        found |= vars(base).get("former", {})
+    return found
+
+
 @dataclass(kw_only=True)
 class Recipe:
     """How to train, whatever the variant. A variant's `recipe` holds its own defaults."""
+
+    former: ClassVar = {"average_images": "ema_images"}
 
     data: Annotated[str, Option(help="Data set (see `gantool data list`), or a folder or zip of images.")] = "digits"
     data_dir: DataDir = None
@@ -65,7 +78,7 @@ class Recipe:
     ] = None
     flip: Annotated[bool, Option(help="Mirror every other image, at random.")] = False
     batch_size: Annotated[int, Option("--batch-size", "-b", min=1, help="Images in a batch.")] = 64
-    steps: Annotated[int | None, Option(min=1, max=10**8, help="Rounds of the players' turns.")] = None
+    steps: Annotated[int | None, Option(min=1, max=10**8, help="Training steps.")] = None
     epochs: Annotated[
         float | None, Option(callback=within(0, 1e9), help="Passes over the data, a batch a step; instead of --steps.")
     ] = None
@@ -77,8 +90,8 @@ class Recipe:
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], Option(help="Arithmetic; auto is bf16 on GPUs that have it.")
     ] = "auto"
-    average_images: Annotated[
-        int, Option(min=0, help="Half-life, in images, of the averaged generator; 0 for none.")
+    ema_images: Annotated[
+        int, Option(min=0, help="Half-life, in images, of the generator's moving average (EMA); 0 for none.")
     ] = 10_000
     log_every: Annotated[int, Option(min=1, help="Steps between lines of metrics.jsonl.")] = 25
     sample_every: Annotated[
@@ -105,8 +118,11 @@ LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one 
 class Options:
     """What the players' optimisers are tuned by. A variant's own Options extend this, or Variant.Options."""
 
-    lr: Annotated[float, Option(min=0, max=100, help="Step size of the optimisers.")] = 2e-4
-    decay: Annotated[float, Option(min=0, max=1, help="The step size falls as 1 / (1 + decay x steps).")] = 0.0
+    former: ClassVar[Mapping[str, Any]] = {}  # names of earlier versions, in old files and on command lines: see Former
+    applies: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # settings, and what others must be for them to matter
+
+    lr: Annotated[float, Option(min=0, max=100, help="Learning rate of the optimisers.")] = 2e-4
+    decay: Annotated[float, Option(min=0, max=1, help="The learning rate falls as 1 / (1 + decay x steps).")] = 0.0
     optimizer: Annotated[Literal["adam", "sgd", "rmsprop"], Option(help="SGD and RMSprop are without momentum.")] = (
         "adam"
     )
@@ -125,7 +141,9 @@ class NoiseOptions(SampleOptions):
 
     truncation: Annotated[
         float,
-        Option(callback=within(0, 100), help="Redraw noise beyond this: lower is tamer, and 9 keeps all."),
+        Option(
+            callback=within(0, 100), help="Redraw noise beyond this: lower is safer and less varied, and 9 keeps all."
+        ),
     ] = 2.0
     interpolate: Annotated[
         bool, Option("--interpolate", help="Walk from one noise to another: a strip, or a film with --out FILE.gif.")
@@ -134,7 +152,7 @@ class NoiseOptions(SampleOptions):
 
 @dataclass(kw_only=True)
 class LabelOptions(NoiseOptions):
-    """For variants that are told what to draw; `Variant.asked` answers with the classes."""
+    """For conditional variants; `Variant.labels_for` answers with the classes to draw."""
 
     label: Annotated[
         str | None, Option("--label", "--digit", help="Class to draw, by name or number.", show_default="all in turn")

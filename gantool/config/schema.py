@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gantool.config.options import CORE, LENGTHS
+from gantool.config.options import CORE, LENGTHS, former
 from gantool.errors import did_you_mean
 
 KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "text", Path: "path"}
@@ -193,10 +193,29 @@ class Schema:
         known = {s.name: s.key for s in self.all if s.panel != own}
         self.lengths = [known[name] for name in LENGTHS if name in known]  # the ways to say how long to train
         self.by_word = {word: s for s in self.all for word in words_for(s)}
+        self.former: dict[str, tuple[Setting, Callable[[Any], Any]]] = {}  # by the names of earlier versions
+        for title, section in self.sections.items():
+            by_name = {s.name: s for s in self.of[title]}
+            for old, now in former(section).items():
+                name, convert = (now, as_it_is) if isinstance(now, str) else now
+                word = old if by_name[name].key == name else f"{CORE}{old}"
+                if word not in self.by_word:
+                    self.former[word] = by_name[name], convert
 
     def find(self, word: str) -> Setting | None:
-        """A setting by its name, or by a flag's: batch_size, batch-size, digit."""
-        return self.by_word.get(word.replace("-", "_"))
+        """A setting by its name, or by a flag's: batch_size, batch-size, digit. Also by a name it once had."""
+        word = word.replace("-", "_")
+        return self.by_word.get(word) or self.former.get(word, (None,))[0]
+
+    def now(self, word: str, value: Any) -> Any:
+        """What a value under a name of then is today."""
+        _, convert = self.former.get(word.replace("-", "_"), (None, as_it_is))
+        return None if value is None else convert(value)
+
+    def renamed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored settings, under today's names."""
+        named = ((self.find(key), key, value) for key, value in values.items())
+        return {setting.key if setting else key: self.now(key, value) for setting, key, value in named}
 
     def stored(self) -> list[Setting]:
         """Those that a file may hold."""
@@ -207,6 +226,10 @@ class Schema:
         if not flags:
             return did_you_mean(word, [s.key for s in self.stored()])
         return did_you_mean(word, [flag for s in self.all for flag in (*s.flags, *s.off) if flag.startswith("--")])
+
+
+def as_it_is(value: Any) -> Any:
+    return value
 
 
 def words_for(setting: Setting) -> set[str]:

@@ -144,8 +144,8 @@ def held(schema: Schema, layer: Layer, see: str) -> dict[str, Any]:
             raise UserError(f"{layer.where}: {message}" if layer.where else message, see, USAGE)
         if value is not None:
             try:
-                found[setting.key] = converted(setting, value)
-            except Wrong as error:
+                found[setting.key] = converted(setting, schema.now(word, value))
+            except ValueError as error:
                 raise UserError(layer.about(setting, str(error)), see, USAGE) from None
     said = [key for key in schema.lengths if key in found]
     if len(said) > 1:
@@ -212,8 +212,8 @@ def held_to(schema: Schema, values: Mapping[str, Any], where: str = "") -> dict[
     for key, value in values.items():
         if (setting := schema.find(key)) and value is not None:
             try:
-                found[setting.key] = converted(setting, value)
-            except Wrong as error:
+                found[setting.key] = converted(setting, schema.now(key, value))
+            except ValueError as error:
                 raise Wrong(f"{where}{key}: {error}") from None
     open_ = dict.fromkeys(schema.lengths) if found.keys() & set(schema.lengths) else {}
     return filled(schema, open_ | found)

@@ -1,4 +1,4 @@
-"""Noise to sample from: plain, truncated, or a walk between two draws; and codes made of noise."""
+"""Noise to sample from: plain, truncated, or a walk between two draws; and mixtures made of noise."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,18 @@ from torch.nn.functional import one_hot
 from gantool.config.options import NoiseOptions
 
 
-def gaussian(draw: Callable[[int], Tensor], n: int, options: NoiseOptions, coded: Callable[[Tensor], Tensor]) -> Tensor:
+def gaussian(
+    draw: Callable[[int], Tensor], n: int, options: NoiseOptions, latent: Callable[[Tensor], Tensor]
+) -> Tensor:
     """n noises from `draw`, held within the truncation; or the n steps of a walk from one noise to another."""
-    z = coded(truncated(draw, 2 if options.interpolate else n, options.truncation))
+    z = latent(truncated(draw, 2 if options.interpolate else n, options.truncation))
     return walk(z[:1], z[1:], n) if options.interpolate else z
 
 
 def truncated(draw: Callable[[int], Tensor], n: int, limit: float) -> Tensor:
     """Numbers beyond the limit are drawn again (Brock et al., 2019), 30 times at most.
 
-    The stubborn rest is spread evenly within it: numbers heaped at its ends would be equal, and codes are not.
+    The stubborn rest is spread evenly within it: numbers heaped at its ends would be equal, and noise never is.
     """
     z = draw(n)
     for _ in range(30):
@@ -29,15 +31,15 @@ def truncated(draw: Callable[[int], Tensor], n: int, limit: float) -> Tensor:
     return torch.where(z.abs() > limit, limit * torch.erf(draw(n) / 2**0.5), z)
 
 
-def coded(z: Tensor, codes: int, loud: float) -> Tensor:
-    """The first `codes` numbers of noise as a code: one-hot of the largest, so each value is as likely as any other.
+def mixture(z: Tensor, components: int, scale: float) -> Tensor:
+    """Noise of a mixture: the first numbers become a one-hot component, that of the largest, so all are as likely.
 
     A smooth generator of one cloud of noise must pass from digit to digit, and draws what lies between. Of a cloud for
-    each value it need not: a mixture, as in DeLiGAN (Gurumurthy et al., 2017).
+    each component it need not (DeLiGAN, Gurumurthy et al., 2017).
     """
-    if not codes:
+    if not components:
         return z
-    return torch.cat([loud * one_hot(z[:, :codes].argmax(1), codes), z[:, codes:]], 1)
+    return torch.cat([scale * one_hot(z[:, :components].argmax(1), components), z[:, components:]], 1)
 
 
 def walk(start: Tensor, end: Tensor, n: int) -> Tensor:

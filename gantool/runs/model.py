@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MODEL, CHECKPOINT = "model", "checkpoint"
 LONGEST = 4_096  # characters of a setting, which may be a path
 LARGEST = 2**20  # numbers along one side of an example
+FORMER = {"averages": "ema"}  # parts of a state, as 0.1 called them
 SPARE = 64 * 2**20  # numbers that may be in networks which are not in the file, such as a discriminator
 _word = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}").fullmatch  # a variant's name, a package's, a version
 
@@ -51,9 +52,9 @@ def describe(offer: Offer, values: dict[str, Any], spec: DataSpec, trainer: "Tra
 
 
 def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
-    """Write the averaged networks, or the live ones of a run that keeps no average."""
+    """Write the EMA networks, or the live ones of a run that keeps none."""
     variant = trainer.variant
-    networks = {n: trainer.average.copies.get_submodule(n) for n in trainer.average.copies._modules}
+    networks = {n: trainer.ema.copies.get_submodule(n) for n in trainer.ema.copies._modules}
     networks = networks or {name: variant.get_submodule(name) for name in variant.ema}
     held = {name: module.state_dict() for name, module in networks.items()}
     state = {"networks": held, "buffers": own_state(variant)}
@@ -135,10 +136,8 @@ def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
 def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> Variant:
     """The variant, as a file's facts describe it and with its weights."""
     cls = registry.load(facts["variant"])
-    wanted = {f: v for f, v in facts["settings"].items() if f in cls.Options.__dataclass_fields__}
-    spec = spec_of(facts)
-    wanted = first_defaults(cls.Options) | wanted
-    (options,) = held_to(Schema({"Options": cls.Options}), wanted).values()
+    spec, state = spec_of(facts), as_called_now(cls, state)
+    (options,) = held_to(Schema({"Options": cls.Options}), first_defaults(cls.Options) | facts["settings"]).values()
     with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
         sketch = cls(options, spec)
     check_parts(sketch, state)
@@ -151,6 +150,17 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     for name in dict(variant.named_children()).keys() - {name.partition(".")[0] for name in cls.ema}:
         setattr(variant, name, Absent(name, cls.__name__))
     return variant
+
+
+def as_called_now(cls: type[Variant], state: dict[str, Any]) -> dict[str, Any]:
+    """A state whose parts an earlier version may have called otherwise."""
+
+    def renamed(part: dict[str, Any]) -> dict[str, Any]:
+        split = ((key, *key.partition(".")) for key in part)
+        return {cls.renamed.get(first, first) + dot + rest: part[key] for key, first, dot, rest in split}
+
+    state = {FORMER.get(part, part): held for part, held in state.items()}
+    return state | {part: renamed(state[part]) for part in ("networks", "buffers", "ema") if part in state}
 
 
 def own_state(variant: Variant) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The moving average of the networks one samples from: calmer and better than any single step's weights."""
+"""EMA: the moving average of the networks one samples from, better than any single step's weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-EARLY, LATE = 64, 3_000  # steps; until late the average forgets fast, and statistics gathered rarely lag behind it
+EARLY, LATE = 64, 3_000  # steps; until late it forgets fast, and statistics gathered rarely lag behind it
 WEIGHTS = (1, 4, 8)  # steps between updates, early to late: each reads and writes all of them, past any cache
 STATISTICS = (8, 8, 32)  # of batch norm: each takes a pass of the networks
 
 
-class Average:
-    """Copies of a variant's `averaged` submodules; `half_life` is in images.
+class EMA:
+    """Copies of a variant's `ema` submodules; `half_life` is in images.
 
-    Averaged weights have batch statistics of their own. They are gathered by showing the copy, now and then, what the
+    Their weights have batch statistics of their own. They are gathered by showing the copy, now and then, what the
     live network has just been shown.
     """
 
@@ -59,7 +59,7 @@ class Average:
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
-        """The variant with its averaged networks in place of the live ones, all set to sample."""
+        """The variant with these networks in place of the live ones, all set to sample."""
         live = {name: self.variant.get_submodule(name) for name in self.copies}
         for name, copy in self.copies.items():
             setattr(self.variant, name, copy)

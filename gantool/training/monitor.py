@@ -31,7 +31,7 @@ SAMPLES = 256  # a probe
 COMPARED = 1_250  # training images that samples are held against, a quarter of them at least
 SHOWN = 10  # times that each is trained on, at the least, before it can be known by heart
 AT_ONCE = 128  # images, that the judge looks at: a quarter faster than a thousand
-SETTLED = 500  # steps; at first every average forgets fast, however slow it is later
+SETTLED = 500  # steps; at first every EMA forgets fast, however slow it is later
 VISIBLE = 0.15  # share of the variance between real images that their classes decide, if the judge can see classes
 
 
@@ -137,8 +137,8 @@ class Monitor:
 
 
 def settled_at(recipe: Recipe) -> int:
-    """The step from which its average is judged by its samples: two half-lives, or when it has forgotten the start."""
-    return min(2 * recipe.average_images // recipe.batch_size, SETTLED)
+    """The step from which its EMA is judged by its samples: two half-lives, or when it has forgotten the start."""
+    return min(2 * recipe.ema_images // recipe.batch_size, SETTLED)
 
 
 def spread(features: Tensor) -> float:

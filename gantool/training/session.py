@@ -240,6 +240,7 @@ def resume(
             facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
         if state:
             with model.fitting(run.folder, facts):  # before the settings' networks, or their weights, take memory
+                state = model.as_called_now(session.cls, state)
                 model.check_networks(session.cls, session.options, facts, state)
         session.prepare()
         refuse_changes(session, schema, facts)
@@ -282,13 +283,13 @@ def newest_good(run: RunFolder) -> tuple[dict[str, Any], Any] | None:
 
 def refuse_changes(session: Session, schema: Schema, facts: dict[str, Any]) -> None:
     """A resumed run continues what was; only its length may grow."""
-    then = first(schema) | facts["settings"]
-    now = session.values()
+    made_with = schema.renamed(facts["settings"])
+    then, now = first(schema) | made_with, session.values()
     free = [s.key for s in schema.of["Training"] if s.name in ("steps", "data_dir")]
     data, steps = core(now, "data"), core(now, "steps") or 0
     changed = [
         f"{key}: {then.get(key)} in the checkpoint, {now.get(key)} now"
-        for key in sorted(facts["settings"].keys() | now.keys())
+        for key in sorted(made_with.keys() | now.keys())
         if key not in free and then.get(key) != now.get(key)
     ]
     if core(then, "data") == data and facts.get("fingerprint") not in (None, session.data.fingerprint()):

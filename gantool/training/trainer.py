@@ -25,7 +25,7 @@ from gantool.data.images import Data, as_bytes
 from gantool.errors import UserError
 from gantool.runtime import device as devices
 from gantool.runtime import distributed
-from gantool.training.ema import Average
+from gantool.training.ema import EMA
 from gantool.variant import Batch, Turn, Variant
 
 PREVIEW_SEED = 0  # the same noise at every preview of every run
@@ -57,7 +57,7 @@ class Trainer:
         self.batches = Batches(self.data, recipe.batch_size, recipe.seed, device, share=share)
         if share.among > 1:
             distributed.share_norms(variant)
-        self.average = Average(variant, variant.ema, recipe.average_images)
+        self.ema = EMA(variant, variant.ema, recipe.ema_images)
         self.players = variant.players()
         self.closed = {name for name, optimizer in self.players.items() if wants_closure(optimizer)}
         self.owned = {name: [p for g in o.param_groups for p in g["params"]] for name, o in self.players.items()}
@@ -93,7 +93,7 @@ class Trainer:
         while (turn := self.next_turn(turns)) is not None:
             terms |= self.play(turn)
         self.step += 1
-        self.average.update(self.step, self.recipe.batch_size)
+        self.ema.update(self.step, self.recipe.batch_size)
         late = {name: value for name, value in variant.logged.items() if name not in terms}  # after the last turn
         terms |= dict(zip(late, distributed.mean(list(late.values())), strict=True))
         self.window.append(terms)
@@ -210,7 +210,7 @@ class Trainer:
         """Called before anything is saved: what is not a number must never replace what was."""
         self.check_losses()
         state = self.state()
-        kept = {part: state[part] for part in ("averages", "optimizers")}
+        kept = {part: state[part] for part in ("ema", "optimizers")}
         for name, tensor in tensors(state["networks"] | kept):
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise Diverged(
@@ -221,10 +221,10 @@ class Trainer:
 
     @contextmanager
     def sampling(self) -> Iterator[Variant]:
-        """The variant as it samples: averaged, not learning, and without moving the training's random states."""
+        """The variant as it samples: EMA networks, not learning, and without moving the training's random states."""
         states = devices.random_states(self.device)
         try:
-            with torch.inference_mode(), self.average.swapped(), distributed.apart():
+            with torch.inference_mode(), self.ema.swapped(), distributed.apart():
                 devices.seed_all(PREVIEW_SEED)
                 yield self.variant
         finally:
@@ -252,7 +252,7 @@ class Trainer:
             "step": self.step,
             "drawn": self.batches.drawn,
             "networks": self.variant.state_dict(),
-            "averages": self.average.copies.state_dict(),
+            "ema": self.ema.copies.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.players.items()},
             "random": devices.random_states(self.device),
             "window": self.window,
@@ -260,7 +260,7 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.variant.load_state_dict(state["networks"])
-        self.average.copies.load_state_dict(state["averages"])
+        self.ema.copies.load_state_dict(state["ema"])
         for name, optimizer in self.players.items():
             restore_optimizer(optimizer, state["optimizers"][name])
         devices.restore_random(state["random"], self.device)

@@ -23,7 +23,7 @@ class CGAN(GAN):
     y one-hot beside the noise, and projected onto D's features (Miyato & Koyama, 2018).
     """
 
-    recipe = Recipe(steps=5_000, batch_size=32, average_images=5_000)
+    recipe = Recipe(steps=5_000, batch_size=32, ema_images=5_000)
 
     @dataclass(kw_only=True)
     class Options(GAN.Options):
@@ -31,7 +31,7 @@ class CGAN(GAN):
         decay: float = 5e-4
         r1: float = 0.1
         z: int = 16
-        shift: int | None = 1
+        augment: str | None = "translate:1"
         networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map in G.")] = 24
         d_width: Annotated[int, Option(min=1, help="Channels of conv's finest map in D.")] = 16
@@ -50,13 +50,13 @@ class CGAN(GAN):
         o, k = self.options, self.inputs
         if o.networks == "mlp":
             g, d = super().networks()
-            return Told(g, k), Told(d, k)
+            return Conditional(g, k), Conditional(d, k)
         d = Projected(downwards(256, o.d_width, o.leak, self.data), 256, k)
-        return Told(upwards(self.numbers + k, o.width, self.data), k), d
+        return Conditional(upwards(self.numbers + k, o.width, self.data), k), d
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch
-        return self.generator(self.coded(self.noise(len(x))), y)  # type: ignore[no-any-return]
+        return self.generator(self.latent(self.noise(len(x))), y)  # type: ignore[no-any-return]
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y)  # type: ignore[no-any-return]
@@ -66,7 +66,7 @@ class CGAN(GAN):
         return self.generator(self.latents(n, options), y), y
 
 
-class Told(nn.Module):
+class Conditional(nn.Module):
     """A network given y, one-hot, beside its other input."""
 
     def __init__(self, body: nn.Module, classes: int) -> None:

@@ -28,8 +28,8 @@ class DCGAN(Game):
     class Options(Game.Options):
         d_lr: float | None = 2e-3
         r1: float = 0.2
-        shift: int | None = None
-        codes: int = 200
+        augment: str | None = None
+        components: int = 200
         width: Annotated[int, Option(min=1, help="Channels of G's finest map.")] = 12
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest map.")] = 16
         growth: Annotated[int, Option(min=1, max=8, help="Times more at each coarser map; in the paper 2.")] = 4

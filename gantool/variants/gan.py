@@ -6,24 +6,27 @@ Task: images from noise
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
 
-from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Recipe, coded, layers, mlp
+from gantool import api
+from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Penalised, Recipe, layers, mlp
 
 
-class Game(Augmented):
+class Game(Augmented, Penalised):
     """The paper's game, whatever the networks: Algorithm 1 is Variant's own `turns`.
 
     D returns logits, so log D(x) is -softplus(-logit) and log(1 - D(x)) is -softplus(logit).
     """
 
     @dataclass(kw_only=True)
-    class Options(Augmented.Options):
+    class Options(Augmented.Options, Penalised.Options):
+        former: ClassVar = {"codes": "components", "loud": "component_scale"}
+
         lr: float = 1e-3
         decay: float = 2e-4
         beta2: float = 0.99
@@ -32,8 +35,10 @@ class Game(Augmented):
         loss: Annotated[
             Literal["non-saturating", "saturating"], Option(help="G raises log D(G(z)), or lowers log(1 - D(G(z))).")
         ] = "non-saturating"
-        codes: Annotated[int, Option(min=0, max=10_000, help="Values of a code beside the noise; 0: no code.")] = 0
-        loud: Annotated[float, Option(min=0, max=1_000, help="How large the code is; noise is 1.")] = 4.0
+        components: Annotated[
+            int, Option(min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.")
+        ] = 0
+        component_scale: Annotated[float, Option(min=0, max=1_000, help="How far apart they are; noise is 1.")] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
 
     @dataclass(kw_only=True)
@@ -41,7 +46,7 @@ class Game(Augmented):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        self.numbers = options.codes + options.z  # of noise
+        self.numbers = options.components + options.z  # of noise
         self.generator, self.discriminator = self.networks()
 
     @abstractmethod
@@ -55,8 +60,8 @@ class Game(Augmented):
         x, y, fake = batch
         x, fake = self.with_grad(self.augment(x)), self.augment(fake)
         on_x, on_fake = self.compare(self.d_logits, (x, y), (fake, y))
-        right = torch.cat([on_x > 0, on_fake < 0]).float().mean()
-        self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean(), "D right": right})
+        self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()})
+        self.log(**{"D right": api.d_accuracy(on_x, on_fake)})
         return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.r1_penalty(x, on_x)}
 
     def g_loss(self, batch: Batch) -> Loss:
@@ -69,21 +74,21 @@ class Game(Augmented):
             return self.random(torch.rand, n, self.numbers) * 2 - 1
         return self.random(torch.randn, n, self.numbers)
 
-    def coded(self, z: Tensor) -> Tensor:
-        return coded(z, self.options.codes, self.options.loud)
+    def latent(self, z: Tensor) -> Tensor:
+        return api.mixture(z, self.options.components, self.options.component_scale)
 
 
 class GAN(Game):
     """The game between multilayer perceptrons. `inputs` come beside the noise and the image; a plain GAN has none."""
 
-    recipe = Recipe(steps=6_500, average_images=100_000)
+    recipe = Recipe(steps=6_500, ema_images=100_000)
     inputs = 0
 
     @dataclass(kw_only=True)
     class Options(Game.Options):
         r1: float | None = None
         z: int = 12
-        shift: int | None = None
+        augment: str | None = None
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
         dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.0

@@ -139,7 +139,7 @@ def test_info_shows_networks_options_and_presets(gantool: Gantool) -> None:
     result = gantool("info", "gan")
     assert result.code == 0 and not result.err
     for words in ("paper: Goodfellow et al., 2014", "package: gantool", "generator", "discriminator", "g_layers",
-                  "truncation", "pytorch", "as --lr", "1 below 20,000 images, else 0"):  # fmt: skip
+                  "truncation", "pytorch", "as --lr", "translate:1 below 20,000 images, else none"):  # fmt: skip
         assert words in result.out
 
 

@@ -48,7 +48,7 @@ class Shift(nn.Module):
         return (x + self.by).clamp(-1, 1)
 
 class Brighten(Variant):
-    recipe = Recipe(data="dim", batch_size=4, steps=4, average_images=0)
+    recipe = Recipe(data="dim", batch_size=4, steps=4, ema_images=0)
 
     @dataclass(kw_only=True)
     class Options(api.Options):

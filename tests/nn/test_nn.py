@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.api import DataSpec, ThinConv, UpsampledConv, coded, mlp, shifted
+from gantool.api import DataSpec, ThinConv, UpsampledConv, diff_augment, mixture, mlp
 from gantool.nn.augment import moved
 from gantool.nn.latents import truncated
 from gantool.variants.gan import GAN
@@ -102,33 +102,33 @@ def test_images_are_moved_each_its_own_way_and_their_borders_fill_the_gap() -> N
 
 
 def test_d_sees_real_and_drawn_images_moved_by_as_many_pixels_as_asked() -> None:
-    game = GAN(GAN.Options(shift=2), DataSpec((1, 9, 9)))
+    game = GAN(GAN.Options(augment="translate:2"), DataSpec((1, 9, 9)))
     dot = torch.zeros(4000, 1, 9, 9)
     dot[:, :, 4, 4] = 1
-    places = shifted(dot, 2, game.random).flatten(1).argmax(1)
+    places = diff_augment(dot, "translate:2", game.random).flatten(1).argmax(1)
     found = torch.bincount(places, minlength=81).view(9, 9)
     assert bool((found[2:7, 2:7] > 100).all())  # each of 25 places about 160 times
     assert found[2:7, 2:7].sum() == 4000
     state = torch.get_rng_state()
-    assert shifted(dot, 0, game.random) is dot
+    assert diff_augment(dot, "none", game.random) is dot
     assert torch.equal(state, torch.get_rng_state())  # nor does it draw anything at random
 
 
 @pytest.mark.parametrize("limit", [float("inf"), 0.05])
-def test_a_code_takes_each_value_equally_often_and_leaves_the_rest_of_the_noise(limit: float) -> None:
+def test_a_component_is_taken_equally_often_and_leaves_the_rest_of_the_noise(limit: float) -> None:
     torch.manual_seed(0)
     z = truncated(lambda n: torch.randn(n, 8), 4_000, limit)
-    x = coded(z, 5, 3.0)
+    x = mixture(z, 5, 3.0)
     assert torch.equal(x[:, 5:], z[:, 5:])
     assert torch.equal(x[:, :5].argmax(1), z[:, :5].argmax(1))
     assert torch.equal(x[:, :5].sort(1).values, torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0]).expand(4_000, 5))
     assert ((x[:, :5] > 0).double().mean(0) - 1 / 5).abs().max() < 0.03
-    assert coded(z, 0, 3.0) is z
+    assert mixture(z, 0, 3.0) is z
 
 
-def test_a_generator_with_a_code_draws_as_many_images_as_it_has_values_where_noise_is_not_heard() -> None:
+def test_a_generator_of_a_mixture_draws_as_many_images_as_it_has_components_where_noise_is_not_heard() -> None:
     torch.manual_seed(0)
-    options = GAN.Options(z=2, codes=3, loud=1.0, g_layers="4", d_layers="4", batch_norm=0)
+    options = GAN.Options(z=2, components=3, component_scale=1.0, g_layers="4", d_layers="4", batch_norm=0)
     game = GAN(options, DataSpec((1, 8, 8)))
     with torch.no_grad():
         game.generator[0].weight[:, 3:] = 0  # the columns of the noise

@@ -206,14 +206,16 @@ def test_the_newest_run_of_the_variant_is_meant(gantool: Gantool) -> None:
 
 def test_what_is_drawn_is_averaged_unless_no_average_was_kept(gantool: Gantool) -> None:
     for name, average in (("yes", 40), ("no", 0)):
-        done = gantool("train", "gan", *NETS, "--lr", 0.1, "--steps", 8, "--average-images", average, "--name", name)
+        done = gantool("train", "gan", *NETS, "--lr", 0.1, "--steps", 8, "--ema-images", average, "--name", name)
         assert done.code == 0
         state = sealed.load(Path("runs", name, "checkpoints", "step-000008.safetensors"))[1]
         model = sealed.load(Path("runs", name, "model.safetensors"))[1]["networks"]["generator"]
-        live = {key[10:]: value for key, value in state["networks"].items() if key.startswith("generator.")}
-        averaged = {key[10:]: value for key, value in state["averages"].items()}
-        assert sealed.same(model, averaged if average else live)
-        assert not sealed.same(averaged, live)
+        live, kept = (
+            {key.partition(".")[2]: value for key, value in part.items() if key.startswith("generator.")}
+            for part in (state["networks"], state["ema"])
+        )
+        assert sealed.same(model, kept if average else live)
+        assert not sealed.same(kept, live)
 
 
 @pytest.mark.parametrize("out", ["missing/deep/a.npz", "missing/a.png", "missing/folder"])

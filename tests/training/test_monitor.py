@@ -78,10 +78,10 @@ def test_the_first_probes_are_not_judged_by_their_samples() -> None:
 
 
 def test_a_slow_average_is_judged_once_it_has_forgotten_the_start() -> None:
-    usual, small = Recipe(batch_size=64, average_images=10_000), Recipe(batch_size=4, average_images=10_000)
+    usual, small = Recipe(batch_size=64, ema_images=10_000), Recipe(batch_size=4, ema_images=10_000)
     assert settled_at(usual) == 312  # two half-lives
-    assert settled_at(replace(usual, average_images=100_000)) == settled_at(small) == SETTLED == 500
-    assert settled_at(replace(usual, average_images=0)) == 0
+    assert settled_at(replace(usual, ema_images=100_000)) == settled_at(small) == SETTLED == 500
+    assert settled_at(replace(usual, ema_images=0)) == 0
 
 
 def test_while_samples_get_better_only_what_is_known_by_heart_is_told() -> None:
@@ -201,7 +201,7 @@ def train(
 ) -> RunFolder:
     """Train with a probe at every other step, and no averages, which would have to settle first."""
     folder.mkdir()
-    made = Recipe(**{"batch_size": 4, "steps": steps, "average_images": 0} | recipe)
+    made = Recipe(**{"batch_size": 4, "steps": steps, "ema_images": 0} | recipe)
     trainer = Trainer(variant, made, images, torch.device("cpu"))
     run = RunFolder(folder)
     trainer.run(events.told([Monitor(run, every, told.append)]))

@@ -25,7 +25,7 @@ VARIANTS = {
     "gan-sgd": ("gan", "--size", 8, *MLP, "--preset", "minimal", "--d-steps", 2),
     "cgan": ("cgan", "--size", 8, "--width", 1, "--d-width", 1, "--flip"),
     "cgan-mlp": ("cgan", "--size", 8, "--networks", "mlp", *MLP),
-    "dcgan": ("dcgan", "--size", 16, "--width", 1, "--average-images", 0),
+    "dcgan": ("dcgan", "--size", 16, "--width", 1, "--ema-images", 0),
 }
 GAN = (*VARIANTS["gan"], *SHARED, "--lr", 0.0002)
 Gantool = Callable[..., Any]
@@ -279,14 +279,14 @@ def test_one_unreadable_run_does_not_hide_the_others(gantool: Gantool) -> None:
 
 
 def test_a_run_older_than_a_setting_goes_on_without_it(gantool: Gantool) -> None:
-    """`shift` first meant 0; `gan` has another default now, which is for runs to come."""
-    assert gantool("train", *GAN, "--shift", 0, "--steps", 10, "--name", "whole").code == 0
-    assert gantool("train", *GAN, "--shift", 0, "--steps", 5, "--name", "old").code == 0
+    """`augment` first meant none; `gan` has another default now, which is for runs to come."""
+    assert gantool("train", *GAN, "--augment", "none", "--steps", 10, "--name", "whole").code == 0
+    assert gantool("train", *GAN, "--augment", "none", "--steps", 5, "--name", "old").code == 0
     config = run("old").config.read_text()
-    run("old").config.write_text(config.replace("shift: 0\n", ""))
+    run("old").config.write_text(config.replace("augment: none\n", ""))
     for path in [*run("old").saved(), run("old").model]:
         facts, state = sealed.load(path)
-        assert facts["settings"].pop("shift") == 0
+        assert facts["settings"].pop("augment") == "none"
         sealed.save(path, facts, state)
     assert gantool("sample", "gan", "--run", run("old").folder, "-q", "--out", "old.png").code == 0
     assert gantool("resume", "old", "--steps", 10, "-q").code == 0
@@ -298,15 +298,16 @@ def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pyte
 
     def settled(name: str) -> Any:
         found = yaml.read(run(name).config)
-        return found["shift"], found["r1"]
+        return found["augment"], found["r1"]
 
     for name, many, said, suits in (
-        ("few", 5_001, (), (1, 0.25)), ("many", 5_000, (), (0, 0.5)), ("told", 5_001, ("--shift", 0), (0, 0.25)),
-        ("too", 5_000, ("--shift", 2, "--r1", 0), (2, 0)),
+        ("few", 5_001, (), ("translate:1", 0.25)), ("many", 5_000, (), ("none", 0.5)),
+        ("told", 5_001, ("--augment", "none"), ("none", 0.25)),
+        ("too", 5_000, ("--augment", "translate:2", "--r1", 0), ("translate:2", 0)),
     ):  # fmt: skip
         monkeypatch.setattr("gantool.penalised.MANY", many)
         assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
         assert settled(name) == suits
     monkeypatch.setattr("gantool.penalised.MANY", 5_000)
     assert gantool("resume", Path("runs", "few"), "--steps", 4, "-q").code == 0
-    assert settled("few") == (1, 0.25)
+    assert settled("few") == ("translate:1", 0.25)

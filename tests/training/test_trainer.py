@@ -27,7 +27,7 @@ from gantool.runs.run import RunFolder, all_runs, find
 from gantool.runtime.device import random_states, restore_random, seed_all
 from gantool.training import session, trainer
 from gantool.training.callbacks import Gallery
-from gantool.training.ema import STATISTICS, Average
+from gantool.training.ema import EMA, STATISTICS
 from gantool.training.monitor import Monitor
 from gantool.training.trainer import Diverged, Trainer
 from gantool.variants.cgan import CGAN
@@ -35,7 +35,7 @@ from gantool.variants.gan import GAN
 
 CPU = torch.device("cpu")
 ADAM = {"lr": 2e-4, "decay": 0.0, "beta1": 0.5, "beta2": 0.999}  # said here, so that tuned defaults are free to move
-NETS = {"z": 4, "g_layers": "4", "d_layers": "4", "shift": 0, **ADAM}
+NETS = {"z": 4, "g_layers": "4", "d_layers": "4", "augment": "none", **ADAM}
 TINY = (
     "--size", 8, "--batch-size", 4, "--z", 4, "--g-layers", "4", "--d-layers", "4", "--lr", 2e-4, "-q",
     "--sample-every", 1000,
@@ -65,7 +65,7 @@ class Normed(GAN):
 def start(cls: type[Variant] = GAN, options: dict[str, Any] | None = None, **recipe: Any) -> Trainer:
     seed_all(0)
     data = images()
-    chosen = Recipe(**{"batch_size": 4, "steps": 20, "average_images": 40, **recipe})
+    chosen = Recipe(**{"batch_size": 4, "steps": 20, "ema_images": 40, **recipe})
     return Trainer(cls(cls.Options(**(NETS | (options or {}))), data.spec), chosen, data, CPU)
 
 
@@ -270,14 +270,14 @@ def test_g_losses_are_the_papers_and_their_slopes_differ_by_the_odds() -> None:
 
 
 def test_the_average_follows_the_half_life_in_images() -> None:
-    trainer, live = start(options={"batch_norm": 0, "lr": 0.01}, average_images=40), []
+    trainer, live = start(options={"batch_norm": 0, "lr": 0.01}, ema_images=40), []
     oracle = [p.detach().numpy().copy() for p in trainer.variant.generator.parameters()]
     for step in range(1, 41):
         trainer.take_step()
         live = [p.detach().numpy() for p in trainer.variant.generator.parameters()]
         keep = min(0.5 ** (4 / 40), (1 + step) / (10 + step))
         oracle = [keep * mine + (1 - keep) * its for mine, its in zip(oracle, live, strict=True)]
-    for mine, its, moving in zip(trainer.average.copies.parameters(), oracle, live, strict=True):
+    for mine, its, moving in zip(trainer.ema.copies.parameters(), oracle, live, strict=True):
         assert np.allclose(mine.numpy(), its, atol=1e-6)
         assert not np.allclose(mine.numpy(), moving, atol=1e-4)
 
@@ -285,7 +285,7 @@ def test_the_average_follows_the_half_life_in_images() -> None:
 def test_a_change_is_half_forgotten_after_the_half_life() -> None:
     holder = nn.Module()
     holder.generator = nn.Linear(1, 1)
-    average = Average(holder, ("generator",), 1040)
+    average = EMA(holder, ("generator",), 1040)
     nn.init.constant_(average.copies["generator"].weight, 1.0)
     nn.init.constant_(holder.generator.weight, 0.0)
     for step in range(10_001, 10_105):  # 104 steps of 10 images, long after the first ones
@@ -295,7 +295,7 @@ def test_a_change_is_half_forgotten_after_the_half_life() -> None:
 
 def test_with_batch_norm_the_average_keeps_statistics_of_its_own() -> None:
     trainer = start(Normed, {"lr": 0.05})
-    copy = trainer.average.copies["generator"]
+    copy = trainer.ema.copies["generator"]
     norm, inner, expected = copy[1], copy[0], [torch.zeros(4), torch.ones(4)]
     noises: list[Tensor] = []
     trainer.variant.generator.register_forward_pre_hook(lambda module, args: noises.append(args[0].clone()))
@@ -315,7 +315,7 @@ def test_other_buffers_are_copied_also_beside_batch_norm() -> None:
     holder.g, holder.mapping = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), nn.Linear(2, 2)
     holder.g.register_buffer("mine", torch.zeros(2))
     holder.mapping.register_buffer("centre", torch.zeros(2))
-    average = Average(holder, ("g", "mapping"), 100)
+    average = EMA(holder, ("g", "mapping"), 100)
     holder.g.mine += 3
     holder.mapping.centre += 4
     average.update(1, 10)
@@ -325,10 +325,10 @@ def test_other_buffers_are_copied_also_beside_batch_norm() -> None:
 
 @pytest.mark.parametrize("half_life", [0, 40])
 def test_sampling_leaves_the_live_networks_as_they_were(half_life: int) -> None:
-    trainer = start(Normed, average_images=half_life)
+    trainer = start(Normed, ema_images=half_life)
     before, live = after(trainer, 3), trainer.variant.generator
     mean = live[1].running_mean.clone()
-    with trainer.average.swapped():
+    with trainer.ema.swapped():
         assert (trainer.variant.generator is live) == (half_life == 0)
         assert not trainer.variant.training
         assert not trainer.variant.generator.training
@@ -336,7 +336,7 @@ def test_sampling_leaves_the_live_networks_as_they_were(half_life: int) -> None:
     assert trainer.variant.generator is live
     assert live.training
     assert torch.equal(live[1].running_mean, mean)
-    with pytest.raises(ZeroDivisionError), trainer.average.swapped():
+    with pytest.raises(ZeroDivisionError), trainer.ema.swapped():
         1 / 0  # noqa: B018
     assert trainer.variant.generator is live
     assert all(sealed.same(trainer.state()[key], before[key]) for key in before if key != "random")

@@ -21,7 +21,7 @@ PHASES: dict[str, tuple[str, ...]] = {
     "timing": ("trainer.py:Trainer.seconds_a_step",),
     "training": (
         "trainer.py:Trainer.take_step", "trainer.py:Trainer.play", "trainer.py:Trainer.run", "batches.py:",
-        "variant.py:", "ema.py:Average.update", "latents.py:", "callbacks.py:MetricsLog", "run.py:RunFolder.append",
+        "variant.py:", "ema.py:EMA.update", "latents.py:", "callbacks.py:MetricsLog", "run.py:RunFolder.append",
     ),
     "saving": (
         "sealed.py:save", "sealed.py:sha256", "files.py:write", "files.py:sync_folder", "model.py:describe",
@@ -30,7 +30,7 @@ PHASES: dict[str, tuple[str, ...]] = {
     ),
     "drawing": (
         "callbacks.py:Gallery.", "drawing.py:grid", "drawing.py:encode_png", "charts.py:", "trainer.py:Trainer.preview",
-        "trainer.py:Trainer.sampling", "ema.py:Average.swapped",
+        "trainer.py:Trainer.sampling", "ema.py:EMA.swapped",
     ),
     "closing": (
         "callbacks.py:Gallery.gantool_train_end", "callbacks.py:read", "drawing.py:animate",

@@ -269,7 +269,7 @@ CHECKPOINT: dict[str, Change] = FILE | {
     "batches drawn in words": lambda f: put(f.state, "some", "drawn"),
     "no networks": lambda f: put(f.state, {"dict": []}, "networks"),
     "networks that are words": lambda f: put(f.state, "networks", "networks"),
-    "averages that are a list": lambda f: put(f.state, {"list": []}, "averages"),
+    "averages that are a list": lambda f: put(f.state, {"list": []}, "ema"),
     "no optimizers": lambda f: put(f.state, {"dict": []}, "optimizers"),
     "moments of one number each": moments(1),
     "moments of no numbers": moments(0),

@@ -23,7 +23,7 @@ PLACES = {
     "a step": ("gantool.training.trainer", "Trainer.take_step", 7),
     "the last step": ("gantool.training.trainer", "Trainer.take_step", 11),
     "a player's turn": ("gantool.training.trainer", "Trainer.play", 15),
-    "averaging": ("gantool.training.ema", "Average.update", 7),
+    "averaging": ("gantool.training.ema", "EMA.update", 7),
     "reading losses": ("gantool.training.trainer", "Trainer.read_window", 2),
     "the first image": ("gantool.training.trainer", "Trainer.preview", 0),
     "an image": ("gantool.training.trainer", "Trainer.preview", 1),

@@ -17,7 +17,7 @@ from gantool.training.trainer import tensors
 
 SEED = int(os.environ.get("TRUST_SEED", random.randrange(10**6)))  # TRUST_SEED=123 repeats what was printed
 STEPS, SAVE_EVERY = 20, 5
-WHERE = ("losses", "networks", "averages", "optimizers")
+WHERE = ("losses", "networks", "ema", "optimizers")
 
 
 def all_finite(run: RunFolder) -> bool:

@@ -25,7 +25,7 @@ class Modulated(nn.Module):
     def __init__(self, a: int, b: int, kernel: int, w: int, demodulate: bool = True) -> None:
         super().__init__()
         self.weight, self.style = nn.Parameter(torch.randn(b, a, kernel, kernel)), nn.Linear(w, a)
-        self.bias, self.loud = nn.Parameter(torch.zeros(b, 1, 1)), nn.Parameter(torch.zeros(()))
+        self.bias, self.noise_scale = nn.Parameter(torch.zeros(b, 1, 1)), nn.Parameter(torch.zeros(()))
         self.gain, self.demodulate = (a * kernel**2) ** -0.5, demodulate
         nn.init.ones_(self.style.bias)
 
@@ -36,7 +36,7 @@ class Modulated(nn.Module):
             weight = weight * (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
         x = conv2d(x.reshape(1, -1, *side), weight.flatten(0, 1), padding="same", groups=n)
         x = x.view(n, -1, *side) + self.bias
-        return x if noise is None else leaky_relu(x + self.loud * noise, 0.2) * 2**0.5
+        return x if noise is None else leaky_relu(x + self.noise_scale * noise, 0.2) * 2**0.5
 
 
 class Mapping(nn.Module):

@@ -46,7 +46,7 @@ def test_truncation_draws_styles_to_their_mean() -> None:
     torch.manual_seed(0)
     variant = StyleGAN2(StyleGAN2.Options(**SMALL), DataSpec((1, 16, 16)))
     # Noise is silent at first, so that styles are all there is.
-    assert not any(layer.loud.item() for layer in variant.synthesis.modules() if isinstance(layer, Modulated))
+    assert not any(layer.noise_scale.item() for layer in variant.synthesis.modules() if isinstance(layer, Modulated))
 
     def spread(truncation: float) -> Tensor:
         torch.manual_seed(1)

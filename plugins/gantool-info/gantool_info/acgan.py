@@ -1,15 +1,15 @@
-"""ACGAN: a generator told what to draw, and a D that says what it sees.
+"""ACGAN: a conditional generator, and a D with an auxiliary classifier.
 
 Paper: Odena et al., 2017, https://arxiv.org/abs/1610.09585
 Task: images of a class
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Augmented, Batch, Data, DataSpec, LabelOptions, Loss, Recipe, UserError
+from gantool.api import USAGE, Augmented, Batch, Data, DataSpec, LabelOptions, Loss, Penalised, Recipe, UserError
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, softplus
 from torch.optim import Optimizer
@@ -18,24 +18,27 @@ from typer import Option
 MEASURED = 10_000  # images
 
 
-class ACGAN(Augmented):
+class ACGAN(Augmented, Penalised):
     """D raises L_S + L_C and G raises L_C - L_S (section 3): L_S is the log-likelihood of the right source, real or
     generated, and L_C that of the right class, of both kinds of images. G raises log P(real) in place of -L_S.
     """
 
-    recipe = Recipe(steps=5_000, batch_size=32, average_images=5_000)
-    ema = ("generator", "discriminator", "named")
+    recipe = Recipe(steps=5_000, batch_size=32, ema_images=5_000)
+    ema = ("generator", "discriminator", "classifier")
+    renamed: ClassVar = {"named": "classifier"}
     no_compile = ("discriminator", "head")  # R1 differentiates them twice
 
     @dataclass(kw_only=True)
-    class Options(Augmented.Options):
+    class Options(Augmented.Options, Penalised.Options):
+        former: ClassVar = {"naming": "auxiliary"}
+
         lr: float = 2e-3
         decay: float = 5e-4
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        naming: Annotated[float, Option(min=0, help="Weight of the class's likelihood, L_C.")] = 1.0
+        auxiliary: Annotated[float, Option(min=0, help="Weight of the auxiliary classifier's loss, L_C.")] = 1.0
         r1: float = 0.1
-        shift: int | None = 1
+        augment: str | None = "translate:1"
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
@@ -48,10 +51,10 @@ class ACGAN(Augmented):
         o, k = options, len(data.classes)
         self.generator = api.upwards(o.z + k, o.width, data)
         self.discriminator = api.downwards(256, o.width, 0.2, data)  # the body of both heads
-        self.head, self.named = nn.Linear(256, 1), nn.Linear(256, k)
+        self.head, self.classifier = nn.Linear(256, 1), nn.Linear(256, k)
 
     def players(self) -> dict[str, Optimizer]:
-        d = self.optimizer(self.discriminator, self.head, self.named, lr=self.options.d_lr)
+        d = self.optimizer(self.discriminator, self.head, self.classifier, lr=self.options.d_lr)
         return {"D": d, "G": self.optimizer(self.generator)}
 
     def fake(self, batch: Batch) -> Tensor:
@@ -73,18 +76,18 @@ class ACGAN(Augmented):
         return {
             "real": softplus(-on_x).mean(),
             "fake": softplus(on_fake).mean(),
-            "class": o.naming * (self.misnamed(seen, y) + self.misnamed(seen_fake, y)),
+            "class": o.auxiliary * (self.classifier_loss(seen, y) + self.classifier_loss(seen_fake, y)),
             **self.r1_penalty(x, on_x),
         }
 
     def g_loss(self, batch: Batch) -> Loss:
         (_, y, fake), o = batch, self.options
         seen = self.discriminator(self.augment(fake))
-        return {"fool": softplus(-self.head(seen)).mean(), "class": o.naming * self.misnamed(seen, y)}
+        return {"fool": softplus(-self.head(seen)).mean(), "class": o.auxiliary * self.classifier_loss(seen, y)}
 
-    def misnamed(self, seen: Tensor, y: Tensor) -> Tensor:
+    def classifier_loss(self, seen: Tensor, y: Tensor) -> Tensor:
         """-E[log P(y | x)], by what D's body saw of x."""
-        return cross_entropy(self.named(seen), y)
+        return cross_entropy(self.classifier(seen), y)
 
     def sample(self, n: int, options: Any) -> tuple[Tensor, Tensor]:
         y = self.labels_for(n, options)
@@ -102,7 +105,7 @@ class ACGAN(Augmented):
 
     def says(self, x: Tensor) -> Tensor:
         """The class that D's own head sees."""
-        return self.named(self.discriminator(x)).argmax(1)  # type: ignore[no-any-return]
+        return self.classifier(self.discriminator(x)).argmax(1)  # type: ignore[no-any-return]
 
 
 def share(right: list[Tensor]) -> float:

@@ -7,7 +7,7 @@ Task: images from noise and codes
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from gantool import api
@@ -30,12 +30,12 @@ class InfoGAN(Penalised):
     what G and D play for. Q reads what D's body sees, and moves in D's turn.
 
     Three additions, which `--preset paper` is without, help c1 to become a digit, and use no label either. It enters G
-    louder than the noise, so that G begins with an image for each value. Q must read it off an image that was tilted
+    larger than the noise, so that G begins with an image for each value. Q must read it off an image that was tilted
     and moved, so that slant and place cannot carry it. (There is less to read off such an image: the bound remains
     one.) And what Q reads off a real image must be what it reads off that image tilted (Ji et al., 2019).
     """
 
-    recipe = Recipe(steps=5_000, batch_size=64, average_images=5_000)
+    recipe = Recipe(steps=5_000, batch_size=64, ema_images=5_000)
     ema = ("generator", "discriminator", "q")  # all that Q needs
     no_compile = ("discriminator", "head")  # R1 differentiates them twice
 
@@ -44,11 +44,13 @@ class InfoGAN(Penalised):
         lr: float = 2e-3
         decay: float = 2e-4
         beta2: float = 0.99
+        former: ClassVar = {"loud": "code_scale"}
+
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         values: Annotated[int, Option(min=2, max=100, help="How many values c1 has.")] = 10
         info: Annotated[float, Option(min=0, help="Weight of the codes' information (the paper's lambda).")] = 1.0
         smooth: Annotated[float, Option(min=0, help="Of c2's and c3's, as a share of that.")] = 1.0
-        loud: Annotated[float, Option(min=0, help="How large c1 enters G; the paper's is 1.")] = 3.0
+        code_scale: Annotated[float, Option(min=0, help="How large c1 enters G; the paper's is 1.")] = 3.0
         jitter: Annotated[
             float, Option(min=0, help="How far images are tilted before Q reads c1; the paper's is 0.")
         ] = 1.0
@@ -96,7 +98,7 @@ class InfoGAN(Penalised):
 
     def draw(self, z: Tensor, c: Tensor) -> Tensor:
         o = self.options
-        c1 = o.loud * one_hot(c[:, 0].long(), o.values)
+        c1 = o.code_scale * one_hot(c[:, 0].long(), o.values)
         return self.generator(torch.cat([z, c1, c[:, 1:]], 1))  # type: ignore[no-any-return]
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:

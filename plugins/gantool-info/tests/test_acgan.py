@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 from gantool_info.acgan import ACGAN
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 4, "width": 2, "shift": 0}
+SMALL: dict[str, Any] = {"z": 4, "width": 2, "augment": "none"}
 FLAGS = ["--size", "8", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 DIGITS = tuple("0123456789")
 
@@ -48,7 +48,7 @@ def test_losses_are_the_paper_s(variant: ACGAN) -> None:
     fake = variant.draw(z, y)
     source = {name: variant.d_logits(p, y).double().sigmoid() for name, p in (("x", x), ("fake", fake))}
     named = {
-        name: variant.named(variant.discriminator(p)).double().softmax(1)[range(6), y].log().mean()
+        name: variant.classifier(variant.discriminator(p)).double().softmax(1)[range(6), y].log().mean()
         for name, p in (("x", x), ("fake", fake))
     }
     variant.step = 1  # a step without a penalty
@@ -59,7 +59,7 @@ def test_losses_are_the_paper_s(variant: ACGAN) -> None:
     torch.testing.assert_close(d["class"].double(), -(named["x"] + named["fake"]))
     torch.testing.assert_close(g["fool"].double(), -source["fake"].log().mean())
     torch.testing.assert_close(g["class"].double(), -named["fake"])
-    variant.options.naming = 0.5
+    variant.options.auxiliary = 0.5
     again = variant.g_loss((x, y, fake))
     assert isinstance(again, dict)
     torch.testing.assert_close(again["class"], g["class"] / 2)
@@ -100,7 +100,7 @@ def test_own_head_and_judge(monkeypatch: pytest.MonkeyPatch) -> None:
             at = (images.flatten(1).unsqueeze(1) - x.flatten(1)).square().sum(2).argmin(1)
             return one_hot(told.argsort()[at], 10).float()
 
-    variant.discriminator, variant.named = torch.nn.Identity(), Believes()
+    variant.discriminator, variant.classifier = torch.nn.Identity(), Believes()
     held = ImageData(real.pixels[::500], torch.arange(10), real.spec.classes)
     found = variant.measure(held)
     assert found["own_head"] == pytest.approx(0.7)
@@ -118,10 +118,10 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["train", "acgan", "--preset", "paper", "--steps", "2", "--out", "run", *FLAGS]) == 0
     config = Path("run/config.yaml").read_text()
-    assert "lr: 0.0002" in config and "beta1: 0.5" in config and "average_images: 0" in config
+    assert "lr: 0.0002" in config and "beta1: 0.5" in config and "ema_images: 0" in config
     Path("run/model.safetensors").rename("alone.safetensors")
     with safe_open("alone.safetensors", "pt") as file:
-        assert any("named" in name for name in file.keys())  # noqa: SIM118  # it is no dict
+        assert any("classifier" in name for name in file.keys())  # noqa: SIM118  # it is no dict
     sample = ["sample", "acgan", "--run", "alone.safetensors", "--device", "cpu", "--quiet"]
     assert run([*sample, "--digit", "5", "-n", "4", "--out", "five.npz"]) == 0
     with np.load("five.npz", allow_pickle=False) as arrays:

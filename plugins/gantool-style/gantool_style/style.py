@@ -30,7 +30,7 @@ class Two(ImageData):
 class StyleTransfer(Variant):
     """What is trained is an image: its features' values must be the content's, their Gram matrices the style's."""
 
-    recipe = Recipe(size=64, channels=3, batch_size=1, steps=500, average_images=0)
+    recipe = Recipe(size=64, channels=3, batch_size=1, steps=500, ema_images=0)
     ema = ()
     probed = False
 

@@ -7,7 +7,7 @@ Task: images from images
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from gantool import api
@@ -33,8 +33,9 @@ class SRGAN(Variant):
     3, 5 and 6). SRResNet stays as it was, to compare with. G's Adam begins anew with the game.
     """
 
-    recipe = Recipe(data="small-large", steps=4_000, batch_size=16, average_images=2_000)
+    recipe = Recipe(data="small-large", steps=4_000, batch_size=16, ema_images=2_000)
     ema = ("srresnet", "generator")
+    renamed: ClassVar = {"eyes": "perceptual_kind"}
 
     @dataclass(kw_only=True)
     class Options(api.Options):
@@ -65,7 +66,7 @@ class SRGAN(Variant):
     def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
         return pairs.opened(recipe, train)
 
-    eyes: Tensor  # who compares content, a number of perceptual.KINDS and one; 0 until the game begins
+    perceptual_kind: Tensor  # the perceptual network, a number of perceptual.KINDS and one; 0 until the game begins
     see: perceptual.Features | None
     kind: str
 
@@ -76,7 +77,7 @@ class SRGAN(Variant):
             raise UserError("srgan learns without alpha, and keeps it when it draws.", "--channels 3", USAGE)
         self.srresnet, self.generator = (SRResNet(c, o.width, o.blocks, o.ends, o.norm, o.skip) for _ in "12")
         self.discriminator = discriminator(c, data.size, o.d_width, o.norm)
-        self.register_buffer("eyes", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("perceptual_kind", torch.zeros((), dtype=torch.int64))
         self.see, self.kind = None, ""
 
     def players(self) -> dict[str, Optimizer]:
@@ -100,12 +101,14 @@ class SRGAN(Variant):
             yield Turn("G", self.g_loss, (large, fake))
 
     def look(self) -> None:
-        """Settle who compares content: whoever did so before a restart."""
+        """Settle the perceptual network: the one from before a restart."""
         if self.see is None:
-            before = perceptual.KINDS[int(self.eyes) - 1] if self.eyes else self.options.perceptual
+            before = (
+                perceptual.KINDS[int(self.perceptual_kind) - 1] if self.perceptual_kind else self.options.perceptual
+            )
             self.kind = perceptual.chosen(before, self.data)
             self.see = perceptual.features(self.kind, self.device)
-        self.eyes.fill_(perceptual.KINDS.index(self.kind) + 1)
+        self.perceptual_kind.fill_(perceptual.KINDS.index(self.kind) + 1)
 
     def schedule(self) -> float:
         """Each stage by its own steps."""
@@ -135,7 +138,7 @@ class SRGAN(Variant):
 
     def draw(self, small: Tensor, first: bool = False) -> Tensor:
         """By G, once the game has begun; before, and where the first stage is asked for, by SRResNet."""
-        x: Tensor = (self.srresnet if first or not self.eyes else self.generator)(small)
+        x: Tensor = (self.srresnet if first or not self.perceptual_kind else self.generator)(small)
         return x.clamp(-1, 1)
 
     def translate(self, x: Tensor, options: Any) -> Tensor:

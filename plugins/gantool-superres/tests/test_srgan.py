@@ -22,7 +22,7 @@ from gantool_superres.srgan import SRGAN
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"width": 2, "blocks": 1, "d_width": 2}
 FLAGS = [
-    "--size", "16", "--width", "2", "--blocks", "1", "--d-width", "2", "--batch-size", "4", "--average-images", "20",
+    "--size", "16", "--width", "2", "--blocks", "1", "--d-width", "2", "--batch-size", "4", "--ema-images", "20",
     "--device", "cpu", "--quiet",
 ]  # fmt: skip
 DIGITS = tuple("0123456789")
@@ -344,7 +344,7 @@ def test_a_run_goes_on_with_whom_it_began(
     assert run(["resume", "run", "--steps", "4", "--device", "cpu", "--quiet"]) == 0
     assert "VGG19" not in Path("run", "metrics.jsonl").read_text()
     began = made(pretrain=0)
-    began.eyes.fill_(1)
+    began.perceptual_kind.fill_(1)
     (tmp_path / "torch" / "hub" / "checkpoints" / perceptual.WEIGHTS).unlink()
     with pytest.raises(UserError, match="VGG19 are not there"):
         began.look()
@@ -414,7 +414,7 @@ def test_the_model_file_alone_enlarges_any_image(tmp_path: Path) -> None:
     train("--steps", "3", "--pretrain", "1", "--out", "run")
     Path("run/model.safetensors").rename("alone.safetensors")
     with safe_open("alone.safetensors", "pt") as file:
-        assert {name.split(".")[1] for name in file.keys()} == {"srresnet", "generator", "eyes"}  # noqa: SIM118  # it is no dict
+        assert {name.split(".")[1] for name in file.keys()} == {"srresnet", "generator", "perceptual_kind"}  # noqa: SIM118  # it is no dict
     Path("in").mkdir()
     rng = np.random.default_rng(0)
     for name, shape in {"grey": (5, 9), "colour": (30, 20, 3), "alpha": (6, 7, 4)}.items():
@@ -470,7 +470,7 @@ def test_scores_against_numpy(channels: int) -> None:
     large, small = as_floats(data.batch(torch.arange(1_000), torch.Generator()), torch.device("cpu"))
     blurred = torch.nn.functional.avg_pool2d(large, 3, 1, 1)
     variant.srresnet, variant.generator = Truth(large + 0.1), Truth(blurred)  # type: ignore[assignment]
-    variant.eyes.fill_(1)
+    variant.perceptual_kind.fill_(1)
     found = variant.measure(data)
     plain = enlarging.bicubic(small)
     x, y, z = ((np.clip(a.numpy().astype(float), -1, 1) * 127.5 + 127.5).round() for a in (blurred, large, plain))

@@ -35,7 +35,7 @@ class GANCLS(Penalised):
     batch: so the paper taught its encoder beforehand (equation 2), and few wrong captions differ in the digit alone.
     """
 
-    recipe = Recipe(data="captions", steps=6_000, batch_size=32, average_images=5_000)
+    recipe = Recipe(data="captions", steps=6_000, batch_size=32, ema_images=5_000)
     ema = ("encoder", "generator", "discriminator")
     no_compile = ("encoder", "discriminator")
     discriminator: Discriminator

@@ -311,7 +311,7 @@ def test_the_model_file_alone_draws_what_a_text_says(data: str, capsys: pytest.C
 def test_preset_is_the_paper_s(data: str) -> None:
     assert run(["train", "gan-cls", "--preset", "paper", "--data", data, "--steps", "1", "--out", "a", *FLAGS]) == 0
     config = Path("a/config.yaml").read_text()
-    wanted = ("lr: 0.0002", "beta1: 0.5", "between: 1", "match: 0", "projection: false", "r1: 0", "average_images: 0")
+    wanted = ("lr: 0.0002", "beta1: 0.5", "between: 1", "match: 0", "projection: false", "r1: 0", "ema_images: 0")
     assert all(line in config for line in wanted)
 
 

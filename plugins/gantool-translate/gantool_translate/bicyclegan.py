@@ -25,7 +25,7 @@ from gantool_translate.pix2pix import Pix2Pix
 class BicycleGAN(Variant):
     """cVAE-GAN, B to z to B, and cLR-GAN, z to B to z (figure 2): E and G in one step, then D1 and D2."""
 
-    recipe = Recipe(data="crayons", size=32, batch_size=16, steps=2_000, average_images=2_000)
+    recipe = Recipe(data="crayons", size=32, batch_size=16, steps=2_000, ema_images=2_000)
     ema = ("generator",)
 
     @dataclass(kw_only=True)

@@ -26,7 +26,7 @@ from gantool_translate.unpaired import Unpaired, open_unpaired
 class CycleGAN(Variant):
     """G draws A as B, F draws B as A, and each must undo the other. Players: G moves both, D the two discriminators."""
 
-    recipe = Recipe(data="two-worlds", size=32, batch_size=4, steps=1_500, average_images=2_000)
+    recipe = Recipe(data="two-worlds", size=32, batch_size=4, steps=1_500, ema_images=2_000)
     ema = ("g", "f")
 
     @dataclass(kw_only=True)

@@ -28,7 +28,7 @@ class Pix2Pix(Variant):
     L1 alone draws the median of all that could be right, which is a blur; D asks for one that could be.
     """
 
-    recipe = Recipe(data="edges", size=32, batch_size=16, steps=2_000, average_images=2_000)
+    recipe = Recipe(data="edges", size=32, batch_size=16, steps=2_000, ema_images=2_000)
     ema = ("g",)
 
     @dataclass(kw_only=True)

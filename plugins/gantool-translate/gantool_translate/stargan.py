@@ -6,7 +6,7 @@ Task: images from images
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from gantool import api
@@ -28,15 +28,18 @@ class StarGAN(Variant):
     L_adv Wasserstein's under a gradient penalty (equation 8). Domains are the classes of the data.
     """
 
-    recipe = Recipe(data="tints", size=32, batch_size=8, steps=1_200, average_images=2_000)
+    recipe = Recipe(data="tints", size=32, batch_size=8, steps=1_200, ema_images=2_000)
     ema = ("g",)
+    renamed: ClassVar = {"named": "classifier"}
     no_compile = ("body", "source")  # the penalty differentiates them twice
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
         lr: float = 1e-3
         d_steps: int = 2
-        naming: Annotated[float, Option(min=0, help="Weight of the domain's likelihood (lambda_cls).")] = 1.0
+        former: ClassVar = {"naming": "classification"}
+
+        classification: Annotated[float, Option(min=0, help="Weight of the domain's likelihood (lambda_cls).")] = 1.0
         cycle: Annotated[float, Option(min=0, help="Weight of coming back to what was (lambda_rec).")] = 10.0
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (lambda_gp).")] = 10.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 12
@@ -63,10 +66,10 @@ class StarGAN(Variant):
         self.g = resnet(data.channels + k, data.channels, o.width, o.halvings, o.blocks, labelled=True)
         self.body, wide = strided(data.channels, o.width, o.d_layers), o.width << o.d_layers - 1
         self.source = nn.Conv2d(wide, 1, 3, 1, 1, bias=False)  # a score for each patch
-        self.named = nn.Conv2d(wide, k, data.size >> o.d_layers, bias=False)
+        self.classifier = nn.Conv2d(wide, k, data.size >> o.d_layers, bias=False)
 
     def players(self) -> dict[str, Optimizer]:
-        d = self.optimizer(self.body, self.source, self.named, lr=self.options.d_lr)
+        d = self.optimizer(self.body, self.source, self.classifier, lr=self.options.d_lr)
         return {"D": d, "G": self.optimizer(self.g)}
 
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
@@ -91,9 +94,9 @@ class StarGAN(Variant):
         (x, y, fake), o = batch, self.options
         seen = self.body(x)
         on_x, on_fake = self.source(seen).mean(), self.source(self.body(fake)).mean()
-        named = self.named(seen).flatten(1)
-        self.log(distance=on_x - on_fake, **{"D names": (named.argmax(1) == y).float().mean()})
-        loss = {"critic": on_fake - on_x, "naming": o.naming * cross_entropy(named, y)}
+        logits = self.classifier(seen).flatten(1)
+        self.log(distance=on_x - on_fake, **{"domain accuracy": (logits.argmax(1) == y).float().mean()})
+        loss = {"critic": on_fake - on_x, "class": o.classification * cross_entropy(logits, y)}
         return loss | {"penalty": o.penalty * self.slope(x, fake)}
 
     def slope(self, x: Tensor, fake: Tensor) -> Tensor:
@@ -106,7 +109,7 @@ class StarGAN(Variant):
         seen = self.body(fake)
         return {
             "fool": -self.source(seen).mean(),
-            "naming": o.naming * cross_entropy(self.named(seen).flatten(1), c),
+            "class": o.classification * cross_entropy(self.classifier(seen).flatten(1), c),
             "cycle": o.cycle * l1_loss(self.draw(fake, y), x),
         }
 

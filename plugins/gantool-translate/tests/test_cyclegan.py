@@ -259,4 +259,4 @@ def test_images_keep_their_names(data: Path) -> None:
 def test_preset(data: Path) -> None:
     assert run(["train", "cyclegan", "--preset", "paper", "--steps", "1", "--out", "run", *FLAGS]) == 0
     config = Path("run/config.yaml").read_text()
-    assert "anneal: true" in config and "lr: 0.0002" in config and "average_images: 0" in config
+    assert "anneal: true" in config and "lr: 0.0002" in config and "ema_images: 0" in config

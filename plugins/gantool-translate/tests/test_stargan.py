@@ -68,22 +68,22 @@ def test_sizes_it_cannot_draw_are_refused() -> None:
 def test_losses_are_the_paper_s(variant: StarGAN) -> None:
     x, y, c = torch.rand(5, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([2, 2, 1, 0, 0])
     fake, o = variant.draw(x, c), variant.options
-    o.naming, o.cycle, o.penalty = 0.5, 7.0, 3.0
+    o.classification, o.cycle, o.penalty = 0.5, 7.0, 3.0
 
     def source(p: Tensor) -> Tensor:
         return variant.source(variant.body(p))  # type: ignore[no-any-return]
 
     def log_p(p: Tensor, of: Tensor) -> Tensor:
-        return variant.named(variant.body(p)).view(5, 3).log_softmax(1)[range(5), of].mean()
+        return variant.classifier(variant.body(p)).view(5, 3).log_softmax(1)[range(5), of].mean()
 
     torch.manual_seed(3)
     d = variant.d_loss((x, y, fake.detach()))
     g = variant.g_loss((x, y, c, fake))
     assert isinstance(d, dict) and isinstance(g, dict)
     torch.testing.assert_close(d["critic"], source(fake).mean() - source(x).mean())
-    torch.testing.assert_close(d["naming"], -0.5 * log_p(x, y))
+    torch.testing.assert_close(d["class"], -0.5 * log_p(x, y))
     torch.testing.assert_close(g["fool"], -source(fake).mean())
-    torch.testing.assert_close(g["naming"], -0.5 * log_p(fake, c))
+    torch.testing.assert_close(g["class"], -0.5 * log_p(fake, c))
     torch.testing.assert_close(g["cycle"], 7 * (variant.draw(fake, y) - x).abs().mean())
     torch.manual_seed(3)
     e = torch.rand(5, 1, 1, 1)

@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Variant, downwards, gradient_penalty, upwards
+from gantool.api import (
+    Augmented,
+    Batch,
+    Data,
+    DataSpec,
+    Loss,
+    NoiseOptions,
+    Recipe,
+    downwards,
+    gradient_penalty,
+    upwards,
+)
 from torch import Tensor, nn
 from typer import Option
 
 from gantool_wgan_gp.steepness import measured
 
 
-class WGANGP(Variant):
+class WGANGP(Augmented):
     """Algorithm 1. The discriminator is the paper's critic D: a score without limits, not a probability."""
 
     recipe = Recipe(steps=3_000, batch_size=32)
@@ -24,7 +34,7 @@ class WGANGP(Variant):
     no_compile = ("discriminator",)  # the penalty differentiates it twice
 
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(Augmented.Options):
         lr: float = 1e-3  # the paper's is 1e-4, with 5 steps of D to one of G; these are for runs of minutes
         d_lr: float | None = 2e-3  # with less, D falls behind G, and its distance says little of the images
         decay: float = 1e-4
@@ -32,7 +42,7 @@ class WGANGP(Variant):
         beta2: float = 0.9
         d_steps: int = 3
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (the paper's lambda).")] = 10.0
-        shift: Annotated[int, Option(min=0, max=64, help="D sees images moved by up to so many pixels.")] = 1
+        augment: str | None = "translate:1"  # D would memorise thousands of images that never move
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
@@ -46,19 +56,15 @@ class WGANGP(Variant):
         self.discriminator = nn.Sequential(downwards(256, options.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
 
     def d_loss(self, batch: Batch) -> Loss:
-        x, fake = self.shifted(batch[0]), self.shifted(batch[2])
+        x, fake = self.augment(batch[0]), self.augment(batch[2])
         on_x, on_fake = (scores.mean() for scores in self.compare(self.discriminator, (x,), (fake,)))
         self.log(distance=on_x - on_fake)
         return {"critic": on_fake - on_x, "penalty": self.options.penalty * self.penalty(x, fake)}
 
     def g_loss(self, batch: Batch) -> Loss:
         _, _, fake = batch
-        loss: Tensor = -self.discriminator(self.shifted(fake)).mean()
+        loss: Tensor = -self.discriminator(self.augment(fake)).mean()
         return loss
-
-    def shifted(self, x: Tensor) -> Tensor:
-        """As D sees it. At the same place each time, D would come to know thousands of images by heart."""
-        return api.shifted(x, self.options.shift, self.random)
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """(|grad D(x^)| - 1)^2"""

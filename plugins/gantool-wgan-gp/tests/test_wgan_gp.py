@@ -17,7 +17,7 @@ from gantool_wgan_gp import WGANGP
 from gantool_wgan_gp.steepness import slopes
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 8, "width": 2, "shift": 0}
+SMALL: dict[str, Any] = {"z": 8, "width": 2, "augment": "none"}
 FLAGS = ["--z", "8", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 
@@ -151,7 +151,7 @@ def test_the_critic_sees_images_moved(variant: WGANGP, loss: str, shift: int) ->
     x, fake = images(64)
     seen: list[Tensor] = []
     variant.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-    variant.options.shift = shift
+    variant.options.augment = f"translate:{shift}" if shift else "none"
     getattr(variant, loss)((x, None, fake))
     shown = torch.cat(seen).split(64)
     assert any(torch.equal(part, fake) for part in shown) == (shift == 0)
@@ -182,7 +182,7 @@ def test_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["train", "wgan-gp", "--preset", "paper", "--steps", "1", "--out", "a", *FLAGS]) == 0
     config = Path("a/config.yaml").read_text()
-    assert "penalty: 10" in config and "lr: 0.0001" in config and "average_images: 0" in config
+    assert "penalty: 10" in config and "lr: 0.0001" in config and "ema_images: 0" in config
 
 
 def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
