@@ -27,7 +27,7 @@ Move = Callable[[Tensor], None]  # one step down this loss
 
 def stepper(net: Network, data_dir: Path | None, device: torch.device) -> Callable[[], object]:
     """One step of the whole game."""
-    keep_pages()
+    tune_malloc()
     batches = gathered(*pixels(net, data_dir), net, device)
     G = generator(net, lambda inputs, outputs: [UpsampledConv(inputs, outputs)], ThinConv).to(device)
     D = discriminator(net).to(device)
@@ -36,7 +36,7 @@ def stepper(net: Network, data_dir: Path | None, device: torch.device) -> Callab
     return lambda: next(steps)
 
 
-def keep_pages() -> None:
+def tune_malloc() -> None:
     """Let glibc keep what is freed."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)

@@ -84,15 +84,15 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
     """gantool's, as its command line would make it."""
     from gantool.config.schema import Schema
     from gantool.config.validate import held_to
-    from gantool.runtime.device import keep_pages, swift_products
+    from gantool.runtime.device import matmul_backend, tune_malloc
     from gantool.training.trainer import Trainer
 
     cls = variant(net)
     where = {"data": "mnist", "data_dir": data_dir} if data_dir else {"data": "digits"}
     schema = Schema({"Training": cls.recipe, net.variant: cls.Options}, own=net.variant)
     recipe, options = held_to(schema, net.settings() | where | settings).values()
-    keep_pages()
-    swift_products(device).__enter__()  # this process does nothing else
+    tune_malloc()
+    matmul_backend(device).__enter__()  # this process does nothing else
     data = cls.dataset(recipe, options)
     return Trainer(cls(options, data.spec).to(device), recipe, data, device)
 

@@ -57,7 +57,7 @@ def compare(net: Network, args: Namespace, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"network": net.name, "a": rate("a"), "b": rate("b"), "c": rate("c")}
     row |= {"c/b": ratio("c", "b"), "c/a": ratio("c", "a"), "asked": net.demanded, "b/a": ratio("b", "a")}
     if args.plain:
-        row["c/b no average"] = ratio("p", "b")
+        row["c/b no EMA"] = ratio("p", "b")
     return row | {f"{who} MB": round(max(r[who].megabytes for r in rounds)) for who in "abc"}
 
 

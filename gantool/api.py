@@ -9,8 +9,8 @@ from gantool.config.options import (
     Recipe,
     SampleOptions,
 )
-from gantool.data.catalog import known
-from gantool.data.images import Data, DataSpec, ImageData, as_floats, every, spread
+from gantool.data.catalog import is_named
+from gantool.data.images import Data, DataSpec, ImageData, as_floats, evenly, in_batches
 from gantool.data.named import weights
 from gantool.data.opening import held_out, open_data, open_folder, open_image, open_split
 from gantool.data.points import Points, scatter
@@ -18,16 +18,16 @@ from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.metrics.digits import judged_digits
 from gantool.metrics.measures import frechet, modes
-from gantool.metrics.mixtures import of_points
+from gantool.metrics.mixtures import score_points
 from gantool.nn.attention import Attention
 from gantool.nn.augment import diff_augment
 from gantool.nn.autoencoder import decoder, encoder
-from gantool.nn.blocks import Wrap, downwards, layers, maps, mlp, odd, plain, sides, upwards
+from gantool.nn.blocks import Wrap, downwards, layers, map_sizes, mlp, output_padding, sides, unwrapped, upwards
 from gantool.nn.convolutions import Resize, ThinConv, UpsampledConv
 from gantool.nn.heads import MinibatchStd, Projected, d_accuracy
 from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
-from gantool.nn.penalties import gradient, gradient_penalty, r1, slopes
+from gantool.nn.penalties import gradient, gradient_norms, gradient_penalty, r1
 from gantool.penalised import Augmented, Penalised
 from gantool.variant import Batch, Loss, Turn, Variant
 
@@ -65,31 +65,31 @@ __all__ = [
     "diff_augment",
     "downwards",
     "encoder",
-    "every",
+    "evenly",
     "frechet",
     "gradient",
+    "gradient_norms",
     "gradient_penalty",
     "held_out",
     "hookimpl",
+    "in_batches",
+    "is_named",
     "judged_digits",
-    "known",
     "layers",
-    "maps",
+    "map_sizes",
     "mixture",
     "mlp",
     "modes",
-    "odd",
-    "of_points",
     "open_data",
     "open_folder",
     "open_image",
     "open_split",
-    "plain",
+    "output_padding",
     "r1",
     "scatter",
+    "score_points",
     "sides",
-    "slopes",
-    "spread",
+    "unwrapped",
     "upwards",
     "weights",
 ]  # fmt: skip

@@ -36,7 +36,7 @@ def gantool_commands() -> Functions:
 
 @hookspec
 def gantool_metrics() -> Functions:
-    """Functions of drawn and real images that give a number; what `--metrics` and gates may name."""
+    """Functions of drawn and real images that give a number; what `--metrics` and thresholds may name."""
     return {}
 
 

@@ -70,10 +70,10 @@ class Model:
 
     def sample(self, n: int | None = None, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
         """n images; further keywords are the flags of `gantool sample`, such as digit=7 or truncation=1.5."""
-        how, options = self.told({"n": n, "seed": seed, **(settings or {}), **flags})
+        how, options = self._settled({"n": n, "seed": seed, **(settings or {}), **flags})
         if not draws(type(options)):
             raise UserError(f"{self.name} makes images of images.", "Give it some: model.translate(images)", USAGE)
-        return self.collected(sampler.drawing(self.variant, how, options), how.seed)
+        return self._collected(sampler.drawing(self.variant, how, options), how.seed)
 
     def translate(self, images: Any, *, seed: int = 0, settings: Settings = None, **flags: Any) -> Images:
         """Images made of images: a file or folder, Images, a PIL image, or a tensor (n, C, H, W) of bytes or floats."""
@@ -81,27 +81,27 @@ class Model:
             raise UserError(f"{self.name} draws from noise.", "model.sample(16)", USAGE)
         from_files = isinstance(images, str | Path)
         values = {"seed": seed, "input": images if from_files else Path(), **(settings or {}), **flags}
-        how, options = self.told(values)
+        how, options = self._settled(values)
         if from_files:
-            return self.collected(sampler.drawing(self.variant, how, options), how.seed)
+            return self._collected(sampler.drawing(self.variant, how, options), how.seed)
         every = as_inputs(images, self.variant.data, options.natural)
         inputs = [(f"{i:05d}", pixels) for i, pixels in enumerate(every)]
         made = sampler.translated(self.variant, inputs, options)
-        return self.collected(sampler.Drawing(len(inputs) * self.variant.answers(options), None, made), how.seed)
+        return self._collected(sampler.Drawing(len(inputs) * self.variant.answers(options), None, made), how.seed)
 
     def write(self, out: str | Path, settings: Settings = None, **flags: Any) -> int:
         """Draw into a file or a folder as images come, however many: what `gantool sample --out` does."""
-        how, options = self.told({**(settings or {}), **flags})
+        how, options = self._settled({**(settings or {}), **flags})
         with at_work("sampling"):
             return sampler.sample_to(Path(out), self.variant, how, options)
 
-    def told(self, values: Mapping[str, Any]) -> tuple[HowToSample, Any]:
+    def _settled(self, values: Mapping[str, Any]) -> tuple[HowToSample, Any]:
         """Flags of `gantool sample VARIANT`, held to its real SampleOptions."""
         schema = Schema({"Sampling": HowToSample, self.name: type(self.variant).SampleOptions}, own=self.name)
         how, options = settle(schema, [Layer(values)], presets.see(self.name, "sample")).sections.values()
         return how, options
 
-    def collected(self, drawing: sampler.Drawing, seed: int) -> Images:
+    def _collected(self, drawing: sampler.Drawing, seed: int) -> Images:
         with at_work("sampling"):
             parts = list(sampler.drawn(drawing, seed))
         arrays = [array for part in parts for array in part.images]
@@ -234,7 +234,7 @@ def prepared(
     layers = [Layer(values), environment(schema), *presets.layers(variant, offer.presets(), preset, config)]
     recipe, options, how = settle(schema, layers, presets.see(variant)).sections.values()
     if cls.recipe.data in catalog.names():  # other variants read data of their own
-        catalog.known(recipe.data)
+        catalog.is_named(recipe.data)
     return session.Session(registry, variant, recipe, options, how, said), how
 
 
@@ -299,7 +299,7 @@ def evaluate(
     what: Model | Run | Images | str | Path, *, against: str | None = None, progress: Shown = None,
     settings: Settings = None, **keywords: Any,
 ) -> Report:  # fmt: skip
-    """Scores of a model, a run, or with `against` of images: each between a null model's and real images'.
+    """Scores of a model, a run, or with `against` of images: each between the least's and real images'.
 
     Keywords are the flags of `gantool eval`: n=2000, data="mnist", metrics="FD,coverage". A run keeps its report.
     """
@@ -340,7 +340,7 @@ def measuring(values: Mapping[str, Any]) -> HowToMeasure:
 
 
 def accept(variant: str, *, progress: Shown = None, settings: Settings = None, **keywords: Any) -> Card:
-    """Train a variant from several seeds, hold it to its gates, and write its card.
+    """Train a variant from several seeds, hold it to its thresholds, and write its card.
 
     Keywords are the flags of `gantool accept`: budget="90s", steps=700, seeds=3.
     """

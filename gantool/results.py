@@ -93,7 +93,7 @@ class Images:
 
 @dataclass(eq=False)
 class Report:
-    """Scores, each between what a null model gets (`floor`) and what real images get (`ceiling`)."""
+    """Scores, each between what the least gets (`floor`) and what real images get (`ceiling`)."""
 
     facts: dict[str, Any]
     scores: dict[str, float] = field(init=False)
@@ -106,7 +106,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """All gates in a sentence; nothing where there are none."""
+        """All thresholds in a sentence; nothing where there are none."""
         from gantool.evaluation.report import verdict
 
         return verdict(self.facts)
@@ -126,7 +126,7 @@ class Report:
 
 @dataclass(eq=False)
 class Card:
-    """Whether a variant passes its gates, and every model that must fail fails one."""
+    """Whether a variant passes its thresholds, and every negative control fails one."""
 
     facts: dict[str, Any]
 

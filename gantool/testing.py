@@ -64,9 +64,9 @@ def start(cls: type[Variant], options: Any, recipe: Any) -> Trainer:
 
 def check_data(name: str, **recipe: Any) -> None:
     """Raise AssertionError, in words, where a data set breaks the contract: check_data("edges", size=16)."""
-    asked = Recipe(data=name, **recipe)
+    request = Recipe(data=name, **recipe)
     for train in (True, False):
-        data, again = (open_data(asked, train, of=Data) for _ in "12")  # type: ignore[type-abstract]
+        data, again = (open_data(request, train, of=Data) for _ in "12")  # type: ignore[type-abstract]
         assert len(data) > 0, f"{name} holds nothing"
         assert data.fingerprint() == again.fingerprint(), f"{name} is another each time it is opened"
         index = torch.arange(min(4, len(data)))
@@ -141,7 +141,7 @@ def check_moves(trainer: Trainer) -> None:
     variant, moved = trainer.variant, set()
     inner = trainer.play
 
-    def watched(turn: Any) -> dict[str, Tensor]:
+    def observed(turn: Any) -> dict[str, Tensor]:
         assert turn.player in trainer.players, f"a turn is for {turn.player!r}, which players() does not name"
         loss = turn.loss(turn.batch)
         for name, value in (loss if isinstance(loss, Mapping) else {"loss": loss}).items():
@@ -160,7 +160,7 @@ def check_moves(trainer: Trainer) -> None:
             moved.add(turn.player)
         return terms
 
-    trainer.play = watched  # type: ignore[method-assign]
+    trainer.play = observed  # type: ignore[method-assign]
     for _ in range(2):
         trainer.take_step()
     if moved != trainer.players.keys():  # some may come in late
@@ -293,7 +293,7 @@ def drawn_by(variant: Variant, options: Any) -> list[Any]:
 
 
 def check_measure(trainer: Trainer) -> None:
-    """Scores of its own are numbers, by names that gates can use and gantool does not."""
+    """Scores of its own are numbers, by names that thresholds can use and gantool does not."""
     from gantool.evaluation.evaluation import own_scores
     from gantool.evaluation.held import opened
 

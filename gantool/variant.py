@@ -49,7 +49,9 @@ class Variant(nn.Module, ABC):
         """Flags of `train` and keys of its YAML. A variant with turns of its own starts from api.Options instead."""
 
         d_steps: Annotated[int, Option(min=1, help="Discriminator turns per generator turn (the paper's k).")] = 1
-        d_lr: Annotated[float | None, Option(min=0, max=100, help="D's own step size.", show_default="as --lr")] = None
+        d_lr: Annotated[float | None, Option(min=0, max=100, help="D's own learning rate.", show_default="as --lr")] = (
+            None
+        )
 
     @dataclass(kw_only=True)
     class SampleOptions(settings.NoiseOptions):
@@ -123,7 +125,7 @@ class Variant(nn.Module, ABC):
         return None
 
     def schedule(self) -> float:
-        """Factor on every player's step size. From steps done, not steps planned, so a run can be made longer."""
+        """Factor on every player's learning rate. From steps done, not steps planned, so a run can be made longer."""
         return 1 / (1 + float(self.options.decay) * self.step)
 
     def latent(self, z: Tensor) -> Tensor:
@@ -159,8 +161,8 @@ class Variant(nn.Module, ABC):
         n, classes = len(batch[0]) if self.data.images else CLOUD, len(self.data.classes)
         samples = self.sample(n, self.SampleOptions())
         images = samples[0] if isinstance(samples, tuple) else samples
-        told = issubclass(self.SampleOptions, settings.LabelOptions) and images.ndim == 4
-        if not (told and 0 < classes <= min(20, len(images))):
+        conditional = issubclass(self.SampleOptions, settings.LabelOptions) and images.ndim == 4
+        if not (conditional and 0 < classes <= min(20, len(images))):
             return images
         return images[: len(images) // classes * classes].view(-1, classes, *images.shape[1:])
 
@@ -173,7 +175,7 @@ class Variant(nn.Module, ABC):
     def optimizer(self, *parts: Weights | tuple[Weights, float], lr: float | None = None) -> Optimizer:
         """As --optimizer says, for these networks; `lr` where it is not the options'.
 
-        A part may come with a factor on its step size: `self.optimizer((synthesis, 1.0), (mapping, 0.01))`.
+        A part may come with a factor on its learning rate: `self.optimizer((synthesis, 1.0), (mapping, 0.01))`.
         """
         o, rate = self.options, self.options.lr if lr is None else lr
         groups: list[dict[str, Any]] = []

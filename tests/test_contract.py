@@ -159,7 +159,7 @@ def test_a_player_may_come_in_late() -> None:
         (Bright, r"images leave \[-1, 1\]"),
         (Few, "asked for 5 samples"),
         (Mismeasured, "measure gives FD, a name of gantool's own scores"),
-        (Wordy, "gates want one word"),
+        (Wordy, "thresholds want one word"),
         (Numberless, "measure should give numbers by their names"),
         (Forgetful, "after a restart, .* differ"),
     ],

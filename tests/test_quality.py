@@ -24,9 +24,9 @@ def test_the_default_draws_digits_a_judge_is_sure_of(
     with torch.inference_mode():
         drawn = model.sample(2000, model.SampleOptions())
         images, asked = drawn if isinstance(drawn, tuple) else (drawn, None)
-        sure, seen = digits_judge()(images.clone()).softmax(1).max(1)
+        confidence, seen = digits_judge()(images.clone()).softmax(1).max(1)
     share = torch.bincount(seen, minlength=10) / len(seen)
-    assert (sure > 0.9).float().mean() > 0.8
+    assert (confidence > 0.9).float().mean() > 0.8
     assert (share.clamp_min(1e-9) * (share.clamp_min(1e-9) * 10).log()).sum() < 0.1
     if asked is not None:
         assert (seen == asked).float().mean() > 0.97

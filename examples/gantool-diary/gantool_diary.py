@@ -26,11 +26,11 @@ def diary(how: HowToTell) -> None:
     log = next((log for log in logs if log.is_file()), None)
     if log is None:
         raise UserError(f"No run {how.run!r} has a log.", "See: gantool runs", 2)
-    for line in told(log.read_text(encoding="utf-8").splitlines(), how.entries):
+    for line in picked(log.read_text(encoding="utf-8").splitlines(), how.entries):
         print(line)
 
 
-def told(lines: list[str], entries: int) -> Iterator[str]:
+def picked(lines: list[str], entries: int) -> Iterator[str]:
     """So many of the log's entries, evenly, the first and the last among them; and every sign of trouble."""
     every = [json.loads(line) for line in lines if line.endswith("}")]
     logged = [entry for entry in every if "probe" not in entry and "sign" not in entry]

@@ -27,9 +27,9 @@ def command(name: str) -> Any:
         from gantool import library
         from gantool.commands import answers, terminal
 
-        told = {key: value for key, value in given.values.items() if key not in OURS}
+        values = {key: value for key, value in given.values.items() if key not in OURS}
         with at_work(answers=True):
-            card = library.accept(name, settings=told)
+            card = library.accept(name, settings=values)
             terminal.as_json(card.facts) if this.json else answers.card(card.facts)
             if not card.accepted:
                 raise typer.Exit(1)

@@ -41,8 +41,8 @@ def planned(found: Plan) -> None:
 
 def measured(found: dict[str, Any], metrics: str | None, out: Path | None, as_json: bool) -> None:
     """Where the flags ask for it: a file, JSON, else a table."""
-    asked = chosen(metrics) if metrics else ()
-    if missing := [name for name in asked if ALL not in asked and name not in found["scores"]]:
+    wanted = chosen(metrics) if metrics else ()
+    if missing := [name for name in wanted if ALL not in wanted and name not in found["scores"]]:
         console(stderr=True).print(f"note: cannot be measured here: {', '.join(missing)}")
     if out:
         try:
@@ -56,7 +56,7 @@ def measured(found: dict[str, Any], metrics: str | None, out: Path | None, as_js
 
 
 def scores(found: dict[str, Any]) -> None:
-    """Each score, between its null and real images."""
+    """Each score, between its floor and real images."""
     body = report.rows(found)
     wide = len(report.HEADER) if any(row[-1] for row in body) else len(report.HEADER) - 1
     table(report.HEADER[:wide], [row[:wide] for row in body])
@@ -73,5 +73,6 @@ def card(found: dict[str, Any]) -> None:
 
     table(acceptance.HEADER, acceptance.table(found))
     print()
-    table(("must fail", "fails"), [(null, ", ".join(gates) or "NOTHING") for null, gates in found["nulls"].items()])
+    controls = [(words, ", ".join(failed) or "NOTHING") for words, failed in found["negative_controls"].items()]
+    table(("negative control", "fails"), controls)
     print(acceptance.summary(found))

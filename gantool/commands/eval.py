@@ -52,10 +52,10 @@ def measure(name: str | None, this: EvalCommand, values: dict[str, Any]) -> None
     from gantool import library
     from gantool.commands import answers
 
-    told = {key: value for key, value in values.items() if key not in (*OURS, "images", "against")}
+    chosen = {key: value for key, value in values.items() if key not in (*OURS, "images", "against")}
     with at_work(answers=True):
         model = library.load(model_path(name or "", this.run), device=this.device)
-        found = library.evaluate(of(name, model, "eval") if name else model, settings=told)
+        found = library.evaluate(of(name, model, "eval") if name else model, settings=chosen)
     answers.measured(found.facts, this.metrics, this.out, this.json)
 
 
@@ -79,9 +79,9 @@ def alone(ctx: typer.Context, **typed: Any) -> None:
         from gantool import library
         from gantool.commands import answers
 
-        told = {key: value for key, value in given.values.items() if key not in (*OURS, "images", "against")}
+        chosen = {key: value for key, value in given.values.items() if key not in (*OURS, "images", "against")}
         with at_work(answers=True):
-            found = library.compare(this.images, this.against, settings=told)
+            found = library.compare(this.images, this.against, settings=chosen)
         answers.measured(found.facts, this.metrics, this.out, this.json)
     else:
         raise UserError("eval what? A variant, --run RUN, or --images and --against.", EXAMPLES, USAGE)

@@ -46,19 +46,19 @@ def runs(folder: Path, json: bool) -> None:
 def diagnose(run: "RunFolder", json: bool) -> None:
     """What the monitor saw in a run, and said."""
     lines = list(run.lines())
-    probes, told = [line for line in lines if "probe" in line], [line for line in lines if "sign" in line]
+    probes, signs = [line for line in lines if "probe" in line], [line for line in lines if "sign" in line]
     if json:
-        as_json({"run": str(run.folder), **run.status()._asdict(), "signs": told, "probes": probes})
+        as_json({"run": str(run.folder), **run.status()._asdict(), "signs": signs, "probes": probes})
         return
     status = run.status()
     print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
-    if told:
+    if signs:
         from gantool.training.signs import command  # which takes 10 ms, and most runs have no sign
-    for line in told:
+    for line in signs:
         print(f"step {line['step']}: {line.get('grade', 'warning')}: {line['words']}")
         if "try" in line:
             print(f"  {command(status.variant, run.config, line['try'])}")
-    if not told:
+    if not signs:
         print(f"No sign of trouble in {len(probes)} probes.")
     if probes:
         first, last = probes[0], probes[-1]

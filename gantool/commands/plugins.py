@@ -41,8 +41,8 @@ def shown(registry: Registry, commands: Collection[str], check: bool, json: bool
         columns = ("name", "kind", "package", "version", "needs", *(["state"] if check else []))
         table(columns, [[row[c] for c in columns] for row in rows])
     if bad := {row["name"]: row["state"] for row in rows if row["state"] not in ("", "ok", "loads")}:
-        told = "".join(f"{words}\n  " for words in clashes[:3])
-        raise UserError(f"Not usable: {', '.join(bad)}.", f"{told}pip uninstall the package, or tell its author.")
+        shared = "".join(f"{words}\n  " for words in clashes[:3])
+        raise UserError(f"Not usable: {', '.join(bad)}.", f"{shared}pip uninstall the package, or tell its author.")
 
 
 def facts(kind: str, name: str, offer: Offer, state: str) -> dict[str, str]:

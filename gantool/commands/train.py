@@ -46,7 +46,7 @@ def run_train(name: str, every: Schema, usual_data: str, given: Given) -> None:
         resume_as_told(name, every, given, this)
         return
     if usual_data in catalog.names():  # other variants read data of their own
-        catalog.known(recipe.data)
+        catalog.is_named(recipe.data)
     if torchrun.first() and not this.quiet and not this.dry_run:
         print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
     ours = {s.key for s in every.of["This run"] if s.name in OURS and s.name != "out"}

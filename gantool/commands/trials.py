@@ -32,13 +32,13 @@ def metric(name: str, function: Any) -> None:
     import torch
 
     if not name.isidentifier():
-        raise ValueError(f"{name!r} cannot be named in a gate: letters, digits and underscores, one word")
+        raise ValueError(f"{name!r} cannot be named in a threshold: letters, digits and underscores, one word")
     rng = torch.Generator().manual_seed(0)
     shown = [torch.randint(256, (64, 1, 28, 28), generator=rng).byte() for _ in range(2)]
     kept = [x.clone() for x in shown]
     value = function(*shown)
     if not math.isfinite(float(value)):
-        raise ValueError(f"it gives {value}, which is no number")
+        raise ValueError(f"it gives {value}, which is NaN or infinity")
     if not all(map(torch.equal, shown, kept)):
         raise ValueError("it changes the images that it is given")
 

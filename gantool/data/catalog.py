@@ -51,7 +51,7 @@ def offer(name: str) -> Offer | None:
     return found[0] if found else None
 
 
-def known(data: str) -> bool:
+def is_named(data: str) -> bool:
     """Whether it names a data set; a path that exists is none. Neither is an error."""
     if offer(data) or data in OURS:
         return True

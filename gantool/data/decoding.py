@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 MAX_PIXELS, MAX_BYTES = 64_000_000, 256 * 2**20
 READS = 1_000_000  # of one file: more small parts than any image has, and a few seconds' work
 SLOW = 4_000_000  # pixels, of the kinds that Pillow decodes in Python: text, runs
-LARGE = 16_000_000  # pixels; such images are decoded one at a time, lest every thread hold half a gigabyte
+LARGE = 16_000_000  # pixels; such images are decoded one at a time, so that not every thread holds half a gigabyte
 _one_large = threading.Lock()
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]

@@ -140,8 +140,8 @@ def fetch(known: Known, path: Path) -> None:
     try:
         if where.scheme != "https":
             raise URLError("it is not https")
-        asked = urllib.request.Request(known.url, headers={"User-Agent": f"gantool/{__version__}"})
-        with urllib.request.build_opener(HttpsOnly).open(asked, timeout=SILENCE) as answer, whole(path) as file:
+        request = urllib.request.Request(known.url, headers={"User-Agent": f"gantool/{__version__}"})
+        with urllib.request.build_opener(HttpsOnly).open(request, timeout=SILENCE) as answer, whole(path) as file:
             copy(answer, file, known, path.name)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):

@@ -232,14 +232,14 @@ def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
     )
 
 
-def every(held: Data, device: torch.device, size: int = 500, most: int | None = None) -> Iterator[tuple[Any, ...]]:
+def in_batches(held: Data, device: torch.device, size: int = 500, most: int | None = None) -> Iterator[tuple[Any, ...]]:
     """Batches of all of it in its order, or of at most so many examples spread over it; on the device, as numbers."""
     rng = torch.Generator().manual_seed(0)
-    for index in torch.split(spread(len(held), most), size):
+    for index in torch.split(evenly(len(held), most), size):
         yield as_floats(held.batch(index, rng), device)
 
 
-def spread(count: int, most: int | None = None) -> Tensor:
+def evenly(count: int, most: int | None = None) -> Tensor:
     """Numbers of examples: all, or at most so many from everywhere."""
     return torch.arange(0, count, max(1, -(-count // most)) if most else 1)
 

@@ -51,7 +51,7 @@ def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Te
     folder = (folder or default_folder()).expanduser()
     try:
         if name == "svhn":
-            import scipy.io  # type: ignore[import-untyped]  # noqa: F401  # told before 180 MB are fetched in vain
+            import scipy.io  # type: ignore[import-untyped]  # noqa: F401  # told before 180 MB are fetched for nothing
         paths = obtain(folder, places(name, train))
         pixels, labels = read(name, paths)
         entry, images, last = CATALOG[name], paths[0].name, paths[-1].name

@@ -34,7 +34,7 @@ def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Da
     `train=False`: what is held out, never trained on. Where nothing is, the same again, with the same fingerprint.
     """
     data: Data
-    if not catalog.known(recipe.data):
+    if not catalog.is_named(recipe.data):
         data = open_folder(Path(recipe.data).expanduser(), recipe.size, recipe.channels, recipe.flip)
     elif offer := catalog.offer(recipe.data):
         data = from_package(offer, recipe, train)

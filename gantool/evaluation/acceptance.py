@@ -1,4 +1,4 @@
-"""`gantool accept`: trains a variant from several seeds, holds it to its gates, and writes its card."""
+"""`gantool accept`: trains a variant from several seeds, holds it to its thresholds, and writes its card."""
 
 import json
 import os
@@ -19,9 +19,9 @@ from gantool.config.packages import Offer
 from gantool.config.schema import Schema
 from gantool.config.validate import Wrong, held_to
 from gantool.errors import USAGE, UserError
-from gantool.evaluation import gates, nulls
+from gantool.evaluation import controls, gates
 from gantool.evaluation.evaluation import Measured, measure
-from gantool.evaluation.gates import Budget, Gate, Gates
+from gantool.evaluation.gates import Budget, Threshold, Thresholds
 from gantool.evaluation.scores import scores, see
 from gantool.evaluation.settings import HowToAccept, HowToMeasure, seconds_of
 from gantool.registry import Registry
@@ -33,26 +33,32 @@ from gantool.training.settings import HowToTrain
 from gantool.training.trainer import Diverged
 from gantool.variant import Variant
 
-DIVERGED = "every gate: its training met a number that is none"
-HEADER = ("gate", "median", "worst", "floor", "real", "verdict")
+DIVERGED = "every threshold: its training met NaN or infinity"
+FORMER = {  # keys of a card, as 0.1 called them
+    "gates": "thresholds", "gates_after": "thresholds_after", "nulls": "negative_controls",
+    "must_fail": "trained_controls",
+}  # fmt: skip
+HEADER = ("threshold", "median", "worst", "floor", "real", "verdict")
 
 
 def accept(registry: Registry, name: str, signals: Signals, how: HowToAccept) -> dict[str, Any]:
-    """The card: whether the median of the seeds passes every gate, and every model that must fail fails one."""
+    """The card: whether the median of the seeds passes every threshold, and every negative control fails one."""
     offer, cls = registry.offer(name), registry.load(name)
     data, say = how.data or cls.recipe.data, progress.current().say
     given = budget_of(how)
-    if (limits := gates.gates_for(offer, data, given)) is None:
-        there = "; ".join(f"{g.data}, {g.after}" for g in gates.gates_of(offer)) or "none"
+    if (limits := gates.thresholds_for(offer, data, given)) is None:
+        there = "; ".join(f"{g.data}, {g.after}" for g in gates.thresholds_of(offer)) or "none"
         after = f" after {given}" if given else ""
-        raise UserError(f"There are no gates of {name} on {data}{after}.", f"Those of {name} are for: {there}.", USAGE)
+        raise UserError(
+            f"There are no thresholds of {name} on {data}{after}.", f"Those of {name} are for: {there}.", USAGE
+        )
     budget, path = given or limits.after, how.cards / f"{name}.json"
     cards_in(path)  # what is wrong with them should not be known an hour from now
     usual = preset_of(offer, limits)
     schema = Schema({"Training": cls.recipe, name: cls.Options}, own=name)
     shared, options = held_to(schema, usual, f"preset {limits.preset}: ").values()
-    spoiled = {words: spoilt(offer, cls, words, usual, spoil) for words, spoil in limits.must_fail.items()}
-    metrics = gates.ALL if any(g.score == "CAS" for g in limits.gates) else None
+    spoiled = {words: spoilt(offer, cls, words, usual, spoil) for words, spoil in limits.negative_controls.items()}
+    metrics = gates.ALL if any(g.score == "CAS" for g in limits.thresholds) else None
     recipe = replace(
         shared, data=data, data_dir=how.data_dir, steps=budget.steps or None, epochs=None,
         minutes=budget.seconds / 60 or None,
@@ -67,7 +73,7 @@ def accept(registry: Registry, name: str, signals: Signals, how: HowToAccept) ->
         say(f"{words}: measuring {run.folder}")
         measuring = HowToMeasure(n=how.n, metrics=metrics, device=how.device, seed=seed)
         found = measure(open_model(registry, run.model, how.device), offer, measuring, budget)
-        got = {gate.score: found.report["scores"].get(gate.score) for gate in limits.gates}
+        got = {threshold.score: found.report["scores"].get(threshold.score) for threshold in limits.thresholds}
         say(f"{words}: " + ", ".join(f"{score} {value:.4g}" for score, value in got.items() if value is not None))
         return found
 
@@ -94,12 +100,14 @@ def budget_of(how: HowToAccept) -> Budget | None:
     return Budget(seconds_of(how.budget)) if how.budget else None
 
 
-def preset_of(offer: Offer, limits: Gates) -> dict[str, Any]:
-    """The settings that these gates are for, where they are not the defaults."""
+def preset_of(offer: Offer, limits: Thresholds) -> dict[str, Any]:
+    """The settings that these thresholds are for, where they are not the defaults."""
     if not limits.preset:
         return {}
     if (path := offer.presets().get(limits.preset)) is None:
-        message = f"The gates of {offer.name} on {limits.data} are for a preset {limits.preset!r}, which it has not."
+        message = (
+            f"The thresholds of {offer.name} on {limits.data} are for a preset {limits.preset!r}, which it has not."
+        )
         raise UserError(message, f"Tell the author of {offer.package}.")
     values = yaml.read(path)
     yaml.whose(values)
@@ -115,36 +123,38 @@ def spoilt(offer: Offer, cls: type[Variant], words: str, usual: Mapping[str, Any
                 raise Wrong(f"no such option: {key}.{schema.near(key, flags=False)}")
         (options,) = held_to(schema, {**usual, **values}).values()
     except (UserError, Wrong) as error:
-        message = f"What must fail, {words!r}, is no setting of {offer.name}: {error}"
+        message = f"The negative control {words!r} is no setting of {offer.name}: {error}"
         raise UserError(message, f"Tell the author of {offer.package}.") from None
     return options
 
 
 def card(
-    name: str, data: str, budget: Budget, limits: Gates, made: list[Measured], lesser: dict[str, dict[str, float]]
+    name: str, data: str, budget: Budget, limits: Thresholds, made: list[Measured], lesser: dict[str, dict[str, float]]
 ) -> dict[str, Any]:
-    """All that is known now; numbers as measured. `lesser` are the scores of models trained so that they must fail."""
+    """All that is known now; numbers as measured. `lesser` are the scores of negative controls that were trained."""
     reports = [m.report for m in made]
     ends = {end: medians(r.get(end, {}) for r in reports) for end in ("scores", "floor", "ceiling")}
     rows = []
-    for limit in limits.gates:
+    for limit in limits.thresholds:
         values = [r["scores"][limit.score] for r in reports if limit.score in r["scores"]]
         rows.append(
-            {"score": limit.score, "gate": str(limit), "median": ends["scores"].get(limit.score),
+            {"score": limit.score, "threshold": str(limit), "median": ends["scores"].get(limit.score),
              "worst": (min if limit.least else max)(values, default=None),
              "floor": ends["floor"].get(limit.score), "real": ends["ceiling"].get(limit.score),
              "passed": limit.passes(ends["scores"], ends["ceiling"], lesser)}
         )  # fmt: skip
-    failing = failed_by_nulls(limits.gates, made[0], lesser)
+    failing = failed_by_controls(limits.thresholds, made[0], lesser)
     flag = f"--steps {budget.steps}" if budget.steps else f"--budget {budget.seconds:g}s"
     return {
         "variant": name, "data": data, "preset": limits.preset, "trained": str(budget),
-        "gates_after": limits.after._asdict(),
+        "thresholds_after": limits.after._asdict(),
         "accepted": all(row["passed"] for row in rows) and all(failing.values()),
-        "gates": rows, "nulls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
+        "thresholds": rows, "negative_controls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
         "n": reports[0]["n"], "judge": reports[0].get("judge"), "split": reports[0].get("split"),
         "scores": [r["scores"] for r in reports],
-        "must_fail": {words: {"options": limits.must_fail[words], "scores": found} for words, found in lesser.items()},
+        "trained_controls": {
+            words: {"options": limits.negative_controls[words], "scores": found} for words, found in lesser.items()
+        },
         "command": f"gantool accept {name} --data {data} {flag} --seeds {len(made)}",
         "made_by": {"gantool": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
@@ -163,14 +173,24 @@ def keep(path: Path, found: dict[str, Any]) -> None:
 def cards_in(path: Path) -> list[dict[str, Any]]:
     try:
         cards: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        cards = [as_called_now(card) for card in cards]
         cards.sort(key=when)
     except (OSError, ValueError, AttributeError, TypeError, KeyError):
         raise UserError(f"{path} holds no cards.", "Move it away, or give another --cards.") from None
     return cards
 
 
+def as_called_now(card: dict[str, Any]) -> dict[str, Any]:
+    """A card that 0.1 may have made."""
+    card = {FORMER.get(key, key): value for key, value in card.items()}
+    for row in card["thresholds"]:
+        row["score"] = gates.FORMER.get(row["score"], row["score"])
+        row["threshold"] = row.pop("gate", row.get("threshold"))
+    return card
+
+
 def when(card: dict[str, Any]) -> tuple[str, Budget]:
-    return str(card["data"]), Budget(**card["gates_after"])
+    return str(card["data"]), Budget(**card["thresholds_after"])
 
 
 def medians(reports: Iterable[dict[str, float]]) -> dict[str, float]:
@@ -178,13 +198,13 @@ def medians(reports: Iterable[dict[str, float]]) -> dict[str, float]:
     return {name: median(r[name] for r in reports) for name in reports[0] if all(name in r for r in reports)}
 
 
-def failed_by_nulls(
-    limits: tuple[Gate, ...], made: Measured, lesser: dict[str, dict[str, float]]
+def failed_by_controls(
+    limits: tuple[Threshold, ...], made: Measured, lesser: dict[str, dict[str, float]]
 ) -> dict[str, list[str]]:
-    """Of each model that must fail: the gates it does fail."""
+    """Of each negative control: the thresholds it fails."""
     real = made.report.get("ceiling", {})
 
-    def failed(found: dict[str, float], limits: Iterable[Gate]) -> list[str]:
+    def failed(found: dict[str, float], limits: Iterable[Threshold]) -> list[str]:
         return [f"{g.score} {g}" for g in limits if g.passes(found, real, lesser) is False]
 
     failing = {words: failed(found, limits) if found else [DIVERGED] for words, found in lesser.items()}
@@ -197,19 +217,19 @@ def failed_by_nulls(
     known = (*gates.SCORES, *(offered.offers if offered else ()))
     if not (wanted := tuple(g.score for g in limits if g.score in known)):
         return failing
-    control, n, asked = made.shown.real.control, made.report["n"], made.shown.drawn.labels is not None
-    for name, spoil in (nulls.WITH_CLASSES if asked else nulls.WITHOUT).items():
-        x, y = spoil(control.pixels[:n], control.labels[:n])
-        seen = see(made.shown.judge, x, y if asked else None)
+    others, n, conditional = made.shown.real.others, made.report["n"], made.shown.drawn.labels is not None
+    for name, spoil in (controls.WITH_CLASSES if conditional else controls.WITHOUT).items():
+        x, y = spoil(others.pixels[:n], others.labels[:n])
+        seen = see(made.shown.judge, x, y if conditional else None)
         failing[name] = failed(scores(seen, made.shown.ground, wanted), limits)
     return failing
 
 
 def table(found: dict[str, Any]) -> list[tuple[str, ...]]:
     return [
-        (f"{row['score']} {row['gate']}", *("" if row[k] is None else f"{row[k]:.4g}" for k in HEADER[1:5]),
+        (f"{row['score']} {row['threshold']}", *("" if row[k] is None else f"{row[k]:.4g}" for k in HEADER[1:5]),
          "not measured" if row["passed"] is None else "pass" if row["passed"] else "FAIL")
-        for row in found["gates"]
+        for row in found["thresholds"]
     ]  # fmt: skip
 
 
@@ -224,8 +244,8 @@ def page(found: dict[str, Any]) -> str:
     made, machine = found["made_by"], found["machine"]
     lines = [f"# {summary(found)}", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|"]
     lines += [f"| {' | '.join(row)} |" for row in table(found)]
-    lines += ["", "| must fail | fails |", "|---|---|"]
-    lines += [f"| {null} | {', '.join(gates) or 'NOTHING'} |" for null, gates in found["nulls"].items()]
+    lines += ["", "| negative control | fails |", "|---|---|"]
+    lines += [f"| {words} | {', '.join(failed) or 'NOTHING'} |" for words, failed in found["negative_controls"].items()]
     steps = ", ".join(f"{step:,}" for step in found["steps"])
     by = f"samples each, judged by {found['judge']}" if found["judge"] else f"examples of {found['data']}"
     where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"

@@ -12,7 +12,7 @@ from gantool.data.albums import EXTENSIONS
 from gantool.data.images import IN_MEMORY, DataSpec, ImageData, shaped
 from gantool.data.opening import open_folder
 from gantool.errors import USAGE, UserError
-from gantool.evaluation import evaluation, gates, nulls
+from gantool.evaluation import controls, evaluation, gates
 from gantool.evaluation.held import Real, halves, mixed, open_real
 from gantool.evaluation.offered import Offered
 from gantool.evaluation.scores import scores, see, see_data
@@ -39,11 +39,11 @@ def compare(images: Path | ImageData, against: str, how: HowToMeasure) -> dict[s
     what = f"{len(images)} images" if isinstance(images, ImageData) else str(images)
     found: dict[str, Any] = {"images": what, "against": against, "judge": who, "n": n}
     found |= {"extractor": "inception"} if extractor else {}
-    found |= {"split": real.split, "scores": scores(x, on, wanted), "null": "one of the images, repeated"}
-    one, _ = nulls.one_image(x.pixels, torch.zeros(n))
+    found |= {"split": real.split, "scores": scores(x, on, wanted), "floor_from": "one of the images, repeated"}
+    one, _ = controls.one_image(x.pixels, torch.zeros(n))
     found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
-    if len(real.control) >= n:
-        found["ceiling"] = evaluation.ceiling(see_data(judge, real.control, n), on, wanted)
+    if len(real.others) >= n:
+        found["ceiling"] = evaluation.ceiling(see_data(judge, real.others, n), on, wanted)
     offered.without_failed(found)
     return found
 

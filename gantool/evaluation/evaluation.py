@@ -22,7 +22,7 @@ from gantool.metrics import cas, measures
 from gantool.metrics.inception import features_of, find_extractor
 from gantool.metrics.judge import FEATURES, Judge
 from gantool.metrics.judges import check_judge, find_judge
-from gantool.metrics.mixtures import MEASURED, of_points
+from gantool.metrics.mixtures import MEASURED, score_points
 from gantool.runs.model import Opened
 from gantool.runs.run import RunFolder
 from gantool.runtime import device, progress
@@ -67,9 +67,9 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
     cls, name = type(variant), offer.name
     own = cls.measure is not Variant.measure
     wanted = gates.chosen(how.metrics)
-    limits = gates.gates_for(offer, str(facts["data"]), budget) if how.data is None else None
-    asked = wanted if how.metrics else [gate.score for gate in limits.gates] if limits else []
-    offered = Offered([] if own else asked)
+    limits = gates.thresholds_for(offer, str(facts["data"]), budget) if how.data is None else None
+    requested = wanted if how.metrics else [threshold.score for threshold in limits.thresholds] if limits else []
+    offered = Offered([] if own else requested)
     if not own:
         offered.check_names(wanted)
     from_noise = draws(cls.SampleOptions)
@@ -77,19 +77,19 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
         raise UserError(f"{name} turns images into images, and has no measures of its own.", LACKING)
     data = held_data(facts, path, variant, how)
     found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
-    found |= {"null": "an untrained network"}
+    found |= {"floor_from": "an untrained network"}
     found |= {"data": how.data or facts["data"], "split": data.split} if data else {}
     mine: list[dict[str, float]] = []
     if own and data and (how.metrics is None or not gates.SCORES.keys() >= set(wanted)):
         mine = [own_scores(x, data.held, how.seed) for x in (variant, untrained(variant, how.seed))]
-        offered = Offered(asked, mine[0])
+        offered = Offered(requested, mine[0])
         offered.check_names(wanted, mine[0])
         if how.metrics and gates.ALL not in wanted:
             mine = [{name: x[name] for name in x if name in wanted} for x in mine]
     shown = None
     if data and not own and from_noise and isinstance(data.held, Points):
         mine = [points_drawn(x, data.held, how.seed) for x in (variant, untrained(variant, how.seed))]
-        found["ceiling"], found["n"] = of_points(real_points(data), data.held), MEASURED
+        found["ceiling"], found["n"] = score_points(real_points(data), data.held), MEASURED
     elif from_noise and (data is None or isinstance(data.training, ImageData)):
         shown = look_at(variant, facts, data, how, wanted, offered, found)
     elif not own:
@@ -101,7 +101,7 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
     for end, scored in zip(("scores", "floor"), mine, strict=False):
         found[end] |= scored
     if limits:
-        found["gates"] = report.verdicts(limits, found, wanted if how.metrics else (gates.ALL,))
+        found["thresholds"] = report.verdicts(limits, found, wanted if how.metrics else (gates.ALL,))
     return Measured(path, variant, shown, found)
 
 
@@ -110,7 +110,7 @@ def points_drawn(variant: Variant, held: Points, seed: int) -> dict[str, float]:
     device.seed_all(seed)
     with torch.no_grad():
         got = variant.sample(MEASURED, variant.SampleOptions())
-    return of_points((got[0] if isinstance(got, tuple) else got).cpu(), held)
+    return score_points((got[0] if isinstance(got, tuple) else got).cpu(), held)
 
 
 def real_points(data: Held) -> Tensor:
@@ -133,7 +133,7 @@ def own_scores(variant: Variant, held: Data, seed: int) -> dict[str, float]:
         if name in gates.SCORES or name == gates.ALL:
             raise UserError(f"{type(variant).__name__}.measure gives {name}, a name of gantool's own scores.")
         if not name.isidentifier():
-            raise UserError(f"{type(variant).__name__}.measure gives {name!r}: gates want one word.")
+            raise UserError(f"{type(variant).__name__}.measure gives {name!r}: thresholds want one word.")
     return found
 
 
@@ -153,7 +153,7 @@ def look_at(
     found["scores"] = scores(drawn, on, wanted)
     found["floor"] = floor(seen_drawn(judge, untrained(variant, how.seed), n, real), on, wanted)
     if real:
-        found["ceiling"] = ceiling(see_data(judge, real.control, n), on, wanted)
+        found["ceiling"] = ceiling(see_data(judge, real.others, n), on, wanted)
         offered.without_failed(found)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
             found["scores"]["CAS"], found["ceiling"]["CAS"] = trained_on_samples(drawn, real, n)
@@ -190,9 +190,9 @@ def ground_of(judge: Judge, real: Real | None, n: int, extractor: Extractor = No
     return ground(judge, reference, training, reference.features if real.split == "test" else None, extractor)
 
 
-def floor(null: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
-    """What a null gets. That of the nearest ratio is a model that copies: each sample is a training image."""
-    found = scores(null, on._replace(training=None), wanted)
+def floor(least: Seen, on: Ground, wanted: Container[str]) -> dict[str, float]:
+    """What the least gets. That of the nearest ratio is a model that copies: each sample is a training image."""
+    found = scores(least, on._replace(training=None), wanted)
     return found | ({"nearest_ratio": 0.0} if on.training is not None and "nearest_ratio" in wanted else {})
 
 
@@ -204,8 +204,8 @@ def ceiling(control: Seen, on: Ground, wanted: Container[str]) -> dict[str, floa
 
 def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
     """The classification accuracy score, and the same of as many real images."""
-    tested = real.control if real.split == "train" else real.reference
-    by_real = real.reference if real.split == "train" else real.control
+    tested = real.others if real.split == "train" else real.reference
+    by_real = real.reference if real.split == "train" else real.others
     classes, found = len(real.reference.spec.classes), []
     sets = (("samples", drawn.pixels, drawn.labels), ("real images", by_real.pixels[:n], by_real.labels[:n]))
     for what, pixels, labels in sets:
@@ -215,15 +215,15 @@ def trained_on_samples(drawn: Seen, real: Real, n: int) -> tuple[float, float]:
 
 
 def seen_drawn(judge: Judge, variant: Variant, n: int, real: Real | None) -> Seen:
-    """n of its images. One that is told classes is told those of real ones: another share of each is a distance."""
+    """n of its images. A conditional one is given those of real ones: another share of each is a distance."""
     classes, order = variant.data.classes, None
     parts = draw(variant, n, variant.SampleOptions())
     of: Any = variant.SampleOptions
     if issubclass(of, LabelOptions) and real and real.reference.spec.classes == classes:
-        asked = real.reference.labels[:n]
-        each = zip(classes, torch.bincount(asked, minlength=len(classes)).tolist(), strict=True)
+        requested = real.reference.labels[:n]
+        each = zip(classes, torch.bincount(requested, minlength=len(classes)).tolist(), strict=True)
         parts = chain.from_iterable(draw(variant, many, of(label=name)) for name, many in each)
-        order = asked.argsort(stable=True).argsort()  # from class by class to one after another, as the real ones are
+        order = requested.argsort(stable=True).argsort()  # from class by class to the real ones' order
     pixels, labels = [], []
     with torch.inference_mode():
         for part in parts:

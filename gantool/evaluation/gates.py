@@ -1,4 +1,4 @@
-"""The names of scores, and gates: what scores must reach, in YAML beside a variant. Imports no torch."""
+"""The names of scores, and thresholds: what scores must reach, in YAML beside a variant. Imports no torch."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,9 @@ from gantool.errors import USAGE, UserError, did_you_mean
 
 SCORES = {
     "label_accuracy": "the class asked for is the class seen",
-    "worst_class": "the same, of the class that does worst",
+    "worst_class_accuracy": "the same, of the class that does worst",
     "second_judge": "the class asked for, else that seen, is what a second judge sees; digits only",
-    "sure": "samples whose class has a probability above .9",
+    "confident": "samples whose class has a probability above .9",
     "classifier_score": "the inception score, by the judge",
     "class_balance_kl": "from the classes as drawn to even ones",
     "classes_drawn": "how many there are",
@@ -25,6 +25,9 @@ SCORES = {
     "nearest_ratio": "distance to training images; 1 is as new ones, 0 is copies",
     "CAS": "what a classifier trained on samples alone gets right; takes half a minute",
 }
+FORMER = {  # as 0.1 called scores, and the keys of cards
+    "sure": "confident", "worst_class": "worst_class_accuracy", "gates": "thresholds", "must_fail": "negative_controls",
+}  # fmt: skip
 ALL = "all"  # of them, all of packages, and all of the variant's own
 DISTANCES = ("FD", "KID", "density", "coverage")  # whose features --inception replaces
 USUAL = tuple(name for name in SCORES if name != "CAS")  # what is measured unless more is asked for
@@ -37,7 +40,7 @@ def chosen(text: str | None) -> tuple[str, ...]:
     """The scores that --metrics names: some, or `all`. Others may be a package's, or a variant's own: `check_names`."""
     if text is None:
         return USUAL
-    known = {name.lower(): name for name in SCORES}
+    known = {name.lower(): name for name in SCORES} | FORMER
     found: list[str] = []
     for word in filter(None, (word.strip() for word in text.split(","))):
         found += [*SCORES, ALL] if word.lower() == ALL else [known.get(word.lower(), word)]
@@ -56,10 +59,10 @@ def check_names(wanted: Iterable[str], own: Iterable[str] = ()) -> None:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Threshold:
     """One score must be at least, or at most, a number, or that many times what others get.
 
-    These are real images, or, by its name, a model that must fail.
+    These are real images, or, by its name, a negative control.
     """
 
     score: str
@@ -73,7 +76,7 @@ class Gate:
     def passes(
         self, scores: Mapping[str, float], real: Mapping[str, float], others: Mapping[str, Mapping[str, float]] = {}
     ) -> bool | None:
-        """None where that was not measured. A number that is none passes nothing."""
+        """None where that was not measured. NaN passes nothing."""
         value = scores.get(self.score)
         unit = {**others, REAL: real}.get(self.of, {}).get(self.score) if self.of else 1.0
         if value is None or unit is None:
@@ -82,7 +85,7 @@ class Gate:
 
 
 class Budget(NamedTuple):
-    """How long to train: seconds, on two CPU cores where a gate says so, or steps, which are the same anywhere."""
+    """How long to train: seconds, on two CPU cores where a threshold says so, or steps, which are the same anywhere."""
 
     seconds: float = 0
     steps: int = 0
@@ -92,37 +95,38 @@ class Budget(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Gates:
+class Thresholds:
     """What a variant must reach on some data, trained for so long."""
 
     data: str
     after: Budget
-    gates: tuple[Gate, ...]
-    must_fail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # in words: the options that spoil it
+    thresholds: tuple[Threshold, ...]
+    negative_controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # in words: what spoils it
     preset: str = ""  # what to train, instead of the defaults
 
 
-def gate(text: str, others: Iterable[str] = ()) -> Gate:
+def threshold(text: str, others: Iterable[str] = ()) -> Threshold:
     """'coverage >= 0.5 x real'"""
     if (found := _limit(text)) is None or found[4] not in (None, REAL, *others):
         raise ValueError(f"{text!r} should be like 'coverage >= 0.5 x real'")
-    return Gate(found[1], found[2] == ">=", float(found[3]), found[4] or "")
+    return Threshold(FORMER.get(found[1], found[1]), found[2] == ">=", float(found[3]), found[4] or "")
 
 
-def gates_in(entry: dict[str, Any]) -> Gates:
+def thresholds_in(entry: dict[str, Any]) -> Thresholds:
+    entry = {FORMER.get(key, key): value for key, value in entry.items()}
     spoiled: dict[str, dict[str, Any]] = {}
-    for words, options in entry.get("must_fail", {}).items():
+    for words, options in entry.get("negative_controls", {}).items():
         if not isinstance(words, str) or not _words(words) or words == REAL or not isinstance(options, dict):
-            raise ValueError(f"must_fail: {words!r} should be like 'no cycle loss: {{cycle: 0}}'")
+            raise ValueError(f"negative_controls: {words!r} should be like 'no cycle loss: {{cycle: 0}}'")
         if not all(isinstance(value, str | int | float | bool) for value in options.values()):
-            raise ValueError(f"must_fail: {words!r} should have a single value for each option")
+            raise ValueError(f"negative_controls: {words!r} should have a single value for each option")
         spoiled[words] = {str(key).replace("-", "_"): value for key, value in options.items()}
-    limits = tuple(gate(text, spoiled) for text in entry["gates"])
+    limits = tuple(threshold(text, spoiled) for text in entry["thresholds"])
     after = Budget(steps=int(entry["steps"])) if "steps" in entry else Budget(float(entry["seconds"]))
-    return Gates(str(entry["data"]), after, limits, spoiled, str(entry.get("preset", "")))
+    return Thresholds(str(entry["data"]), after, limits, spoiled, str(entry.get("preset", "")))
 
 
-def gates_of(offer: Offer) -> list[Gates]:
+def thresholds_of(offer: Offer) -> list[Thresholds]:
     """Those of cards/NAME.yaml beside the variant's file, the shortest training first; often none."""
     path = offer.source.parent / "cards" / f"{offer.name}.yaml" if offer.source else None
     if path is None or not path.is_file():
@@ -131,18 +135,18 @@ def gates_of(offer: Offer) -> list[Gates]:
 
     try:
         entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = [gates_in(entry) for entry in entries]
+        found = [thresholds_in(entry) for entry in entries]
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} holds no gates: {error}", f"Tell the author of {offer.package}.") from None
+        raise UserError(f"{path} holds no thresholds: {error}", f"Tell the author of {offer.package}.") from None
     return sorted(found, key=lambda g: g.after)
 
 
-def gates_for(offer: Offer, data: str, budget: Budget | None = None) -> Gates | None:
-    """The gates for this data: of the longest training that fits in the budget. Of steps, none if none fits.
+def thresholds_for(offer: Offer, data: str, budget: Budget | None = None) -> Thresholds | None:
+    """The thresholds for this data: of the longest training that fits in the budget. Of steps, none if none fits.
 
     Else of the shortest that takes seconds; without any, of the longest in steps.
     """
-    found = [g for g in gates_of(offer) if g.data == Path(data).name]
+    found = [g for g in thresholds_of(offer) if g.data == Path(data).name]
     timed, counted = [g for g in found if not g.after.steps], [g for g in found if g.after.steps]
     if budget and budget.steps:
         return next((g for g in reversed(counted) if g.after <= budget), None)

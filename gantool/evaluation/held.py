@@ -19,10 +19,10 @@ from gantool.variant import Variant
 
 
 class Real(NamedTuple):
-    """Real images: `reference` is measured against, `control` is what a perfect generator would draw."""
+    """Real images: `reference` is measured against, `others` are what a perfect generator would draw."""
 
     reference: ImageData
-    control: ImageData
+    others: ImageData
     split: str  # test: images the model was not trained on; train: one half of those it was
     training: ImageData | None  # all it was trained on, if these are
 
@@ -63,12 +63,12 @@ def at(spec: DataSpec, recipe: Recipe) -> Recipe:
     return replace(recipe, size=spec.height if square else None, channels=plain)
 
 
-def opened(dataset: Callable[..., Data], *asked: Any) -> Held:
+def opened(dataset: Callable[..., Data], *request: Any) -> Held:
     """What a data set, or a variant's `dataset`, answers when it is asked so."""
-    training = dataset(*asked)
+    training = dataset(*request)
     if "train" not in signature(dataset).parameters:  # an author who knows nothing of held-out data
         return Held(training, training)
-    held = dataset(*asked, train=False)
+    held = dataset(*request, train=False)
     return Held(training, training if held.fingerprint() == training.fingerprint() else held)
 
 
@@ -95,6 +95,6 @@ def halves(data: ImageData) -> Real:
 
 
 def mixed(data: ImageData, seed: int = 0) -> ImageData:
-    """In an order drawn by lot: a folder's is that of its classes."""
+    """In an order drawn at random: a folder's is that of its classes."""
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     return ImageData(data.pixels[order], data.labels[order], data.spec.classes)

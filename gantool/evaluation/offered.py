@@ -15,9 +15,9 @@ from gantool.runtime import progress
 class Offered:
     """Those of the scores asked for that are neither gantool's nor the variant's own."""
 
-    def __init__(self, asked: Iterable[str], own: Container[str] = ()) -> None:
+    def __init__(self, requested: Iterable[str], own: Container[str] = ()) -> None:
         self.plugins, self.offers, self.failed = Plugins((METRICS, MODULES)), dict[str, Offer](), set[str]()
-        for name in asked:
+        for name in requested:
             if name == gates.ALL:
                 self.plugins.open()
                 every = self.plugins.offers(METRICS).items()

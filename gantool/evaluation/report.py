@@ -5,7 +5,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from gantool.evaluation.gates import ALL, DISTANCES, SCORES, Gates
+from gantool.evaluation.gates import ALL, DISTANCES, SCORES, Thresholds
 from gantool.runtime import files
 
 HEADER = ("measure", "value", "floor", "ceiling", "reached", "verdict")
@@ -13,12 +13,12 @@ VERDICT = {True: "pass", False: "FAIL", None: "?"}
 APART = 1.5  # points by which two judges' label accuracy may differ
 
 
-def verdicts(limits: Gates, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
-    """Each gate of these scores, and whether it is passed; null where its score could not be measured."""
-    real, asked = found.get("ceiling", {}), [g for g in limits.gates if ALL in of or g.score in of]
-    if "extractor" in found:  # gates are in the judge's units
-        asked = [g for g in asked if g.score not in DISTANCES]
-    return [{"score": g.score, "gate": str(g), "passed": g.passes(found["scores"], real)} for g in asked]
+def verdicts(limits: Thresholds, found: dict[str, Any], of: Container[str]) -> list[dict[str, Any]]:
+    """Each threshold of these scores, and whether it is passed; None where its score could not be measured."""
+    real, judged = found.get("ceiling", {}), [g for g in limits.thresholds if ALL in of or g.score in of]
+    if "extractor" in found:  # thresholds are in the judge's units
+        judged = [g for g in judged if g.score not in DISTANCES]
+    return [{"score": g.score, "threshold": str(g), "passed": g.passes(found["scores"], real)} for g in judged]
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
@@ -26,22 +26,24 @@ def keep(path: Path, found: dict[str, Any]) -> None:
 
 
 def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Of each score: name, value, floor, ceiling, how far from one to the other, and its gate's verdict."""
+    """Of each score: name, value, floor, ceiling, how far from one to the other, and its threshold's verdict."""
     made, judge = [], found.get("extractor", found.get("judge", "").partition(",")[0])
-    told = DISTANCES if "extractor" in found else ("FD", "KID")  # of whom it is said who looked
-    gate: dict[str, str] = {}
-    for g in found.get("gates", []):  # a score may have several
-        gate[g["score"]] = ", ".join(filter(None, (gate.get(g["score"]), f"{VERDICT[g['passed']]} {g['gate']}")))
+    labelled = DISTANCES if "extractor" in found else ("FD", "KID")  # of whom it is said who looked
+    threshold: dict[str, str] = {}
+    for g in found.get("thresholds", []):  # a score may have several
+        threshold[g["score"]] = ", ".join(
+            filter(None, (threshold.get(g["score"]), f"{VERDICT[g['passed']]} {g['threshold']}"))
+        )
     for name, value in found["scores"].items():
         if name == "KID_spread":
             continue
         floor, best = (found.get(end, {}).get(name) for end in ("floor", "ceiling"))
-        label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in told else name
+        label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in labelled else name
         reached = ""
         if None not in (floor, best) and abs(floor - best) > 0.1 * abs(best):  # else nothing fails this measure
             reached = f"{max(0, 1 - abs(value - best) / abs(floor - best)):.0%}"
         numbers = ("" if v is None else f"{v:.4g}" for v in (value, floor, best))
-        made.append((label, *numbers, reached, gate.get(name, "")))
+        made.append((label, *numbers, reached, threshold.get(name, "")))
     return made
 
 
@@ -58,7 +60,7 @@ def notes(found: dict[str, Any]) -> list[str]:
     own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread", *found.get("ceiling", {}))]
     if own and found.get("split") == "train":
         ends.append(f"{', '.join(own)}: on what it was trained on; nothing is held out")
-    return [f"floor: {found['null']}{copied}", *ends, *disagreement(found["scores"])]
+    return [f"floor: {found['floor_from']}{copied}", *ends, *disagreement(found["scores"])]
 
 
 def disagreement(scores: dict[str, float]) -> list[str]:
@@ -70,14 +72,14 @@ def disagreement(scores: dict[str, float]) -> list[str]:
 
 
 def verdict(found: dict[str, Any]) -> str:
-    """All gates in a sentence; nothing where there are none."""
-    if not (gates := found.get("gates", [])):
+    """All thresholds in a sentence; nothing where there are none."""
+    if not (thresholds := found.get("thresholds", [])):
         return ""
-    failed = [g["score"] for g in gates if g["passed"] is False]
-    unknown = [f"{g['score']} {g['gate']}" for g in gates if g["passed"] is None]
-    passed = len(gates) - len(failed) - len(unknown)
+    failed = [g["score"] for g in thresholds if g["passed"] is False]
+    unknown = [f"{g['score']} {g['threshold']}" for g in thresholds if g["passed"] is None]
+    passed = len(thresholds) - len(failed) - len(unknown)
     return (
-        f"passes {passed} of {len(gates)} gates"
+        f"passes {passed} of {len(thresholds)} thresholds"
         + (f"; fails {', '.join(failed)}" if failed else "")
         + (f"; not measured: {', '.join(unknown)}" if unknown else "")
     )

@@ -12,7 +12,7 @@ from gantool.evaluation.offered import Offered
 from gantool.metrics import measures
 from gantool.metrics.judge import Judge, look
 
-SURE = 0.9
+CONFIDENT = 0.9
 NEIGHBOURS = 5  # of density and coverage
 COPIES = 2_000  # samples whose nearest training images are looked for: enough for a median
 Extractor = Callable[[Tensor], Tensor] | None  # who makes the features of distances, if not the judge
@@ -73,15 +73,15 @@ def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
     """All that can be said of images; distances need real ones, and classes a judge that knows some."""
     found: dict[str, float] = {}
     if on.classes > 1:
-        sure, seen = x.probabilities.max(1)
+        confidence, seen = x.probabilities.max(1)
         if x.labels is not None:
-            found["label_accuracy"], found["worst_class"] = measures.accuracy(
+            found["label_accuracy"], found["worst_class_accuracy"] = measures.accuracy(
                 measures.confusion(x.labels, seen, on.classes)
             )
         if on.second and "second_judge" in chosen:
             again = look(on.second, x.pixels)[1].argmax(1)
             found["second_judge"] = (again == (seen if x.labels is None else x.labels)).double().mean().item()
-        found["sure"] = (sure > SURE).double().mean().item()
+        found["confident"] = (confidence > CONFIDENT).double().mean().item()
         found["classifier_score"] = measures.classifier_score(x.probabilities)
         found["class_balance_kl"] = measures.imbalance(seen, on.classes)
         found["classes_drawn"] = len(torch.unique(seen))

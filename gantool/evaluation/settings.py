@@ -60,7 +60,7 @@ class HowToMeasure:
 class HowToAccept:
     budget: Annotated[
         str | None,
-        Option(metavar="TIME", callback=checked_time, help="Time to train for.", show_default="as the gates say"),
+        Option(metavar="TIME", callback=checked_time, help="Time to train for.", show_default="as the thresholds say"),
     ] = None
     steps: Annotated[
         int | None, Option(min=1, help="Steps to train for instead: the same on any machine.", show_default=False)

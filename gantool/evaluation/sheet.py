@@ -131,8 +131,8 @@ def samples(sheet: Page, drawn: Seen, on: Ground, training: Tensor | None, names
         far = far / max(on.usual if kind == "training" else float(far.median()), 1e-12)
         unit = "of what is usual for new real images" if kind == "training" else "of the samples' median"
         sheet.line(f"Samples, each beside the {kind} image nearest to it", 16)
-        asked = "the class asked for, in orange if another is seen, and " if names and drawn.labels is not None else ""
-        sheet.line(f"Below: {asked}how far apart the judge finds them, as a share {unit}.", 12, FAINT)
+        label = "the class asked for, in orange if another is seen, and " if names and drawn.labels is not None else ""
+        sheet.line(f"Below: {label}how far apart the judge finds them, as a share {unit}.", 12, FAINT)
         copies = f"The likeliest copies: of {len(far):,} samples, those nearest for images of their kind"
         rows = [("", plain), (copies, nearest)]
     for title, chosen in rows:
@@ -156,10 +156,10 @@ def caption(
     distance = "" if far is None else f"{far:.2f}" if far < 10 else f"{far:.0f}"
     room = wide - charts.font(12).getlength(distance) - 4
     if names and seen.labels is not None:
-        asked, found = int(seen.labels[k]), int(seen.probabilities[k].argmax())
-        right = asked == found or seen.probabilities.shape[1] != len(names)
-        both = f"{names[asked]} seen as {names[found]}"
-        words = names[asked] if right or cut(both, 12, room) != both else both
+        label, found = int(seen.labels[k]), int(seen.probabilities[k].argmax())
+        right = label == found or seen.probabilities.shape[1] != len(names)
+        both = f"{names[label]} seen as {names[found]}"
+        words = names[label] if right or cut(both, 12, room) != both else both
         sheet.text(x, y, words, 12, INK if right else ORANGE, wide=room)
     sheet.text(x + wide, y, distance, 12, FAINT, anchor="rs")
 
@@ -168,7 +168,7 @@ def confusion(sheet: Page, table: Any, names: Sequence[str], top: int) -> int:
     """Rows are what was asked for, columns what was seen, in percent of the row. Returns where it ends."""
     share = table / np.maximum(table.sum(1, keepdims=True), 1)
     if (count := len(names)) > 30:
-        sheet.text(MARGIN, top + 16, "The classes least often seen as asked for", 16)
+        sheet.text(MARGIN, top + 16, "The classes least often seen as such", 16)
         return worst(sheet, share, names, top + 40)
     sheet.text(MARGIN, top + 16, "Asked for (rows), seen as (columns), in %", 16)
     cell = min(32, 380 // count)
@@ -243,12 +243,19 @@ def numbers(sheet: Page, found: dict[str, Any], top: int, beside: bool) -> int:
     if any(row[-1] for row in report.rows(found)):
         sheet.text(left + 394, y, "verdict", 12, FAINT)
     sheet.draw.line((left, y + 6, right, y + 6), RULE)
-    for name, *cells, gate in report.rows(found):
+    for name, *cells, threshold in report.rows(found):
         y += 21
         sheet.text(left, y, name.partition("[")[0], 12, wide=110)
         for x, cell in zip(ends, cells, strict=True):
             sheet.text(x, y, cell, 12, anchor="rs")
-        sheet.text(left + 394, y, gate, 12, ORANGE if gate.startswith("FAIL") else COLOURS[2], wide=right - left - 394)
+        sheet.text(
+            left + 394,
+            y,
+            threshold,
+            12,
+            ORANGE if threshold.startswith("FAIL") else COLOURS[2],
+            wide=right - left - 394,
+        )
     y += 8
     for note in report.notes(found):
         sheet.text(left, y := y + 17, note, 12, FAINT, wide=right - left)

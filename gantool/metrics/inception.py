@@ -29,7 +29,7 @@ class Inception:
     """Makes the 2,048 features that FID and KID are made of in papers."""
 
     def __init__(self, weights: Path | None, where: torch.device) -> None:
-        package = the_package()  # told before 96 MB are fetched in vain
+        package = the_package()  # told before 96 MB are fetched for nothing
         self.where, self.network = where, build(package, known_bytes(weights or downloaded())).to(where)
 
     @torch.no_grad()

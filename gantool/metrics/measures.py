@@ -1,7 +1,7 @@
 """How near one set of images is to another, as numbers: Fréchet and kernel distances, coverage, variety, balance.
 
 All take features, (n, d), of an extractor that took part in no game, and compute in float64 on the CPU. None depends on
-the order of the images; what draws at random is told a seed.
+the order of the images; what draws at random is given a seed.
 """
 
 import math
@@ -127,12 +127,12 @@ def modes(which: Tensor, count: int) -> tuple[int, float]:
     return met, imbalance(found, count) if met else math.log(count)
 
 
-def confusion(asked: Tensor, seen: Tensor, count: int) -> Tensor:
+def confusion(labels: Tensor, seen: Tensor, count: int) -> Tensor:
     """(count, count): how often a class that was asked for (row) was seen as each (column)."""
-    return torch.bincount(asked * count + seen, minlength=count * count).view(count, count)
+    return torch.bincount(labels * count + seen, minlength=count * count).view(count, count)
 
 
 def accuracy(table: Tensor) -> tuple[float, float]:
-    """Of a confusion matrix: the share that is right, and that of the worst class asked for."""
-    right, asked = table.diagonal().double(), table.sum(1).double()
-    return float(right.sum() / asked.sum()), float((right / asked)[asked > 0].min())
+    """Of a confusion matrix: the share that is right, and the share of the class that does worst."""
+    right, labels = table.diagonal().double(), table.sum(1).double()
+    return float(right.sum() / labels.sum()), float((right / labels)[labels > 0].min())

@@ -10,7 +10,7 @@ MEASURED = 10_000  # samples
 NEAR = 3.0  # deviations of a mode: of the data themselves, 98.9 % in the plane
 
 
-def of_points(x: Tensor, held: Points) -> dict[str, float]:
+def score_points(x: Tensor, held: Points) -> dict[str, float]:
     """The distance of two clouds' Gaussians; of a mixture, its modes too."""
     found = {"cloud_distance": frechet(held.x[:MEASURED].cpu(), x)}
     if held.modes is None:

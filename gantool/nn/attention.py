@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from gantool.nn.blocks import Wrap, plain
+from gantool.nn.blocks import Wrap, unwrapped
 
 
 class Attention(nn.Module):
@@ -13,7 +13,7 @@ class Attention(nn.Module):
     gamma begins at 0, so at first nothing is taken.
     """
 
-    def __init__(self, c: int, wrap: Wrap = plain) -> None:
+    def __init__(self, c: int, wrap: Wrap = unwrapped) -> None:
         super().__init__()
         few, half = max(1, c // 8), max(1, c // 2)
         self.f, self.g, self.h = (wrap(nn.Conv2d(c, n, 1, bias=False)) for n in (few, few, half))

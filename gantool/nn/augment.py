@@ -29,7 +29,7 @@ def checked_policy(text: str | None) -> str | None:
 
 
 def policy_of_pixels(pixels: Any) -> str:
-    """What 0.1 called --shift PIXELS."""
+    """Of the number of pixels that was an option of 0.1."""
     return f"translate:{int(pixels)}" if int(pixels) else NONE
 
 

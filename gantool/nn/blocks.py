@@ -13,7 +13,7 @@ Norm = Callable[[int], nn.Module | None]  # a layer for so many units or channel
 Wrap = Callable[[nn.Module], nn.Module]  # of each layer that has weights: spectral_norm, say
 
 
-def plain(layer: nn.Module) -> nn.Module:
+def unwrapped(layer: nn.Module) -> nn.Module:
     return layer
 
 
@@ -36,7 +36,7 @@ def mlp(
     norm: Norm | None = None,
     before: Sequence[nn.Module] = (),
     after: Sequence[nn.Module] = (),
-    wrap: Wrap = plain,
+    wrap: Wrap = unwrapped,
 ) -> nn.Sequential:
     """Linear layers, all but the last followed by LeakyReLU and by what `norm` makes for its n units, if anything."""
     *hidden, last = [nn.Linear(a, b) for a, b in pairwise(sizes)]
@@ -52,7 +52,7 @@ def sides(size: int, coarsest: int) -> list[int]:
     return found
 
 
-def maps(data: DataSpec, coarsest: int = 7) -> list[tuple[int, int]]:
+def map_sizes(data: DataSpec, coarsest: int = 7) -> list[tuple[int, int]]:
     """Height and width of an image's maps, each half of the one before, until one of the two is `coarsest` or less.
 
     A map that is made twice as large lacks a row or a column where these were odd: (height % 2, width % 2) of them.
@@ -61,13 +61,13 @@ def maps(data: DataSpec, coarsest: int = 7) -> list[tuple[int, int]]:
     return [(data.height >> i, data.width >> i) for i in range(count)]
 
 
-def odd(side: tuple[int, int]) -> tuple[int, int]:
+def output_padding(side: tuple[int, int]) -> tuple[int, int]:
     """What twice the half of a map lacks of it: a transposed convolution's output_padding."""
     return side[0] % 2, side[1] % 2
 
 
 def upwards(
-    inputs: int, width: int, data: DataSpec, norm: Norm | None = nn.BatchNorm2d, wrap: Wrap = plain
+    inputs: int, width: int, data: DataSpec, norm: Norm | None = nn.BatchNorm2d, wrap: Wrap = unwrapped
 ) -> nn.Module:
     """A small convolutional generator: numbers, a coarse map, then twice the side and half the channels each time.
 
@@ -75,24 +75,24 @@ def upwards(
     """
     if not data.images:
         return mlp([inputs, *[8 * width] * 3, data.channels], wrap=wrap)
-    *finer, coarsest = maps(data)
+    *finer, coarsest = map_sizes(data)
     c = width << len(finer) - 1 if finer else data.channels
     first = wrap(nn.Linear(inputs, c * prod(coarsest), bias=False))
     layers: list[nn.Module | None] = [first, nn.Unflatten(1, (-1, *coarsest))]
     for i, side in reversed([*enumerate(finer)]):
         to = c // 2 if i else data.channels
-        layers += [norm and norm(c), nn.ReLU(), wrap(nn.ConvTranspose2d(c, to, 4, 2, 1, odd(side)))]
+        layers += [norm and norm(c), nn.ReLU(), wrap(nn.ConvTranspose2d(c, to, 4, 2, 1, output_padding(side)))]
         c = to
     return numbered([*layers, nn.Tanh()])
 
 
 def downwards(
-    features: int, width: int, leak: float, data: DataSpec, norm: Norm | None = None, wrap: Wrap = plain
+    features: int, width: int, leak: float, data: DataSpec, norm: Norm | None = None, wrap: Wrap = unwrapped
 ) -> nn.Module:
     """Its mirror: strided convolutions without normalisation, then `features` numbers. For points, an MLP again."""
     if not data.images:
         return mlp([data.channels, *[8 * width] * 3, features], leak, after=[nn.LeakyReLU(leak)], wrap=wrap)
-    *finer, coarsest = maps(data)
+    *finer, coarsest = map_sizes(data)
     widths, layers = [data.channels, *(width << i for i in range(len(finer)))], list[nn.Module | None]()
     for fine, coarse in pairwise(widths):
         layers += [wrap(nn.Conv2d(fine, coarse, 4, 2, 1)), *([norm(coarse)] if norm else []), nn.LeakyReLU(leak)]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gantool.nn.blocks import Wrap, plain
+from gantool.nn.blocks import Wrap, unwrapped
 
 
 class Projected(nn.Module):
@@ -13,7 +13,7 @@ class Projected(nn.Module):
     """
 
     def __init__(
-        self, features: nn.Module, width: int, classes: int, wrap: Wrap = plain, called: str = "features"
+        self, features: nn.Module, width: int, classes: int, wrap: Wrap = unwrapped, called: str = "features"
     ) -> None:
         super().__init__()
         self.called = called

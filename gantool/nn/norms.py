@@ -1,4 +1,4 @@
-"""Normalisation that is told a class."""
+"""Class-conditional normalisation."""
 
 from torch import Tensor, nn
 

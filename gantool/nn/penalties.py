@@ -19,7 +19,7 @@ def r1(x: Tensor, score: Tensor) -> Tensor:
     return gradient(x, score).square().sum(1).mean()
 
 
-def slopes(score: Score, real: Tensor, fake: Tensor, eps: Tensor) -> Tensor:
+def gradient_norms(score: Score, real: Tensor, fake: Tensor, eps: Tensor) -> Tensor:
     """|grad D(x^)|, (n,), at x^ between real and fake: eps, (n,) from 0 to 1, of the way to the real one."""
     eps = eps.view(-1, *[1] * (real.ndim - 1))
     between = (eps * real + (1 - eps) * fake).requires_grad_()
@@ -29,4 +29,4 @@ def slopes(score: Score, real: Tensor, fake: Tensor, eps: Tensor) -> Tensor:
 
 def gradient_penalty(score: Score, real: Tensor, fake: Tensor, eps: Tensor, to: float = 1.0) -> Tensor:
     """(|grad D(x^)| - to)^2 (Gulrajani et al., 2017, equation 3)."""
-    return (slopes(score, real, fake, eps) - to).square().mean()
+    return (gradient_norms(score, real, fake, eps) - to).square().mean()

@@ -5,7 +5,7 @@ import sys
 from gantool.runtime.progress import Progress
 
 
-def suited() -> Progress:
+def fitting() -> Progress:
     """What suits where this runs."""
     python = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if python is not None and hasattr(python, "kernel"):
@@ -21,4 +21,4 @@ def screen(progress: bool | Progress) -> Progress:
     """Who shows it: whoever was given, what suits, or nobody."""
     if isinstance(progress, Progress):
         return progress
-    return suited() if progress else Progress()
+    return fitting() if progress else Progress()

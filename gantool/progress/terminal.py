@@ -53,8 +53,8 @@ class OnTerminal(Progress):
 
     @contextmanager
     def working(self, what: str, total: float = 1.0, unit: Unit = "share") -> Iterator[Callable[[float], object]]:
-        with Working(self.err, what, total, unit) as told:
-            yield told
+        with Working(self.err, what, total, unit) as said:
+            yield said
 
 
 class Working:

@@ -55,7 +55,7 @@ def cast(precision: str, device: torch.device) -> Callable[[], AbstractContextMa
     return partial(torch.autocast, device.type, torch.bfloat16) if half(precision, device) else nullcontext
 
 
-def keep_pages() -> None:
+def tune_malloc() -> None:
     """Let glibc keep freed memory: given back at every convolution, it costs a third of the time to fault in again."""
     if sys.platform == "linux":
         try:
@@ -67,14 +67,14 @@ def keep_pages() -> None:
 
 
 @contextmanager
-def swift_products(device: torch.device) -> Iterator[None]:
+def matmul_backend(device: torch.device) -> Iterator[None]:
     """While this lasts, oneDNN multiplies matrices in place of MKL, which at some sizes leaves AMD's cores idle.
 
     That is a tenth on MLPs. torch asks oneDNN where bfloat16 would do; it has no use for that without AMX, and computes
     float32 as exactly as MKL.
     """
-    asked = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict
-    has: dict[str, Any] = asked()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict
+    has: dict[str, Any] = capabilities()
     before = torch.get_float32_matmul_precision()
     if has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
         torch.set_float32_matmul_precision("medium")

@@ -18,7 +18,7 @@ from gantool.errors import USAGE, UserError
 from gantool.runtime import torchrun
 
 INTERRUPTED = "interrupted"
-_apart = False  # now at what the others have no part in
+_local = False  # now at what the others have no part in
 
 
 class Parted(UserError):
@@ -42,7 +42,7 @@ WHOLE = Share()
 
 
 def share() -> Share:
-    joined = dist.is_available() and dist.is_initialized() and not _apart
+    joined = dist.is_available() and dist.is_initialized() and not _local
     return Share(dist.get_rank(), dist.get_world_size()) if joined else WHOLE
 
 
@@ -64,18 +64,18 @@ def joined(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def local() -> Iterator[None]:
     """While one process does what the others do not: nothing is shared, and nobody is waited for."""
-    global _apart
-    before, _apart = _apart, True
+    global _local
+    before, _local = _local, True
     try:
         yield
     finally:
-        _apart = before
+        _local = before
 
 
 @contextmanager
-def in_turn() -> Iterator[None]:
+def rank_by_rank() -> Iterator[None]:
     """One process of each machine before the others, who find what it has downloaded or mended."""
     if torchrun.local_rank():
         wait()
@@ -111,7 +111,7 @@ def mean(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     return [part.view_as(t).to(t.dtype) for part, t in zip(parts, tensors, strict=True)]
 
 
-def agreed(stop: str) -> str:
+def all_reduced(stop: str) -> str:
     """Why to stop, if any process has a reason: all stop after the same step."""
     if share().among == 1:
         return stop
@@ -119,7 +119,7 @@ def agreed(stop: str) -> str:
     return INTERRUPTED if interrupted else stop or "stopped" if any_ else ""
 
 
-def of_first(number: float) -> float:
+def broadcast(number: float) -> float:
     """The first process's: clocks differ."""
     rank, among = share()
     if among == 1:

@@ -45,7 +45,7 @@ def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
 def drawn(found: Drawing, seed: int) -> Iterator[Drawn]:
     """Its parts, as they are drawn from this seed."""
     device.seed_all(seed)
-    device.keep_pages()
+    device.tune_malloc()
     done = 0
     with progress.current().working("images", found.n, "images") as tell:
         while True:
@@ -76,15 +76,15 @@ def draw(variant: Variant, n: int, options: Any) -> Iterator[Drawn]:
     whole = getattr(options, "interpolate", False) or variant.sheet(options)
     size = n if whole else math.ceil(most / turn) * turn
     while done < n:
-        asked = min(size, n - done)
-        got = variant.sample(asked, options)
+        count = min(size, n - done)
+        got = variant.sample(count, options)
         x, labels = got if isinstance(got, tuple) else (got, None)
-        if len(x) != asked:
-            raise ValueError(f"{type(variant).__name__}.sample was asked for {asked} images and gave {len(x)}")
+        if len(x) != count:
+            raise ValueError(f"{type(variant).__name__}.sample was asked for {count} images and gave {len(x)}")
         known = None if labels is None else labels.cpu().numpy()
         arrays = as_images(as_bytes(x)) if x.ndim == 4 else x.float().cpu().numpy()
-        yield Drawn(arrays, known, names(done, asked, known, classes))
-        done += asked
+        yield Drawn(arrays, known, names(done, count, known, classes))
+        done += count
 
 
 def names(first: int, count: int, labels: Any, classes: Sequence[str]) -> Iterator[str]:

@@ -238,8 +238,8 @@ def write_folder(out: Path, drawn: Iterator[Drawn]) -> None:
                 waiting.append(pool.submit(write_pngs, out, named[first : first + TOGETHER]))
                 if len(waiting) > WAITING:
                     waiting.popleft().result()
-        for lot in waiting:
-            lot.result()
+        for batch in waiting:
+            batch.result()
     finally:
         pool.shutdown(cancel_futures=True)  # those under way are written whole
 

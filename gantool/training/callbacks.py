@@ -17,11 +17,11 @@ from gantool.hookspecs import hookimpl
 from gantool.runs import model, sealed
 from gantool.runs.run import RunFolder
 from gantool.runtime import files
-from gantool.training.trainer import Spared, Trainer
+from gantool.training.trainer import Skipped, Trainer
 from gantool.viz import drawing
 from gantool.viz.charts import curves
 
-SHARES = ("diversity", "rarest class", "label effect", "as asked", "memorised")  # of a probe, from 0 to 1
+SHARES = ("diversity", "rarest class", "label effect", "label accuracy", "memorised")  # of a probe, from 0 to 1
 
 
 class MetricsLog:
@@ -71,12 +71,12 @@ class Gallery:
     @hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
         if trainer.ending == "done" and trainer.stop != "interrupted":
-            with suppress(Spared):  # large images take many seconds, and the last save comes after
+            with suppress(Skipped):  # large images take many seconds, and the last save comes after
                 try:
-                    trainer.sparing = True
+                    trainer.skippable = True
                     files.write(self.run.folder / "progress.gif", drawing.animate(self.frames()))
                 finally:
-                    trainer.sparing = False
+                    trainer.skippable = False
 
     def frames(self) -> list[NDArray[np.uint8]]:
         """As many of the images, evenly, as a film has: all of a long run's would not fit in memory."""

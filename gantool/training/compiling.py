@@ -23,8 +23,8 @@ def compile_networks(trainer: Trainer, how: str, say: Callable[[str], object]) -
     found = dict(compilable(trainer.variant))
     if not found:
         return
-    names, eager = " and ".join(found), trainer.seconds_a_step()
-    if how == "auto" and eager * (trainer.steps - trainer.step) < LONG:
+    names, usual = " and ".join(found), trainer.seconds_a_step()
+    if how == "auto" and usual * (trainer.steps - trainer.step) < LONG:
         return
     say(f"compiling {names}...")
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns of every machine without a GPU
@@ -40,7 +40,7 @@ def compile_networks(trainer: Trainer, how: str, say: Callable[[str], object]) -
             raise UserError(f"{names} cannot be compiled: {why}", "Leave --compile out.") from error
         say(f"{names} cannot be compiled here; training goes on without")
         return
-    gain = eager / compiled
+    gain = usual / compiled
     if how == "auto" and gain < FASTER:
         undo(found.values())
         say(f"compiled, a step is {gain:.2f}x as fast: not worth it here")
@@ -51,8 +51,8 @@ def compile_networks(trainer: Trainer, how: str, say: Callable[[str], object]) -
 def compilable(variant: Variant) -> Iterator[tuple[str, nn.Module]]:
     """The networks of which no part is differentiated twice."""
     for name, network in variant.named_children():
-        eager = any(f"{part}.".startswith(f"{name}.") for part in variant.no_compile)
-        if not eager and next(network.parameters(), None) is not None:
+        left_out = any(f"{part}.".startswith(f"{name}.") for part in variant.no_compile)
+        if not left_out and next(network.parameters(), None) is not None:
             yield name, network
 
 

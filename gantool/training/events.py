@@ -12,7 +12,7 @@ from gantool.runtime.progress import current
 from gantool.training.trainer import Diverged, Trainer
 
 
-def told(observers: list[Any]) -> Any:
+def heard_by(observers: list[Any]) -> Any:
     """What the trainer calls, for these to hear of it in their order."""
     hooks = pluggy.PluginManager("gantool")
     hooks.add_hookspecs(hookspecs)

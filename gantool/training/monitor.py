@@ -29,7 +29,7 @@ from gantool.variant import Variant
 
 SAMPLES = 256  # a probe
 COMPARED = 1_250  # training images that samples are held against, a quarter of them at least
-SHOWN = 10  # times that each is trained on, at the least, before it can be known by heart
+SHOWN = 10  # times that each is trained on, at the least, before it can be memorised
 AT_ONCE = 128  # images, that the judge looks at: a quarter faster than a thousand
 SETTLED = 500  # steps; at first every EMA forgets fast, however slow it is later
 VISIBLE = 0.15  # share of the variance between real images that their classes decide, if the judge can see classes
@@ -66,13 +66,13 @@ class Monitor:
             return
         lines = list(self.run.lines())
         before = [line for line in lines if "probe" in line]
-        told = {line["sign"] for line in lines if "sign" in line}
+        said = {line["sign"] for line in lines if "sign" in line}
         now: Line = {"step": trainer.step, "probe": self.probe(trainer, early=len(before) < EARLY)}
         self.run.append(now)
         settled = settled_at(trainer.recipe)
         last = {sign.name for sign in signs(before[-1], before[:-1], settled)} if before else set()
         for name, grade, words in signs(now, before, settled):
-            if name in last and name not in told:
+            if name in last and name not in said:
                 best = best_of(before[EARLY:] or [now])["step"]
                 what, flag = advice(name, trainer.variant.options, best)
                 words = f"{words} {what}:"
@@ -97,21 +97,21 @@ class Monitor:
             return found
         with trainer.sampling() as variant:
             got = variant.sample(SAMPLES, variant.SampleOptions())
-            images, asked = got if isinstance(got, tuple) else (got, None)
+            images, labels = got if isinstance(got, tuple) else (got, None)
             if self.held and type(variant).d_logits is not Variant.d_logits:
-                found |= opinions(variant, self.seen, self.held, images, asked)
+                found |= d_probes(variant, self.seen, self.held, images, labels)
         features, probabilities = look(self.judge, as_bytes(images), AT_ONCE)
         found["diversity"] = spread(features) / max(self.usual, 1e-12)
         found["distance"] = measures.frechet(self.real, features)
-        if self.visible and asked is not None and bool((asked != asked[0]).any()):
-            found["label effect"] = label_effect(features, asked.cpu())
+        if self.visible and labels is not None and bool((labels != labels[0]).any()):
+            found["label effect"] = label_effect(features, labels.cpu())
         if self.judge.classes > 1:
             seen = probabilities.argmax(1)
             shares = torch.bincount(seen, minlength=self.judge.classes) / len(seen)
             if self.common.any():
                 found["rarest class"] = float(shares[self.common].min())
-            if asked is not None:
-                found["as asked"] = float((seen == asked.cpu()).double().mean())
+            if labels is not None:
+                found["label accuracy"] = float((seen == labels.cpu()).double().mean())
         if not early and (known := self.neighbours(trainer, self.judge)):
             training, part, usual = known
             found["nearest"] = float(torch.cdist(features, training).amin(1).quantile(part)) / max(usual, 1e-12)
@@ -120,7 +120,7 @@ class Monitor:
     def neighbours(self, trainer: Trainer, judge: Judge) -> tuple[Tensor, float, float] | None:
         """Features of training images, of which part of the samples to ask how near they are, and what is usual.
 
-        Of data sets that are small, and shown often enough to be known by heart. Copies of a quarter of the images
+        Of data sets that are small, and shown often enough to be memorised. Copies of a quarter of the images
         would be a quarter of the samples: half of these stand for the median of all.
         """
         data, shown = trainer.data, trainer.step * trainer.recipe.batch_size
@@ -177,9 +177,9 @@ def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
 
 
 @torch.no_grad()
-def opinions(variant: Variant, seen: Any, held: Any, images: Tensor, asked: Tensor | None) -> dict[str, float]:
+def d_probes(variant: Variant, seen: Any, held: Any, images: Tensor, labels: Tensor | None) -> dict[str, float]:
     """What D says of images that it trained on, that it never saw, and that were drawn."""
-    drawn = images, held[1] if asked is None else asked
+    drawn = images, held[1] if labels is None else labels
     scores = [variant.d_logits(*pair) for pair in (seen, held, drawn)]
     on_seen, on_held, on_drawn = (s.double() for s in scores if s is not None)
     right = torch.cat([on_held > 0, on_drawn < 0]).double().mean()

@@ -23,7 +23,7 @@ from gantool.runtime import distributed, progress, torchrun
 from gantool.runtime.signals import Signals
 from gantool.training.callbacks import Checkpoints, Gallery, MetricsLog
 from gantool.training.compiling import compile_networks
-from gantool.training.events import Fenced, told
+from gantool.training.events import Fenced, heard_by
 from gantool.training.monitor import Monitor
 from gantool.training.settings import HowToResume, HowToTrain
 from gantool.training.trainer import Diverged, Trainer
@@ -31,7 +31,7 @@ from gantool.variant import parameters_of
 
 MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
 CLOSING = 3.0  # seconds kept for the last save and the film
-UNTOLD = 10_000  # steps, for a variant whose recipe says nothing
+DEFAULT_STEPS = 10_000  # steps, for a variant whose recipe says nothing
 OnStep = Callable[[Trainer], object]
 
 
@@ -81,9 +81,9 @@ class Session:
         if batch % count:
             near = f"Try --batch-size {batch // count * count or count}."
             raise UserError(f"{count} processes cannot share a batch of {batch} equally.", near, USAGE)
-        devices.keep_pages()
+        devices.tune_malloc()
         devices.seed_all(self.recipe.seed)
-        with distributed.in_turn():
+        with distributed.rank_by_rank():
             self.data: Data = self.cls.dataset(self.recipe, self.options)
         for note in self.data.notes:
             if torchrun.first():
@@ -108,13 +108,13 @@ class Session:
     def settle(self, started: float) -> None:
         """Turn --epochs or --minutes into steps, once, and write down what was left open."""
         recipe, trainer = self.recipe, self.trainer
-        steps = recipe.steps or UNTOLD
+        steps = recipe.steps or DEFAULT_STEPS
         if recipe.epochs:
             steps = max(1, round(recipe.epochs * len(self.data) / recipe.batch_size))
         if recipe.minutes:
             each = trainer.seconds_a_step()
             budget = recipe.minutes * 60 - (time.monotonic() - started)
-            steps = max(1, int(distributed.of_first((budget - CLOSING) * MARGIN / each)))
+            steps = max(1, int(distributed.broadcast((budget - CLOSING) * MARGIN / each)))
             if torchrun.first():  # whose clock is all processes'
                 trainer.deadline = started + recipe.minutes * 60 - CLOSING
         self.recipe = trainer.recipe = replace(
@@ -164,7 +164,7 @@ class Session:
         """Train, and leave the rest to the first process."""
         compile_networks(self.trainer, self.how.compile, progress.current().say)
         signals.gently = self.trainer.interrupt
-        self.trainer.run(told([]))
+        self.trainer.run(heard_by([]))
         return self.outcome(run)
 
     def events(self, run: RunFolder) -> Any:
@@ -178,7 +178,7 @@ class Session:
             *screen.observers(),
             *([Caller(self.on_step)] if self.on_step else []),
         ]
-        return told([*ours, *(Fenced(name, entry.load) for name, entry in listeners().items())])
+        return heard_by([*ours, *(Fenced(name, entry.load) for name, entry in listeners().items())])
 
     def plan(self) -> Plan:
         """What would happen, and how long it would take."""
@@ -201,7 +201,7 @@ class Caller:
 
 
 def train(session: Session, name: str | None, out: Path | None, signals: Signals, started: float) -> Outcome:
-    with devices.swift_products(session.device), distributed.joined(session.device):
+    with devices.matmul_backend(session.device), distributed.joined(session.device):
         session.prepare()
         session.settle(started)
         if not torchrun.first():
@@ -213,7 +213,7 @@ def train(session: Session, name: str | None, out: Path | None, signals: Signals
 
 
 def plan(session: Session, started: float) -> Plan:
-    with devices.swift_products(session.device), distributed.joined(session.device):
+    with devices.matmul_backend(session.device), distributed.joined(session.device):
         session.prepare()
         session.settle(started)
         return session.plan()
@@ -235,8 +235,8 @@ def resume(
         sections[title] = replace(section, **changed)
     session = Session(registry, name, sections["Training"], sections[name], how, run.made_with())
     session.on_step = on_step
-    with devices.swift_products(session.device), distributed.joined(session.device), taken(run):
-        with distributed.in_turn():
+    with devices.matmul_backend(session.device), distributed.joined(session.device), taken(run):
+        with distributed.rank_by_rank():
             facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
         if state:
             with model.fitting(run.folder, facts):  # before the settings' networks, or their weights, take memory
@@ -273,7 +273,7 @@ def newest_good(run: RunFolder) -> tuple[dict[str, Any], Any] | None:
             progress.current().warn(f"{error.message} Falling back to the one before.")
             damaged.append(path)
             continue
-        for bad in damaged:  # out of the way, lest it count as the newest
+        for bad in damaged:  # out of the way, so that it does not count as the newest
             bad.replace(bad.with_suffix(".damaged"))
         return found
     if not damaged and not any(run.checkpoints.glob("*.damaged")):

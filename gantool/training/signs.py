@@ -38,10 +38,10 @@ def signs(line: Line, before: list[Line], settled: int = 0) -> Iterator[Sign]:
 
 
 def of_memory(now: dict[str, float]) -> Iterator[Sign]:
-    """What is known by heart. Samples that are copied look better and better."""
+    """What is memorised. Samples that are copied look better and better."""
     if now.get("memorised", 0) > 0.5:
         how = f"images held out are {now['memorised']:.0%} of the way from those it trained on to drawn ones"
-        yield Sign("D memorises", WARNING, f"D knows its training images by heart: to it, {how}.")
+        yield Sign("D memorises", WARNING, f"D memorised its training images: to it, {how}.")
     if now.get("nearest", 1) < 0.8 and now.get("diversity", 1) >= 0.5:  # those that vary little are near to anything
         how = f"{now['nearest']:.0%} as far from training images as others are"
         yield Sign("copies", WARNING, f"Samples are near to being copies: {how}.")
@@ -71,8 +71,8 @@ def of_samples(now: dict[str, float]) -> Iterator[Sign]:
     if now.get("label effect", 1) < 0.05:
         share = f"{max(0.0, now['label effect']):.1%} of what tells them apart"
         yield Sign("ignored label", ERROR, f"Samples are the same whatever class is asked for: it decides {share}.")
-    elif now.get("as asked", 1) < 0.3:
-        yield Sign("wrong label", ERROR, f"Only {now['as asked']:.0%} of samples show the class that was asked for.")
+    elif now.get("label accuracy", 1) < 0.3:
+        yield Sign("wrong label", ERROR, f"Only {now['label accuracy']:.0%} of samples show the class asked for.")
 
 
 def best_of(lines: list[Line]) -> Line:

@@ -35,7 +35,7 @@ class Diverged(UserError):
     """A loss or a weight is no longer a number."""
 
 
-class Spared(BaseException):
+class Skipped(BaseException):
     """Breaks off what a run can do without."""
 
 
@@ -72,7 +72,7 @@ class Trainer:
         self.folder: Path | None = None  # of the run, and what it is called
         self.run_name = ""
         self.stop = ""  # set, by a signal or the clock, to end after the step in hand
-        self.sparing = False  # now at what a run can do without
+        self.skippable = False  # now at what a run can do without
         self.ending = ""  # done, interrupted, time is up, or failed
         self.deadline = math.inf  # by time.monotonic()
         variant.train()
@@ -145,7 +145,7 @@ class Trainer:
         gc.freeze()  # a sweep of all that importing torch has left takes a tenth of a second
         try:
             events.gantool_train_start(trainer=self)
-            stop = distributed.agreed(self.stop)
+            stop = distributed.all_reduced(self.stop)
             while self.step < self.steps and not stop:
                 self.take_step()
                 self.logged = self.step % self.recipe.log_every == 0 or self.step == self.steps
@@ -154,7 +154,7 @@ class Trainer:
                 events.gantool_train_step(trainer=self)
                 if time.monotonic() > self.deadline:
                     self.stop = self.stop or "time is up"
-                stop = distributed.agreed(self.stop)
+                stop = distributed.all_reduced(self.stop)
             self.ending = "done" if self.step >= self.steps else stop
         except BaseException:
             self.ending = "failed"
@@ -167,8 +167,8 @@ class Trainer:
     def interrupt(self) -> None:
         """Called by a signal, at any moment."""
         self.stop = distributed.INTERRUPTED
-        if self.sparing:
-            raise Spared
+        if self.skippable:
+            raise Skipped
 
     @property
     def seconds(self) -> float:
@@ -224,7 +224,7 @@ class Trainer:
         """The variant as it samples: EMA networks, not learning, and without moving the training's random states."""
         states = devices.random_states(self.device)
         try:
-            with torch.inference_mode(), self.ema.swapped(), distributed.apart():
+            with torch.inference_mode(), self.ema.swapped(), distributed.local():
                 devices.seed_all(PREVIEW_SEED)
                 yield self.variant
         finally:
@@ -273,7 +273,7 @@ class Trainer:
         before = deepcopy(self.state())
         self.take_step()
         start, taken = time.perf_counter(), 0
-        while taken < 3 or distributed.of_first(time.perf_counter() - start) < seconds:
+        while taken < 3 or distributed.broadcast(time.perf_counter() - start) < seconds:
             self.take_step()
             taken += 1
         if self.device.type != "cpu":

@@ -1,4 +1,4 @@
-"""CGAN: a generator told what to draw.
+"""CGAN: a conditional generator.
 
 Paper: Mirza & Osindero, 2014, https://arxiv.org/abs/1411.1784
 Task: images of a class
@@ -38,7 +38,7 @@ class CGAN(GAN):
 
     @dataclass(kw_only=True)
     class SampleOptions(LabelOptions):
-        truncation: float = 2.1  # lower costs variety, higher labels: docs/quality.md
+        truncation: float = 2.1  # lower costs variety, higher labels: experiments/defaults.md
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:

@@ -11,7 +11,7 @@ from typing import Annotated
 from torch import nn
 from typer import Option
 
-from gantool.api import USAGE, DataSpec, Recipe, UserError, maps, odd
+from gantool.api import USAGE, DataSpec, Recipe, UserError, map_sizes, output_padding
 from gantool.variants.gan import Game
 
 
@@ -41,7 +41,7 @@ class DCGAN(Game):
         if not 16 <= min(data.height, data.width) <= max(data.height, data.width) <= 128:
             shown = data.height if data.height == data.width else f"{data.width}x{data.height}"
             raise UserError(f"dcgan draws sizes from 16 to 128, not {shown}.", "Try --size 32.", USAGE)
-        self.maps = maps(data, coarsest=4)
+        self.maps = map_sizes(data, coarsest=4)
         super().__init__(options, data)
         self.apply(self.start)
 
@@ -53,9 +53,10 @@ class DCGAN(Game):
         side, c = coarsest
         layers: list[nn.Module] = [nn.Unflatten(1, (-1, 1, 1)), nn.ConvTranspose2d(self.numbers, c, side, bias=False)]
         for side, fine in reversed(finer):
-            layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.ConvTranspose2d(c, fine, 4, 2, 1, odd(side), bias=False)]
+            up = nn.ConvTranspose2d(c, fine, 4, 2, 1, output_padding(side), bias=False)
+            layers += [nn.BatchNorm2d(c), nn.ReLU(), up]
             c = fine
-        last = nn.ConvTranspose2d(c, self.data.channels, 4, 2, 1, odd(self.maps[0]))
+        last = nn.ConvTranspose2d(c, self.data.channels, 4, 2, 1, output_padding(self.maps[0]))
         return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(), last, nn.Tanh())
 
     def downwards(self) -> nn.Module:

@@ -183,17 +183,19 @@ def test_the_library_has_the_same_metrics_and_writers(add: Add, gantool: Gantool
     assert {"dark", "FD"} <= against.scores.keys() & against.floor.keys()
 
 
-def test_a_gate_may_name_a_packages_metric(add: Add, gantool: Gantool, install: Install) -> None:
+def test_a_threshold_may_name_a_packages_metric(add: Add, gantool: Gantool, install: Install) -> None:
     add("plug-sundry", SOURCE, BY_NAME)
     source = '"""Mine."""\nfrom gantool.variants.gan import GAN\n\nclass Mine(GAN): ...\n'
     cards = install("plug-mine", source, mine="Mine") / "cards"
     cards.mkdir()
     (cards / "mine.yaml").write_text(
-        "- data: digits\n  steps: 2\n  gates:\n    - dark <= 300\n    - dark <= .001 x real\n"
+        "- data: digits\n  steps: 2\n  thresholds:\n    - dark <= 300\n    - dark <= .001 x real\n"
     )
     assert gantool("train", "mine", "--steps", "2", *TINY).code == 0
     report = json.loads(gantool("eval", "mine", "-n", "130", "--json").out)
-    assert [gate["score"] for gate in report["gates"]] == ["dark", "dark"] and report["gates"][0]["passed"]
+    assert [threshold["score"] for threshold in report["thresholds"]] == ["dark", "dark"] and report["thresholds"][0][
+        "passed"
+    ]
     assert {"dark"} <= report["scores"].keys() & report["floor"].keys() & report["ceiling"].keys()
 
 
@@ -269,7 +271,7 @@ FAULTS = {  # what is added to the file, and what --check says
     "a variant": ("@hookimpl\ndef gantool_variants(): return {}", "no hook is called gantool_variants."),
     "arguments": ("@hookimpl\ndef gantool_train_end(model): ...", "{'model'} are declared in the hookimpl but can not"),
     "no mapping": ("@hookimpl\ndef gantool_metrics(): return [dark]", "has no attribute 'items'"),
-    "no number": ("def dark(drawn, real): return float('nan')", "it gives nan, which is no number"),
+    "no number": ("def dark(drawn, real): return float('nan')", "it gives nan, which is NaN or infinity"),
     "no function": ("dark = 3", "'int' object is not callable"),
     "spoils": ("def dark(drawn, real): return float(drawn.zero_().sum())", "it changes the images"),
     "no content": ("def count(images, out): return 3", "TypeError"),

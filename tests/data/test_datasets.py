@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import TINY, Gantool, Install
 
-from gantool.api import Data, Recipe, known
+from gantool.api import Data, Recipe, is_named
 from gantool.commands import plugins
 from gantool.data import named
 from gantool.data.images import ImageData
@@ -124,7 +124,7 @@ def test_a_name_nearly_right_is_suggested(gantool: Gantool, offering: Offering) 
     offering(squares="squares")
     done = gantool("train", "gan", "--data", "squarse", *TINY)
     assert done.code == 2 and "Did you mean squares?" in done.err and "digits, mnist" in done.err
-    assert known("squares") and known("mnist") and not known(".")
+    assert is_named("squares") and is_named("mnist") and not is_named(".")
 
 
 def test_what_is_held_out_is_asked_for_and_otherwise_the_same_comes_back(

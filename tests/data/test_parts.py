@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.api import USAGE, ImageData, UserError, every, held_out, open_folder, open_image, spread
+from gantool.api import USAGE, ImageData, UserError, evenly, held_out, in_batches, open_folder, open_image
 from gantool.data import images as in_memory
 
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ def test_images_too_many_for_memory_are_parted_too(tmp_path: Path, monkeypatch: 
 
 
 def test_all_comes_in_batches_as_numbers() -> None:
-    parts = list(every(images(7, ("a", "b")), CPU, 3))
+    parts = list(in_batches(images(7, ("a", "b")), CPU, 3))
     assert [len(x) for x, _ in parts] == [3, 3, 1]
     x, y = map(torch.cat, zip(*parts, strict=True))
     torch.testing.assert_close(x[:, 0, 0, 0], torch.arange(7) / 127.5 - 1)
@@ -75,9 +75,9 @@ def test_all_comes_in_batches_as_numbers() -> None:
 
 
 def test_of_many_some_from_everywhere_are_enough() -> None:
-    assert spread(7, 2_000).tolist() == list(range(7)) and spread(2_000, 2_000).tolist() == list(range(2_000))
-    assert spread(9_999, 2_000).tolist() == list(range(0, 9_999, 5)) and spread(3).tolist() == [0, 1, 2]
-    assert [len(x) for x, _ in every(images(100), CPU, size=4, most=10)] == [4, 4, 2]
+    assert evenly(7, 2_000).tolist() == list(range(7)) and evenly(2_000, 2_000).tolist() == list(range(2_000))
+    assert evenly(9_999, 2_000).tolist() == list(range(0, 9_999, 5)) and evenly(3).tolist() == [0, 1, 2]
+    assert [len(x) for x, _ in in_batches(images(100), CPU, size=4, most=10)] == [4, 4, 2]
 
 
 def test_an_image_is_opened_at_its_own_size_or_at_another(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import gantool
 from gantool.data.points import SIDE, Points, grid25, ring8, scatter, viewable
-from gantool.metrics.mixtures import of_points
+from gantool.metrics.mixtures import score_points
 from gantool.testing import check_data
 
 
@@ -67,7 +67,7 @@ def around(data: Points, which: Tensor, far: float) -> Tensor:
 
 def test_modes_of_real_points_are_all_met_evenly() -> None:
     held = grid25(train=False)
-    found = of_points(held.x, held)
+    found = score_points(held.x, held)
     assert found["modes"] == 25 and found["modes_kl"] < 0.005
     assert found["near_modes"] == pytest.approx(1 - math.exp(-4.5), abs=0.005)  # within three deviations
 
@@ -75,15 +75,15 @@ def test_modes_of_real_points_are_all_met_evenly() -> None:
 def test_points_beside_the_modes_are_of_none() -> None:
     held = grid25(train=False)
     which = torch.arange(1000) % 20
-    found = of_points(torch.cat([around(held, which, 2.9), around(held, which, 3.1)]), held)
+    found = score_points(torch.cat([around(held, which, 2.9), around(held, which, 3.1)]), held)
     del found["cloud_distance"]
     assert found == {"modes": 20, "modes_kl": pytest.approx(math.log(25 / 20)), "near_modes": 0.5}
-    assert of_points(around(held, which, 3.1), held)["modes"] == 0
+    assert score_points(around(held, which, 3.1), held)["modes"] == 0
 
 
 def test_real_clouds_of_one_mixture_are_near_each_other() -> None:
-    assert of_points(ring8().x[:10_000], ring8(train=False))["cloud_distance"] < 1e-3
-    assert of_points(ring8().x[:10_000] + 1, ring8(train=False))["cloud_distance"] == pytest.approx(2, rel=0.05)
+    assert score_points(ring8().x[:10_000], ring8(train=False))["cloud_distance"] < 1e-3
+    assert score_points(ring8().x[:10_000] + 1, ring8(train=False))["cloud_distance"] == pytest.approx(2, rel=0.05)
 
 
 @pytest.mark.parametrize(("shape", "shown"), [((3, 1, 4, 5), 1), ((3, 2, 4, 5), 3), ((3, 16, 4, 5), 3), ((9, 2), 1)])

@@ -39,7 +39,9 @@ class Perfect(GAN):
 class Suspect(Perfect):
     from_the_start = True
 """
-GATES = "- {data: digits, seconds: 1, gates: [class_balance_kl <= 0.1, coverage >= 0.7 x real, nearest_ratio <= 0.1]}"
+GATES = (
+    "- {data: digits, seconds: 1, thresholds: [class_balance_kl <= 0.1, coverage >= 0.7 x real, nearest_ratio <= 0.1]}"
+)
 SHORT = ("--budget", "1s", "--seeds", 2, "-n", 300)
 
 
@@ -58,11 +60,11 @@ def test_a_perfect_generator_is_accepted_and_its_card_is_shown(gantool: Gantool,
     report = json.loads(done.out)
     assert [report] == json.loads((cards / "perfect.json").read_text())
     assert report["accepted"] is True and len(report["scores"]) == 2
-    by_name = {row["score"]: row for row in report["gates"]}
+    by_name = {row["score"]: row for row in report["thresholds"]}
     assert by_name["coverage"]["passed"] and by_name["nearest_ratio"]["median"] < 1e-6
     assert by_name["coverage"]["worst"] == min(scores["coverage"] for scores in report["scores"])
     assert by_name["class_balance_kl"]["worst"] == max(scores["class_balance_kl"] for scores in report["scores"])
-    assert report["nulls"].keys() == {"untrained", "one image repeated", "blurred means"}
+    assert report["negative_controls"].keys() == {"untrained", "one image repeated", "blurred means"}
     shown = gantool("info", "perfect").out
     assert "perfect on digits, 1 s, seeds: 2: accepted" in shown and "| coverage >= 0.7 x real | " in shown
 
@@ -74,8 +76,9 @@ def test_a_card_keeps_what_it_says_of_other_data_and_times(tmp_path: Path) -> No
             dict.fromkeys(("system", "processor", "cores", "device"), "x"),
         )
         return {"variant": "gan", "data": data, "trained": f"{seconds:g} s", "accepted": True,
-                "gates_after": {"seconds": seconds, "steps": 0},
-                "gates": [], "nulls": {}, "seeds": seeds, "steps": [1], "n": 9, "judge": None, "command": "gantool",
+                "thresholds_after": {"seconds": seconds, "steps": 0},
+                "thresholds": [], "negative_controls": {}, "seeds": seeds, "steps": [1], "n": 9, "judge": None,
+                "command": "gantool",
                 "made_by": made_by, "machine": machine}  # fmt: skip
 
     card = tmp_path / "cards" / "gan.json"
@@ -101,7 +104,7 @@ def test_so_many_steps_are_the_same_anywhere(gantool: Gantool, cards: Path) -> N
     assert "# perfect on digits, 5 steps, seeds: 1: accepted" in Path("cards/perfect.md").read_text()
 
 
-def test_a_null_that_passes_every_gate_accepts_nothing(gantool: Gantool, cards: Path) -> None:
+def test_a_negative_control_that_passes_every_threshold_accepts_nothing(gantool: Gantool, cards: Path) -> None:
     done = gantool("accept", "suspect", "--budget", "1s", "--seeds", 1, "-n", 300)
     assert done.code == 1
     assert "NOT accepted" in done.out and "FAIL" not in done.out
@@ -109,9 +112,9 @@ def test_a_null_that_passes_every_gate_accepts_nothing(gantool: Gantool, cards: 
     assert "NOT accepted" in Path("cards/suspect.md").read_text()
 
 
-def test_without_gates_there_is_nothing_to_hold_it_to(gantool: Gantool, cards: Path) -> None:
+def test_without_thresholds_there_is_nothing_to_hold_it_to(gantool: Gantool, cards: Path) -> None:
     done = gantool("accept", "perfect", "--data", "mnist")
-    assert (done.code, "no gates of perfect on mnist" in done.err, "digits" in done.err) == (2, True, True)
+    assert (done.code, "no thresholds of perfect on mnist" in done.err, "digits" in done.err) == (2, True, True)
     short = gantool("accept", "perfect", "--steps", 3)
     assert short.code == 2 and "perfect on digits after 3 steps" in short.err and "digits, 1 s" in short.err
     both = gantool("accept", "perfect", "--steps", 3, "--budget", "1s")

@@ -55,7 +55,7 @@ class Brighten(Variant):
         optimizer: str = "sgd"
         lr: float = 0.5  # then one step is enough
         pull: Annotated[float, Option(min=0, max=5, help="How much it learns.")] = 1.0
-        loud: Annotated[bool, Option("--loud", help="Nothing.")] = False
+        bold: Annotated[bool, Option("--bold", help="Nothing.")] = False
 
     @dataclass(kw_only=True)
     class SampleOptions(InputOptions): ...
@@ -103,9 +103,9 @@ class Taken(Brighten):
 GATES = """
 - data: dim
   seconds: 1
-  must_fail:
+  negative_controls:
     no pull: {pull: 0}
-  gates:
+  thresholds:
     - off <= 0.2
     - off <= 0.5 x no pull
 """
@@ -122,7 +122,7 @@ def package(install: Install) -> Path:
     return folder
 
 
-def test_eval_shows_them_between_an_untrained_network_and_gates(gantool: Gantool, package: Path) -> None:
+def test_eval_shows_them_between_an_untrained_network_and_thresholds(gantool: Gantool, package: Path) -> None:
     assert gantool("train", "brighten", *QUICK).code == 0
     done = gantool("eval", "brighten", "--json")
     assert done.code == 0, done.err
@@ -130,11 +130,11 @@ def test_eval_shows_them_between_an_untrained_network_and_gates(gantool: Gantool
     assert report["scores"].keys() == report["floor"].keys() == {"off", "seen"} and "ceiling" not in report
     assert report["scores"]["off"] < 0.2 < report["floor"]["off"] == pytest.approx(100 / 127.5, abs=0.01)
     assert (report["scores"]["seen"], report["n"], report["data"], report["split"]) == (10, 10, "dim", "test")
-    assert [gate["passed"] for gate in report["gates"]] == [True, None]
+    assert [threshold["passed"] for threshold in report["thresholds"]] == [True, None]
     assert json.loads(Path("runs/brighten-001/eval.json").read_text()) == report
     table = gantool("eval", "brighten").out
     assert "10 examples of dim, measured on runs/brighten-001/model.safetensors\n" in table
-    assert "passes 1 of 2 gates; not measured: off <= 0.5 x no pull" in table and "FAIL" not in table
+    assert "passes 1 of 2 thresholds; not measured: off <= 0.5 x no pull" in table and "FAIL" not in table
     assert "off " in gantool("runs").out
 
 
@@ -215,7 +215,7 @@ def test_they_stand_beside_what_is_said_of_images(gantool: Gantool, install: Ins
     assert [float(line.split()[1]) for line in table.splitlines() if line.startswith("held ")] == [313]
 
 
-# Models that must fail.
+# Negative controls.
 
 
 def accepted(gantool: Gantool, package: Path, text: str) -> tuple[int, dict[str, object], str]:
@@ -228,10 +228,10 @@ def test_a_model_that_must_fail_is_trained_and_fails(gantool: Gantool, package: 
     code, card, err = accepted(gantool, package, GATES)
     assert code == 0, (card, err)
     assert card["accepted"] is True and card["judge"] is None
-    assert card["nulls"] == {
+    assert card["negative_controls"] == {
         "no pull": ["off <= 0.2", "off <= 0.5 x no pull"], "untrained": ["off <= 0.2", "off <= 0.5 x no pull"]
     }  # fmt: skip
-    assert card["must_fail"]["no pull"]["scores"]["off"] == pytest.approx(100 / 127.5, abs=0.01)  # type: ignore[index]
+    assert card["trained_controls"]["no pull"]["scores"]["off"] == pytest.approx(100 / 127.5, abs=0.01)  # type: ignore[index]
     assert "no pull: training brighten on dim for 1 s" in err
     off = card["scores"][0]["off"]  # type: ignore[index]
     assert f"seed 0: off {off:.4g}\n" in err and "no pull: off 0.78" in err
@@ -240,36 +240,36 @@ def test_a_model_that_must_fail_is_trained_and_fails(gantool: Gantool, package: 
     assert "10 examples of dim; steps: " in shown
 
 
-def test_gates_may_be_for_a_preset(gantool: Gantool, package: Path) -> None:
+def test_thresholds_may_be_for_a_preset(gantool: Gantool, package: Path) -> None:
     folder = package / "presets/brighten"
     folder.mkdir(parents=True)
     (folder / "weak.yaml").write_text("variant: brighten\npull: 0\nbatch_size: 3\nsteps: 1000000\n")
-    code, card, err = accepted(gantool, package, "- {data: dim, steps: 4, preset: weak, gates: [off <= 0.2]}")
+    code, card, err = accepted(gantool, package, "- {data: dim, steps: 4, preset: weak, thresholds: [off <= 0.2]}")
     assert code == 1, err  # nothing pulled
     assert card["preset"] == "weak" and card["steps"] == [4]
     config = Path("runs/brighten-001/config.yaml").read_text()
     assert "pull: 0.0" in config and "batch_size: 3" in config
     assert "brighten on dim, preset weak, 4 steps, seeds: 1: NOT accepted" in gantool("info", "brighten").out
-    strong = "- {data: dim, steps: 20, preset: weak, must_fail: {pulled: {pull: 1}}, gates: [off >= 0.2]}"
+    strong = "- {data: dim, steps: 20, preset: weak, negative_controls: {pulled: {pull: 1}}, thresholds: [off >= 0.2]}"
     code, card, err = accepted(gantool, package, strong)
-    assert card["nulls"]["pulled"] == ["off >= 0.2"], (card, err)  # the preset, but for what is said  # type: ignore[index]
+    assert card["negative_controls"]["pulled"] == ["off >= 0.2"], (card, err)  # the preset, but for what is said  # type: ignore[index]
 
 
-def test_gates_for_a_preset_that_is_none(gantool: Gantool, package: Path) -> None:
-    code, _, err = accepted(gantool, package, "- {data: dim, seconds: 1, preset: strong, gates: [off <= 0.2]}")
+def test_thresholds_for_a_preset_that_is_none(gantool: Gantool, package: Path) -> None:
+    code, _, err = accepted(gantool, package, "- {data: dim, seconds: 1, preset: strong, thresholds: [off <= 0.2]}")
     assert code == 1 and "preset 'strong', which it has not" in err and "author of plug-bright" in err
     assert not Path("runs").exists()
 
 
-def test_one_that_passes_every_gate_accepts_nothing(gantool: Gantool, package: Path) -> None:
+def test_one_that_passes_every_threshold_accepts_nothing(gantool: Gantool, package: Path) -> None:
     code, card, _ = accepted(gantool, package, GATES.replace("{pull: 0}", "{pull: 1}").replace(
         "    - off <= 0.5 x no pull\n", "    - off <= 9 x no pull\n"
     ))  # fmt: skip
-    assert code == 1 and card["accepted"] is False and card["nulls"]["no pull"] == []  # type: ignore[index]
+    assert code == 1 and card["accepted"] is False and card["negative_controls"]["no pull"] == []  # type: ignore[index]
 
 
-def test_a_gate_on_what_nobody_measured_is_not_passed(gantool: Gantool, package: Path) -> None:
-    gates_alone = "- {data: dim, seconds: 1, gates: [off <= 0.2, offf <= 0.2]}"
+def test_a_threshold_on_what_nobody_measured_is_not_passed(gantool: Gantool, package: Path) -> None:
+    gates_alone = "- {data: dim, seconds: 1, thresholds: [off <= 0.2, offf <= 0.2]}"
     (package / "cards/brighten.yaml").write_text(gates_alone)
     done = gantool("accept", "brighten", "--seeds", 1)
     assert done.code == 1 and "NOT accepted" in done.out
@@ -299,18 +299,20 @@ def test_options_that_must_fail_are_held_to_type_and_range_before_anything_is_tr
     "spoiled", ["[1]", "{real: {pull: 0}}", "{a: 1}", "{a: {pull: [1]}}", '{"a|b": {pull: 0}}', "{1: {pull: 0}}"]
 )
 def test_what_must_fail_has_a_name_in_words_and_options(spoiled: str, package: Path) -> None:
-    (package / "cards/brighten.yaml").write_text(f"- {{data: dim, seconds: 1, gates: [], must_fail: {spoiled}}}")
-    with pytest.raises(UserError, match="holds no gates"):
-        gates.gates_of(Registry().offer("brighten"))
+    (package / "cards/brighten.yaml").write_text(
+        f"- {{data: dim, seconds: 1, thresholds: [], negative_controls: {spoiled}}}"
+    )
+    with pytest.raises(UserError, match="holds no thresholds"):
+        gates.thresholds_of(Registry().offer("brighten"))
 
 
 def test_a_bound_may_be_a_share_of_what_such_a_model_gets() -> None:
-    limit = gates.gate("FD <= 0.7 x L1 only", ["L1 only"])
+    limit = gates.threshold("FD <= 0.7 x L1 only", ["L1 only"])
     assert str(limit) == "<= 0.7 x L1 only"
     assert [limit.passes({"FD": value}, {}, {"L1 only": {"FD": 10}}) for value in (7, 7.1)] == [True, False]
     assert limit.passes({"FD": 1}, {"FD": 1}) is None and limit.passes({"FD": 1}, {}, {"L1 only": {}}) is None
     with pytest.raises(ValueError, match="should be like"):
-        gates.gate("FD <= 0.7 x L2 only", ["L1 only"])
+        gates.threshold("FD <= 0.7 x L2 only", ["L1 only"])
 
 
 def test_one_whose_training_breaks_down_has_failed(
@@ -320,4 +322,4 @@ def test_one_whose_training_breaks_down_has_failed(
     (package / "__init__.py").write_text(source.replace("return self.options.pull * ", nan))
     code, card, err = accepted(gantool, package, GATES.replace("    - off <= 0.5 x no pull\n", ""))
     assert code == 0, (card, err)
-    assert card["nulls"]["no pull"] == ["every gate: its training met a number that is none"]  # type: ignore[index]
+    assert card["negative_controls"]["no pull"] == ["every threshold: its training met NaN or infinity"]  # type: ignore[index]

@@ -40,8 +40,16 @@ def drawing_of(
     on = Ground(who.classes)
     if training is not None:
         on = ground(who, see(who, training, None), training, None)
-    found = {"variant": "tiny", "step": 5, "n": n, "run": "runs/x", "judge": "j", "null": "nothing", "split": "train"}
-    found |= {"scores": {"FD": 1.5, "sure": 0.25}, "floor": {"FD": 9.0}, "ceiling": {"FD": 0.1}}
+    found = {
+        "variant": "tiny",
+        "step": 5,
+        "n": n,
+        "run": "runs/x",
+        "judge": "j",
+        "floor_from": "nothing",
+        "split": "train",
+    }
+    found |= {"scores": {"FD": 1.5, "confident": 0.25}, "floor": {"FD": 9.0}, "ceiling": {"FD": 0.1}}
     if drawn.labels is not None:
         table = measures.confusion(drawn.labels, drawn.probabilities.argmax(1), len(classes))
         found["confusion"] = table.tolist()

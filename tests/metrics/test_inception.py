@@ -30,7 +30,7 @@ def theirs() -> Any:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What torch-fidelity publishes cannot be had in tests: a file of the same network, drawn by lot."""
+    """What torch-fidelity publishes cannot be had in tests: a file of the same network, drawn at random."""
     network, path = theirs().FeatureExtractorInceptionV3, tmp_path_factory.mktemp("weights") / "inception.pth"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(theirs(), "load_state_dict_from_url", lambda *args, **options: {})
@@ -136,9 +136,9 @@ def test_a_comparison_says_that_inception_made_the_distances(gantool: Gantool, k
     assert found["scores"]["FD"] < found["floor"]["FD"]
 
 
-def test_gates_in_the_judges_units_are_not_applied_to_inceptions() -> None:
-    limits = gates.Gates(
-        "digits", gates.Budget(60), tuple(map(gates.gate, ("label_accuracy >= .9", "FD <= 1", "coverage >= .5")))
+def test_thresholds_in_the_judges_units_are_not_applied_to_inceptions() -> None:
+    limits = gates.Thresholds(
+        "digits", gates.Budget(60), tuple(map(gates.threshold, ("label_accuracy >= .9", "FD <= 1", "coverage >= .5")))
     )
     found = {"scores": {"label_accuracy": 0.95, "FD": 0.5, "coverage": 0.6}}
     for extractor, applied in ({}, 3), ({"extractor": "inception"}, 1):

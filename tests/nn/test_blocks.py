@@ -19,10 +19,10 @@ from gantool.api import (
     decoder,
     downwards,
     encoder,
+    gradient_norms,
     gradient_penalty,
-    maps,
+    map_sizes,
     mlp,
-    slopes,
     upwards,
 )
 
@@ -49,9 +49,9 @@ def test_points_know_no_limits_and_images_do(shape: tuple[int, ...]) -> None:
 
 
 def test_maps_halve_until_one_of_their_sides_is_coarse() -> None:
-    assert maps(DataSpec((1, 28, 28))) == [(28, 28), (14, 14), (7, 7)]
-    assert maps(DataSpec((1, 45, 33))) == [(45, 33), (22, 16), (11, 8), (5, 4)]
-    assert maps(DataSpec((1, 64, 16)), 8) == [(64, 16), (32, 8)]
+    assert map_sizes(DataSpec((1, 28, 28))) == [(28, 28), (14, 14), (7, 7)]
+    assert map_sizes(DataSpec((1, 45, 33))) == [(45, 33), (22, 16), (11, 8), (5, 4)]
+    assert map_sizes(DataSpec((1, 64, 16)), 8) == [(64, 16), (32, 8)]
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 12), (2,)])
@@ -140,14 +140,14 @@ def test_the_penalty_of_a_straight_line(shape: tuple[int, ...], slope: float, to
         return (x * w).flatten(1).sum(1)
 
     real, fake, eps = torch.randn(6, *shape), torch.randn(6, *shape), torch.rand(6)
-    torch.testing.assert_close(slopes(score, real, fake, eps), torch.full((6,), slope))
+    torch.testing.assert_close(gradient_norms(score, real, fake, eps), torch.full((6,), slope))
     torch.testing.assert_close(gradient_penalty(score, real, fake, eps, to), torch.tensor((slope - to) ** 2))
 
 
 def test_the_penalty_is_taken_at_a_point_of_the_way() -> None:
     """Where D(x) = |x|^2 / 2, the slope is |x| itself."""
     real, fake, eps = torch.full((3, 1), 5.0), torch.full((3, 1), 1.0), torch.tensor([0.0, 0.5, 1.0])
-    torch.testing.assert_close(slopes(lambda x: x.square() / 2, real, fake, eps), torch.tensor([1.0, 3.0, 5.0]))
+    torch.testing.assert_close(gradient_norms(lambda x: x.square() / 2, real, fake, eps), torch.tensor([1.0, 3.0, 5.0]))
 
 
 def test_d_is_right_of_real_ones_above_0_and_of_others_below() -> None:

@@ -28,7 +28,7 @@ from gantool.variants.dcgan import DCGAN
 from gantool.variants.gan import GAN, Game
 
 HEALTHY = {"D gradient": 0.5, "G gradient": 0.4, "D right": 0.7, "diversity": 0.9, "distance": 15.0, "nearest": 1.1,
-           "rarest class": 0.06, "label effect": 0.8, "as asked": 0.95, "memorised": 0.1}  # fmt: skip
+           "rarest class": 0.06, "label effect": 0.8, "label accuracy": 0.95, "memorised": 0.1}  # fmt: skip
 
 
 def line(step: int, **changed: float) -> dict[str, Any]:
@@ -47,7 +47,7 @@ PAST = [line(step, distance=20.0 - step) for step in range(EARLY + 1)]  # at 15 
         ({"D_right": 0.995}, "D wins"),
         ({"rarest_class": 0.009}, "missing class"),
         ({"label_effect": 0.04, "as_asked": 0.1}, "ignored label"),
-        ({"as_asked": 0.29}, "wrong label"),
+        ({"label_accuracy": 0.29}, "wrong label"),
         ({"memorised": 0.51}, "D memorises"),
         ({"nearest": 0.79}, "copies"),
         ({"distance": 23.0}, "worse"),
@@ -84,7 +84,7 @@ def test_a_slow_average_is_judged_once_it_has_forgotten_the_start() -> None:
     assert settled_at(replace(usual, ema_images=0)) == 0
 
 
-def test_while_samples_get_better_only_what_is_known_by_heart_is_told() -> None:
+def test_while_samples_get_better_only_what_is_known_as_memorised_is_told() -> None:
     bad = {**BAD, "G_gradient": 500.0, "diversity": 0.6, "memorised": 0.9}
     assert len(list(signs(line(9, **bad, distance=14.0), PAST))) == 6
     assert [sign.name for sign in signs(line(9, **bad, distance=13.0), PAST)] == ["D memorises", "copies"]
@@ -204,7 +204,7 @@ def train(
     made = Recipe(**{"batch_size": 4, "steps": steps, "ema_images": 0} | recipe)
     trainer = Trainer(variant, made, images, torch.device("cpu"))
     run = RunFolder(folder)
-    trainer.run(events.told([Monitor(run, every, told.append)]))
+    trainer.run(events.heard_by([Monitor(run, every, told.append)]))
     return run
 
 
@@ -217,7 +217,7 @@ def test_real_digits_raise_nothing(tmp_path: Path, told: list[str]) -> None:
     assert told == []
     probes = [entry["probe"] for entry in run.lines()]
     assert len(probes) == 12
-    assert all(0.9 < probe["diversity"] < 1.1 and probe["as asked"] > 0.97 for probe in probes)
+    assert all(0.9 < probe["diversity"] < 1.1 and probe["label accuracy"] > 0.97 for probe in probes)
     assert all(probe["label effect"] > 0.8 for probe in probes)
 
 
@@ -309,7 +309,7 @@ def test_copies_of_a_small_data_set_are_told(tmp_path: Path, told: list[str], co
 
 
 @pytest.mark.parametrize("passes", [9, 11])
-def test_images_that_are_seldom_shown_cannot_be_known_by_heart(tmp_path: Path, passes: int) -> None:
+def test_images_that_are_seldom_shown_cannot_be_known_as_memorised(tmp_path: Path, passes: int) -> None:
     run = train(tmp_path / "run", [], *game(Painter, few=100), batch_size=50, steps=2 * passes)
     assert any("nearest" in entry["probe"] for entry in run.lines() if "probe" in entry) == (passes > 10)
 
@@ -320,7 +320,7 @@ def idx(array: Any) -> bytes:
 
 
 def noise_for_mnist(folder: Path, counts: dict[str, int]) -> Path:
-    """Images of noise, which can be known by heart and not otherwise."""
+    """Images of noise, which can be known memorised and not otherwise."""
     rng = np.random.default_rng(0)
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -332,7 +332,7 @@ def noise_for_mnist(folder: Path, counts: dict[str, int]) -> Path:
 
 
 @pytest.mark.parametrize(("count", "known"), [(32, True), (4_000, False)])
-def test_a_discriminator_that_knows_its_images_by_heart_is_told(
+def test_a_discriminator_that_knows_its_images_as_memorised_is_told(
     tmp_path: Path, told: list[str], count: int, known: bool
 ) -> None:
     recipe = Recipe(data="mnist", data_dir=noise_for_mnist(tmp_path, {"train": count, "t10k": 300}))

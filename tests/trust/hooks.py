@@ -121,7 +121,7 @@ def place(code: CodeType) -> str:
 
 
 def spoilt(where: str, at: int, value: float, place: float, *numbers: int) -> None:
-    """At that step, put a number that is none among the losses or somewhere in the state; then get these signals."""
+    """At that step, put NaN or infinity among the losses or somewhere in the state; then get these signals."""
     import torch
 
     from gantool.training.trainer import Trainer, tensors

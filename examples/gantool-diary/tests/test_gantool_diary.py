@@ -18,10 +18,10 @@ TROUBLE = {"step": 55, "sign": "collapse", "grade": "error", "words": "all sampl
 
 def test_a_log_is_told_from_its_first_entry_to_its_last_with_the_trouble_between() -> None:
     log = [json.dumps(line) for line in [*LINES[:5], {"step": 50, "probe": {}}, TROUBLE, *LINES[5:]]]
-    told = list(gantool_diary.told([*log, '{"step": 110, "D/lo'], 3))
+    told = list(gantool_diary.picked([*log, '{"step": 110, "D/lo'], 3))
     assert [line.partition(":")[0] for line in told] == ["step 10", "step 50", "step 55", "step 100"]
     assert told[0] == "step 10: D/loss 0.5, G/loss 10" and told[2] == "step 55: all samples are alike"
-    assert list(gantool_diary.told([], 3)) == []
+    assert list(gantool_diary.picked([], 3)) == []
 
 
 def test_ink_is_how_far_apart_the_means_are() -> None:

@@ -12,7 +12,7 @@ from math import prod
 from typing import Annotated, Any
 
 import torch
-from gantool.api import Batch, DataSpec, Loss, MinibatchStd, NoiseOptions, Penalised, Recipe, Turn, maps
+from gantool.api import Batch, DataSpec, Loss, MinibatchStd, NoiseOptions, Penalised, Recipe, Turn, map_sizes
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, softplus
 from torch.optim import Optimizer
@@ -58,7 +58,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, z: int, width: int, data: DataSpec) -> None:
         super().__init__()
-        self.sides = maps(data)[::-1]
+        self.sides = map_sizes(data)[::-1]
         c = [width << i for i in reversed(range(len(self.sides)))]
         self.constant = nn.Parameter(torch.randn(1, c[0], *self.sides[0]))
         self.first = nn.ModuleList(Modulated(a, b, 3, z) for a, b in pairwise([c[0], *c]))
@@ -76,7 +76,7 @@ class Synthesis(nn.Module):
 
 
 def discriminator(width: int, data: DataSpec) -> nn.Sequential:
-    *finer, coarsest = maps(data)
+    *finer, coarsest = map_sizes(data)
     c = [width << i for i in range(len(finer) + 1)]
     layers: list[nn.Module] = [nn.Conv2d(data.channels, width, 1), nn.LeakyReLU(0.2)]
     for a, b in pairwise(c):

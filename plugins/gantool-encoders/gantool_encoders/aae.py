@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, OptionalInput, Recipe, Turn, Variant, every, mlp
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, OptionalInput, Recipe, Turn, Variant, in_batches, mlp
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 from torch.optim import Optimizer
@@ -29,7 +29,7 @@ class AAE(Variant):
     class Options(api.Options):
         lr: float = 1e-3
         decay: float = 5e-4
-        d_lr: Annotated[float, Option(min=0, max=100, help="D's own step size.")] = 5e-4
+        d_lr: Annotated[float, Option(min=0, max=100, help="D's own learning rate.")] = 5e-4
         adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; of the squared error it is 1.")] = 0.05
         z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 8
         hidden: Annotated[int, Option(min=1, help="Units of each hidden layer.")] = 512
@@ -74,7 +74,7 @@ class AAE(Variant):
 
     def measure(self, held: Data) -> dict[str, float]:
         """Squared error, as a share of the mean image's; and codes' distance (W1) from the prior, a dimension."""
-        x = torch.cat([x for x, *_ in every(held, self.device, most=5_000)])
+        x = torch.cat([x for x, *_ in in_batches(held, self.device, most=5_000)])
         code, n = self.encoder(x), len(x)
         prior = 2**0.5 * torch.erfinv(2 * (torch.arange(n, device=x.device) + 0.5) / n - 1)
         return {

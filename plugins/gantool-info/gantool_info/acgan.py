@@ -96,7 +96,7 @@ class ACGAN(Augmented, Penalised):
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """D's own head on real images; and what it finds right of G's beyond what the judge of digits does."""
-        found = {"own_head": share([self.says(x) == y for x, y in api.every(held, self.device, most=MEASURED)])}
+        found = {"own_head": share([self.says(x) == y for x, y in api.in_batches(held, self.device, most=MEASURED)])}
         if self.data.classes == tuple("0123456789"):
             drawn = [self.sample(500, self.SampleOptions()) for _ in range(MEASURED // 500)]
             own = share([self.says(x) == y for x, y in drawn])

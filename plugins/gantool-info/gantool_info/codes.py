@@ -51,7 +51,7 @@ def walk(text: str, values: int, held: Container[int] = ()) -> Walk:
 
 
 def planned(n: int, given: Iterable[str], sweep: str | None, still: bool, values: int) -> tuple[Tensor, Tensor]:
-    """Codes (n, 3), NaN where they are drawn by lot, and the number of each image's noise.
+    """Codes (n, 3), NaN where they are drawn at random, and the number of each image's noise.
 
     Without a sweep c1 takes its values in turn, and each image has a noise of its own; where codes keep `still`, all
     are 0. In a sweep one code walks along each row. From row to row c1 goes on, at one noise; where it cannot, because

@@ -64,7 +64,9 @@ class InfoGAN(Penalised):
     class SampleOptions(NoiseOptions):
         code: Annotated[
             list[str] | None,
-            Option(metavar="C=X", help="Hold codes: c1=3, or c1=3,c2=0.5.", show_default="c1 in turn, others by lot"),
+            Option(
+                metavar="C=X", help="Hold codes: c1=3, or c1=3,c2=0.5.", show_default="c1 in turn, others at random"
+            ),
         ] = None
         sweep: Annotated[
             str | None, Option(metavar="C=A..B", help="Walk one code along the columns of a grid: c2=-2..2, c1=0..9.")

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from gantool.api import Data, every
+from gantool.api import Data, in_batches
 from torch import Tensor
 
 from gantool_info.images import slant, stroke_mass
@@ -18,7 +18,7 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
     """Q on real images, each value of c1 paired with a class; L_I of c1; what c2 or c3 changes."""
     found, values, c = dict[str, float](), variant.options.values, variant.codes(MEASURED)
     if held.spec.classes:
-        real = every(held, variant.device, most=MEASURED)
+        real = in_batches(held, variant.device, most=MEASURED)
         read = [(variant.q(variant.discriminator(x))[:, :values].argmax(1), y) for x, y in real]
         found["code_accuracy"] = matched(*map(torch.cat, zip(*read, strict=True)))
     x = torch.cat([variant.draw(variant.noise(len(part)), part) for part in torch.split(c, 500)])

@@ -6,7 +6,7 @@ from math import prod
 from typing import Annotated, Any
 
 from gantool import api
-from gantool.api import Attention, Batch, ClassNorm, DataSpec, Loss, Projected, Recipe, Resize, Variant, Wrap, maps
+from gantool.api import Attention, Batch, ClassNorm, DataSpec, Loss, Projected, Recipe, Resize, Variant, Wrap, map_sizes
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 from torch.nn.utils.parametrizations import spectral_norm
@@ -43,7 +43,7 @@ class Down(nn.Module):
 class Generator(nn.Module):
     def __init__(self, z: int, width: int, data: DataSpec, attend: bool, wrap: Wrap) -> None:
         super().__init__()
-        sides = maps(data)[::-1]
+        sides = map_sizes(data)[::-1]
         c = [width << i for i in reversed(range(len(sides)))]
         self.first = nn.Sequential(wrap(nn.Linear(z, c[0] * prod(sides[0]))), nn.Unflatten(1, (c[0], *sides[0])))
         ups = (Up(a, b, side, len(data.classes), wrap) for (a, b), side in zip(pairwise(c), sides[1:], strict=True))
@@ -59,7 +59,7 @@ class Generator(nn.Module):
 
 
 def discriminator(width: int, data: DataSpec, attend: bool) -> Projected:
-    c = [data.channels, *(width << i for i in range(len(maps(data)) - 1))]
+    c = [data.channels, *(width << i for i in range(len(map_sizes(data)) - 1))]
     first, *more = (Down(a, b, a == data.channels) for a, b in pairwise(c))
     attention = [Attention(width, spectral_norm)] if attend else []
     # The paper sums over places. The mean is that but for a factor, and scores stay near 1 whatever the side.
@@ -93,7 +93,7 @@ class SNGAN(Variant):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        wrap: Wrap = spectral_norm if self.attend else api.plain
+        wrap: Wrap = spectral_norm if self.attend else api.unwrapped
         self.generator = Generator(options.z, options.width, data, self.attend, wrap)
         self.discriminator = discriminator(options.width, data, self.attend)
 

@@ -3,7 +3,7 @@
 from math import prod
 
 import torch
-from gantool.api import DataSpec, Projected, maps, odd
+from gantool.api import DataSpec, Projected, map_sizes, output_padding
 from torch import Tensor, nn
 
 LEAK = 0.2
@@ -32,11 +32,11 @@ def start(layer: nn.Module) -> None:
 def generator(inputs: int, width: int, blocks: int, data: DataSpec) -> nn.Module:
     if not data.images:
         return nn.Sequential(*hidden(inputs, 8 * width), nn.Linear(8 * width, data.channels))
-    *finer, coarsest = maps(data)
+    *finer, coarsest = map_sizes(data)
     c = width << len(finer) - 1 if finer else data.channels
     layers: list[nn.Module] = [nn.Linear(inputs, c * prod(coarsest)), nn.Unflatten(1, (-1, *coarsest))]
     for i, side in reversed([*enumerate(finer)]):
-        to, last = c // 2 if i else data.channels, (4, 2, 1, odd(side))
+        to, last = c // 2 if i else data.channels, (4, 2, 1, output_padding(side))
         layers += [*(Block(c) for _ in range(blocks)), nn.LeakyReLU(LEAK), nn.ConvTranspose2d(c, to, *last)]
         c = to
     return nn.Sequential(*layers, nn.Tanh())
@@ -45,7 +45,7 @@ def generator(inputs: int, width: int, blocks: int, data: DataSpec) -> nn.Module
 def discriminator(width: int, blocks: int, classes: int, data: DataSpec) -> Projected:
     if not data.images:
         return Projected(nn.Sequential(*hidden(data.channels, 8 * width)), 8 * width, classes, called="body")
-    *finer, coarsest = maps(data)
+    *finer, coarsest = map_sizes(data)
     c, layers = data.channels, list[nn.Module]()
     for i in range(len(finer)):
         layers += [nn.Conv2d(c, width << i, 4, 2, 1), nn.LeakyReLU(LEAK), *(Block(width << i) for _ in range(blocks))]
@@ -58,6 +58,6 @@ def hidden(inputs: int, units: int) -> list[nn.Module]:
     return [layer for n in (inputs, units, units) for layer in (nn.Linear(n, units), nn.LeakyReLU(LEAK))]
 
 
-def told(z: Tensor, y: Tensor | None, classes: int) -> Tensor:
+def conditional(z: Tensor, y: Tensor | None, classes: int) -> Tensor:
     """z, and y one-hot beside it."""
     return z if y is None else torch.cat([z, nn.functional.one_hot(y, classes)], 1)

@@ -65,7 +65,7 @@ class R3GAN(Variant):
 
     def draw(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         y = y if self.options.conditional else None
-        return self.generator(networks.told(z, y, len(self.data.classes)))  # type: ignore[no-any-return]
+        return self.generator(networks.conditional(z, y, len(self.data.classes)))  # type: ignore[no-any-return]
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options

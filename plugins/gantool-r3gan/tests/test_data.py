@@ -48,7 +48,7 @@ def test_pairs_of_real_digits_are_counted_as_what_they_are() -> None:
     data = pairs.digit_pairs(ANY, train=False)
     x = data.pixels.float() / 127.5 - 1
     found = measures.of_pairs(x)
-    assert found["modes"] == 100 and found["modes_kl"] < 0.01 and found["sure_of_both"] > 0.93
+    assert found["modes"] == 100 and found["modes_kl"] < 0.01 and found["confident_of_both"] > 0.93
     few = measures.of_pairs(x[data.labels < 50])
     assert few["modes"] <= 60 and few["modes_kl"] == pytest.approx(math.log(2), abs=0.1)
 

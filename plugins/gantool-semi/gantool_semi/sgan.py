@@ -79,5 +79,5 @@ class SGAN(Variant):
         return (self.features(x).mean(0) - self.features(fake).mean(0)).square().mean()
 
     def measure(self, held: Data) -> dict[str, float]:
-        wrong = [self.discriminator(x).argmax(1) != y for x, y in api.every(held, self.device)]
+        wrong = [self.discriminator(x).argmax(1) != y for x, y in api.in_batches(held, self.device)]
         return {"test_error": float(torch.cat(wrong).double().mean())}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, ImageData, Recipe, UserError, held_out, known, open_data, open_folder
+from gantool.api import USAGE, Data, ImageData, Recipe, UserError, held_out, is_named, open_data, open_folder
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -51,7 +51,7 @@ def small_large(recipe: Recipe, train: bool = True) -> Data:
 
 def opened(recipe: Recipe, train: bool) -> Data:
     """Pairs as they are, or made of images; of a folder, squares cut out of its images at their own size."""
-    if not known(recipe.data):
+    if not is_named(recipe.data):
         folder = Path(recipe.data).expanduser()
         return Pairs(open_folder(folder, recipe.size, recipe.channels, recipe.flip, crop=True))
     data = open_data(recipe, train, of=Data)  # type: ignore[type-abstract]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from gantool.api import Data, every, judged_digits
+from gantool.api import Data, in_batches, judged_digits
 from torch import Tensor
 
 from gantool_superres import perceptual
@@ -16,7 +16,7 @@ AT_ONCE = 100
 def measured(variant: Any, held: Data) -> dict[str, float]:
     """Means over the images held out, of what would be saved: bytes."""
     found: dict[str, list[Tensor]] = {}
-    for large, small in every(held, variant.device, AT_ONCE):
+    for large, small in in_batches(held, variant.device, AT_ONCE):
         truth, plain = seen(variant, large), psnr(saved(bicubic(small)), large)
         found.setdefault("steep", []).append(steepness(large))
         for of, x in (("", saved(variant.draw(small))), ("first_", saved(variant.draw(small, first=True)))):

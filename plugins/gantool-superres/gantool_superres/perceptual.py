@@ -1,4 +1,4 @@
-"""Who compares images by what is in them: VGG19, gantool's judge of digits, or random features."""
+"""The perceptual network: images by what is in them: VGG19, gantool's judge of digits, or random features."""
 
 import hashlib
 import os
@@ -23,15 +23,15 @@ SEED = 1609_04802
 Features = Callable[[Tensor], list[Tensor]]
 
 
-def chosen(asked: str, data: DataSpec) -> str:
+def chosen(requested: str, data: DataSpec) -> str:
     """One of KINDS; auto: VGG19 if its weights are there, else the judge of digits if it is digits."""
-    if asked == "vgg19" and vgg_file() is None:
+    if requested == "vgg19" and vgg_file() is None:
         name = f"Name the file, GANTOOL_VGG19=.../{WEIGHTS}, or put it into {hub()}."
         raise UserError("The weights of VGG19 are not there.", name, USAGE)
-    if asked == "digits" and not shows_digits(data):
+    if requested == "digits" and not shows_digits(data):
         raise UserError("The judge of digits has nothing to say of these data.", "--perceptual random", USAGE)
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     return "vgg19" if vgg_file() else "digits" if shows_digits(data) else "random"
 
 

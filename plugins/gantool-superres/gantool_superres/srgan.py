@@ -42,10 +42,12 @@ class SRGAN(Variant):
         lr: float = 1e-3
         beta2: float = 0.99
         pretrain: Annotated[int, Option(min=0, help="Steps on squared error alone, before the game.")] = 1_000
-        g_lr: Annotated[float, Option(min=0, max=100, help="Step size of G in the game.")] = 5e-4
-        d_lr: Annotated[float, Option(min=0, max=100, help="Step size of D.")] = 1e-3
+        g_lr: Annotated[float, Option(min=0, max=100, help="Learning rate of G in the game.")] = 5e-4
+        d_lr: Annotated[float, Option(min=0, max=100, help="Learning rate of D.")] = 1e-3
         drop: Annotated[int, Option(min=0, help="Steps of the game until steps are a tenth; 0: never.")] = 0
-        perceptual: Annotated[Who, Option(help="Who compares content; auto: VGG19 if its weights are there.")] = "auto"
+        perceptual: Annotated[Who, Option(help="The perceptual network; auto: VGG19 if its weights are there.")] = (
+            "auto"
+        )
         content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 10.0
         pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 0.1
         adversarial: Annotated[float, Option(min=0, help="Weight of D's d_logits for G.")] = 0.1

@@ -244,7 +244,7 @@ def test_a_resumed_run_is_the_same_run(boundary: str) -> None:
         assert Path("whole", name).read_bytes() == Path("parts", name).read_bytes()
 
 
-# Who compares content.
+# The perceptual network content.
 
 
 def test_random_features_are_the_same_anywhere_and_move_no_random_number() -> None:

@@ -5,7 +5,7 @@ Task: images from captions
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from gantool import api
@@ -46,9 +46,11 @@ class GANCLS(Penalised):
         lr: float = 2e-3
         decay: float = 5e-4
         beta2: float = 0.99
+        former: ClassVar = {"told": "condition"}
+
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         features: Annotated[int, Option(min=1, help="Numbers that the encoder makes of a caption.")] = 64
-        told: Annotated[int, Option(min=1, help="Numbers that G and D make of these.")] = 64
+        condition: Annotated[int, Option(min=1, help="Numbers that G and D make of these.")] = 64
         between: Annotated[float, Option(min=0, help="Weight of captions half-way between two (GAN-INT).")] = 0.0
         match: Annotated[float, Option(min=0, help="Weight of telling a batch's captions apart, in both turns.")] = 1.0
         projection: Annotated[bool, Option(help="D also multiplies features of image and caption.")] = True
@@ -67,7 +69,7 @@ class GANCLS(Penalised):
 
     @classmethod
     def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
-        if api.known(recipe.data):
+        if api.is_named(recipe.data):
             return api.open_data(recipe, train, of=Captions)
         return folder.opened(recipe)
 
@@ -75,8 +77,8 @@ class GANCLS(Penalised):
         super().__init__(options, data)
         o = options
         self.encoder = Encoder(len(data.words), o.features)
-        self.generator = Generator(o.z, o.features, o.told, o.width, data)
-        self.discriminator = Discriminator(o.features, o.told, o.width, o.projection, data)
+        self.generator = Generator(o.z, o.features, o.condition, o.width, data)
+        self.discriminator = Discriminator(o.features, o.condition, o.width, o.projection, data)
         self.register_buffer("kept", torch.zeros(KEPT, LONGEST, dtype=torch.int64))
 
     def players(self) -> dict[str, Optimizer]:

@@ -33,12 +33,12 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
     if isinstance(held, Meant):
         seen, features = (torch.cat(parts).cpu() for parts in zip(*drawn, strict=True))
         as_real = torch.cat([features for _, features in real]).cpu()
-        found |= agreed(seen, held.meanings[index], held.unseen[index])
+        found |= matching(seen, held.meanings[index], held.unseen[index])
         found["handwriting"] = spread(features, held.meanings[index]) / spread(as_real, held.meanings[index])
     return found
 
 
-def agreed(seen: Tensor, meant: Tensor, unseen: Tensor) -> dict[str, float]:
+def matching(seen: Tensor, meant: Tensor, unseen: Tensor) -> dict[str, float]:
     """Shares of images whose size... is the caption's; all four of captions of meanings trained on, and of others."""
     same = (seen == meant).double()
     found = {name: float(same[:, i].mean()) for i, name in enumerate(("size", "colour", "digit", "place"))}

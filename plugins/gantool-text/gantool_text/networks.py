@@ -1,9 +1,9 @@
-"""The networks: an encoder of captions, and G and D that are told what it made of them."""
+"""The networks: an encoder of captions, and G and D conditioned on what it made of them."""
 
 from itertools import pairwise
 
 import torch
-from gantool.api import DataSpec, maps, upwards
+from gantool.api import DataSpec, map_sizes, upwards
 from torch import Tensor, nn
 
 
@@ -28,34 +28,34 @@ def condition(features: int, condition: int) -> nn.Module:
 class Generator(nn.Module):
     """Noise beside what is left of the caption."""
 
-    def __init__(self, z: int, features: int, told: int, width: int, data: DataSpec) -> None:
+    def __init__(self, z: int, features: int, condition: int, width: int, data: DataSpec) -> None:
         super().__init__()
-        self.told = condition(features, told)
-        self.draw = upwards(z + told, width, data)
+        self.condition = condition(features, condition)
+        self.draw = upwards(z + condition, width, data)
 
     def forward(self, z: Tensor, phi: Tensor) -> Tensor:
-        return self.draw(torch.cat([z, self.told(phi)], 1))  # type: ignore[no-any-return]
+        return self.draw(torch.cat([z, self.condition(phi)], 1))  # type: ignore[no-any-return]
 
 
 class Discriminator(nn.Module):
     """Its coarsest maps beside the caption, repeated at each place: a convolution of 1x1, then one score."""
 
-    def __init__(self, features: int, told: int, width: int, projection: bool, data: DataSpec) -> None:
+    def __init__(self, features: int, condition: int, width: int, projection: bool, data: DataSpec) -> None:
         super().__init__()
-        *finer, (h, w) = maps(data)
+        *finer, (h, w) = map_sizes(data)
         widths = [data.channels, *(width << i for i in range(len(finer)))]
         c = widths[-1]
         halved = (layer for a, b in pairwise(widths) for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)))
         self.maps = nn.Sequential(*halved)
-        self.told = condition(features, told)
-        self.joined = nn.Sequential(nn.Conv2d(c + told, c, 1), nn.LeakyReLU(0.2))
+        self.condition = condition(features, condition)
+        self.joined = nn.Sequential(nn.Conv2d(c + condition, c, 1), nn.LeakyReLU(0.2))
         self.score = nn.Sequential(nn.Conv2d(c, 1, (h, w)), nn.Flatten(0))
         wide = nn.Linear(c * h * w, 256)
         self.seen = nn.Sequential(nn.Flatten(), wide, nn.LeakyReLU(0.2), nn.Linear(256, features))
         self.projection = projection
 
-    def forward(self, maps: Tensor, phi: Tensor) -> Tensor:
+    def forward(self, map_sizes: Tensor, phi: Tensor) -> Tensor:
         """How real what `maps` saw is, as an image of this caption."""
-        told = self.told(phi)[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        score = self.score(self.joined(torch.cat([maps, told], 1)))
-        return score + (self.seen(maps) * phi).sum(1) if self.projection else score  # type: ignore[no-any-return]
+        condition = self.condition(phi)[:, :, None, None].expand(-1, -1, *map_sizes.shape[2:])
+        score = self.score(self.joined(torch.cat([map_sizes, condition], 1)))
+        return score + (self.seen(map_sizes) * phi).sum(1) if self.projection else score  # type: ignore[no-any-return]

@@ -21,8 +21,8 @@ from gantool_text.lettering import LINES, captioned, wrapped
 from gantool_text.scenes import Meant
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 4, "width": 2, "features": 6, "told": 5}
-FLAGS = ["--z", "4", "--width", "2", "--features", "6", "--told", "5", "--batch-size", "4", "--grid", "2x2",
+SMALL: dict[str, Any] = {"z": 4, "width": 2, "features": 6, "condition": 5}
+FLAGS = ["--z", "4", "--width", "2", "--features", "6", "--condition", "5", "--batch-size", "4", "--grid", "2x2",
          "--device", "cpu", "--quiet"]  # fmt: skip
 WORDS = ("a", "blue", "large", "purple", "three")
 

@@ -31,7 +31,7 @@ class BicycleGAN(Variant):
     @dataclass(kw_only=True)
     class Options(api.Options):
         lr: float = 1e-3
-        d_lr: Annotated[float, Option(min=0, max=100, help="D's own step size.")] = 4e-4
+        d_lr: Annotated[float, Option(min=0, max=100, help="D's own learning rate.")] = 4e-4
         z: Annotated[int, Option(min=1, help="Dimensions of the code.")] = 8
         l1: Annotated[float, Option(min=0, help="Weight of B's distance to G(A, E(B)).")] = 10.0
         latent: Annotated[float, Option(min=0, help="Weight of z's distance to E(G(A, z)).")] = 0.5
@@ -98,7 +98,7 @@ class BicycleGAN(Variant):
     def measure(self, held: Data) -> dict[str, float]:
         """How far an input's answers are from each other, next to how far the truths of all inputs are."""
         answers, truths = [], []
-        for a, b in api.every(held, self.device, 250, 1_000):
+        for a, b in api.in_batches(held, self.device, 250, 1_000):
             answers.append(l1_loss(self.draw(a, self.noise(len(a))), self.draw(a, self.noise(len(a)))))
             truths.append(l1_loss(b, b.roll(1, 0)))
         return {"answers_apart": float(torch.stack(answers).mean() / torch.stack(truths).mean())}

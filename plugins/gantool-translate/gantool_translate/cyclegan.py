@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, known
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, is_named
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Optimizer
@@ -43,7 +43,7 @@ class CycleGAN(Variant):
         d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 2
         pool: Annotated[int, Option(min=0, help="Earlier fakes that D is shown again.")] = 50
         anneal: Annotated[
-            bool, Option("--anneal", help="Step size falls to 0 over the second half of the run, as in the paper.")
+            bool, Option("--anneal", help="Learning rate falls to 0 over the second half of the run, as in the paper.")
         ] = False
 
     @dataclass(kw_only=True)
@@ -52,7 +52,7 @@ class CycleGAN(Variant):
 
     @classmethod
     def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
-        return api.open_data(recipe, train, of=Unpaired) if known(recipe.data) else open_unpaired(recipe, train)
+        return api.open_data(recipe, train, of=Unpaired) if is_named(recipe.data) else open_unpaired(recipe, train)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
@@ -110,7 +110,7 @@ class CycleGAN(Variant):
             return {}
         found, drawn = [], []
         for x, there, back in ((held.a, self.g, self.f), (held.b, self.f, self.g)):
-            real = [part for part, _ in api.every(x, self.device, PART, MEASURED)]
+            real = [part for part, _ in api.in_batches(x, self.device, PART, MEASURED)]
             out = [there(part) for part in real]
             found.append(float(torch.cat([(back(o) - r).abs() for o, r in zip(out, real, strict=True)]).mean()))
             drawn.append(torch.cat(out))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, known
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, is_named
 from torch import Tensor
 from torch.nn.functional import l1_loss, softplus
 from torch.optim import Optimizer
@@ -51,7 +51,7 @@ class Pix2Pix(Variant):
 
     @classmethod
     def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:
-        return api.open_data(recipe, train, of=Paired) if known(recipe.data) else open_pairs(recipe, train)
+        return api.open_data(recipe, train, of=Paired) if is_named(recipe.data) else open_pairs(recipe, train)
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
@@ -82,7 +82,7 @@ class Pix2Pix(Variant):
     def d_loss(self, batch: Batch) -> Loss:
         """Halved, so that D learns no faster than G (section 3.3)."""
         x, y, fake = batch
-        on_y, on_fake = self.opinions(torch.cat([x, x]), torch.cat([y, fake])).chunk(2)
+        on_y, on_fake = self.d_probes(torch.cat([x, x]), torch.cat([y, fake])).chunk(2)
         self.log(**{"D right": api.d_accuracy(on_y, on_fake)})
         return {"real": softplus(-on_y).mean() / 2, "fake": softplus(on_fake).mean() / 2}
 
@@ -90,10 +90,10 @@ class Pix2Pix(Variant):
         x, y, fake = batch
         loss = {"l1": self.options.l1 * l1_loss(fake, y)}
         if self.options.adversarial:
-            loss["fool"] = self.options.adversarial * softplus(-self.opinions(x, fake)).mean()
+            loss["fool"] = self.options.adversarial * softplus(-self.d_probes(x, fake)).mean()
         return loss
 
-    def opinions(self, x: Tensor, y: Tensor) -> Tensor:
+    def d_probes(self, x: Tensor, y: Tensor) -> Tensor:
         """D's, of each patch: the logit of its being a true pair."""
         return self.d(torch.cat([x, y], 1))  # type: ignore[no-any-return]
 
@@ -109,12 +109,12 @@ class Pix2Pix(Variant):
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """Against the truth; of digits in crayon also what is read in them, and whether they have their colours."""
-        pairs = [self.pair(pair) for pair in api.every(held, self.device, PART, MEASURED)]
+        pairs = [self.pair(pair) for pair in api.in_batches(held, self.device, PART, MEASURED)]
         y, out = torch.cat([y for _, y in pairs]), torch.cat([self.g(x) for x, _ in pairs])
         found = {"psnr": psnr(out, y), "l1": float((out - y).abs().mean())}
         if isinstance(held, Paired) and held.b.spec.classes == DIGITS and self.options.direction == "a2b":
             seen, truth = (api.judged_digits(p.amax(1, keepdim=True)) for p in (out, y))
-            labels = held.b.labels[api.spread(len(held), MEASURED)].to(self.device)
+            labels = held.b.labels[api.evenly(len(held), MEASURED)].to(self.device)
             right = [share(p.argmax(1) == labels) for _, p in (seen, truth)]
             found |= {"digit_kept": right[0] / right[1], "distance": api.frechet(seen[0].cpu(), truth[0].cpu())}
             found["colour"] = share(nearest_tint(out, HUES) == labels)

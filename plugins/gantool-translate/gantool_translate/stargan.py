@@ -47,7 +47,7 @@ class StarGAN(Variant):
         blocks: Annotated[int, Option(min=0, help="Residual blocks in g.")] = 1
         d_layers: Annotated[int, Option(min=1, max=8, help="Halvings in D; in the paper 6.")] = 3
         anneal: Annotated[
-            bool, Option("--anneal", help="Step size falls to 0 over the second half of the run, as in the paper.")
+            bool, Option("--anneal", help="Learning rate falls to 0 over the second half of the run, as in the paper.")
         ] = False
 
     @dataclass(kw_only=True)
@@ -129,7 +129,7 @@ class StarGAN(Variant):
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """The worst of all pairs of domains; of tints made by code it is known what each image should become."""
-        x, y = map(torch.cat, zip(*api.every(held, self.device, most=MEASURED), strict=True))
+        x, y = map(torch.cat, zip(*api.in_batches(held, self.device, most=MEASURED), strict=True))
         domains = range(len(self.data.classes))
         out = [torch.cat([self.draw_all(part, c) for part in torch.split(x, PART)]) for c in domains]
         found = {"own_l1": max(float((out[c] - x)[y == c].abs().mean()) for c in domains if (y == c).any())}

@@ -44,18 +44,18 @@ def tinted() -> Tints:
     return found
 
 
-def gates(variant: str) -> list[tuple[str, bool, float]]:
+def thresholds(variant: str) -> list[tuple[str, bool, float]]:
     """Those of a card that are bounds alone."""
     path = Path(gantool_translate.__file__).parent / "cards" / f"{variant}.yaml"
     (entry,) = yaml.safe_load(path.read_text())
-    words = [gate.split() for gate in entry["gates"]]
+    words = [threshold.split() for threshold in entry["thresholds"]]
     return [(score, sign == ">=", float(bound)) for score, sign, bound, *more in words if not more]
 
 
 def failed(variant: str, found: dict[str, float]) -> set[str]:
     return {
         score
-        for score, least, bound in gates(variant)
+        for score, least, bound in thresholds(variant)
         if score in found and not (found[score] >= bound if least else found[score] <= bound)
     }
 
@@ -175,8 +175,8 @@ def not_thick(w: Worlds) -> Tensor:
 
 @pytest.mark.parametrize("null", NULLS)
 def test_wrong_translations_fail(worlds: Worlds, null: str) -> None:
-    make, gates = NULLS[null]
-    assert failed("cyclegan", worlds.scores(*make(worlds))) >= gates
+    make, thresholds = NULLS[null]
+    assert failed("cyclegan", worlds.scores(*make(worlds))) >= thresholds
 
 
 def test_the_identity_fails_stargan(tinted: Tints) -> None:

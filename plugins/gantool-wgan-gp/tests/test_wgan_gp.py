@@ -146,16 +146,16 @@ def test_the_measured_slope_of_a_linear_critic(variant: WGANGP, slope: float) ->
 
 
 @pytest.mark.parametrize("loss", ["d_loss", "g_loss"])
-@pytest.mark.parametrize("shift", [0, 3])
-def test_the_critic_sees_images_moved(variant: WGANGP, loss: str, shift: int) -> None:
+@pytest.mark.parametrize("pixels", [0, 3])
+def test_the_critic_sees_images_moved(variant: WGANGP, loss: str, pixels: int) -> None:
     x, fake = images(64)
     seen: list[Tensor] = []
     variant.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-    variant.options.augment = f"translate:{shift}" if shift else "none"
+    variant.options.augment = f"translate:{pixels}" if pixels else "none"
     getattr(variant, loss)((x, None, fake))
     shown = torch.cat(seen).split(64)
-    assert any(torch.equal(part, fake) for part in shown) == (shift == 0)
-    assert not shift or not any(torch.equal(part, x) for part in shown)
+    assert any(torch.equal(part, fake) for part in shown) == (pixels == 0)
+    assert not pixels or not any(torch.equal(part, x) for part in shown)
 
 
 def test_no_batch_norm_in_the_critic(variant: WGANGP) -> None:

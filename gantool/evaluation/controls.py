@@ -1,6 +1,6 @@
-"""Null models: what looks good to one score and is not. Each is made of real images, and must fail the gates.
+"""Negative controls: what looks good to one score and is not. Made of real images, each must fail the thresholds.
 
-A null takes images and their classes and gives as many. A `share` below 1 spoils only so many of them.
+A control takes images and their classes and gives as many. A `share` below 1 spoils only so many of them.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 Set = tuple[Tensor, Tensor]
-Null = Callable[[Tensor, Tensor], Set]
+Control = Callable[[Tensor, Tensor], Set]
 TOGETHER = 8  # images in a blurred mean
 
 
@@ -30,7 +30,7 @@ def shifted_labels(pixels: Tensor, labels: Tensor) -> Set:
 
 
 def shuffled_labels(pixels: Tensor, labels: Tensor) -> Set:
-    """Real images under names drawn by lot, as a generator that ignores its label makes them."""
+    """Real images under random names, as a generator that ignores its label makes them."""
     return pixels, labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]
 
 
@@ -44,20 +44,20 @@ def blurred_means(pixels: Tensor, labels: Tensor) -> Set:
     return made, labels
 
 
-def of_share(null: Null, share: float) -> Null:
-    """The null in that share of the images, evenly spread, and the rest as they were."""
+def of_share(control: Control, share: float) -> Control:
+    """The control in that share of the images, evenly spread, and the rest as they were."""
 
     def spoiled(pixels: Tensor, labels: Tensor) -> Set:
         bad = (torch.arange(1, len(labels) + 1) * share).floor().diff(prepend=torch.zeros(1)) > 0
-        x, y = null(pixels, labels)
+        x, y = control(pixels, labels)
         return torch.where(bad.view(-1, 1, 1, 1), x, pixels), torch.where(bad, y, labels)
 
     return spoiled
 
 
-WITH_CLASSES: dict[str, Null] = {
+WITH_CLASSES: dict[str, Control] = {
     "labels shifted by one": shifted_labels,
-    "labels by lot": shuffled_labels,
+    "random labels": shuffled_labels,
     "one image a class": one_a_class,
 }
-WITHOUT: dict[str, Null] = {"one image repeated": one_image, "blurred means": blurred_means}
+WITHOUT: dict[str, Control] = {"one image repeated": one_image, "blurred means": blurred_means}
