@@ -155,9 +155,17 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
 def as_called_now(cls: type[Variant], state: dict[str, Any]) -> dict[str, Any]:
     """A state whose parts an earlier version may have called otherwise."""
 
+    def now(key: str) -> str:
+        old = next((old for old in cls.renamed if f"{key}.".startswith(f"{old}.")), "")
+        return cls.renamed[old] + key[len(old) :] if old else key
+
     def renamed(part: dict[str, Any]) -> dict[str, Any]:
-        split = ((key, *key.partition(".")) for key in part)
-        return {cls.renamed.get(first, first) + dot + rest: part[key] for key, first, dot, rest in split}
+        found = {}
+        for name, value in part.items():
+            if isinstance(value, dict):  # a model's network, and its weights by their names in it
+                value = {now(f"{name}.{key}").removeprefix(f"{now(name)}."): held for key, held in value.items()}
+            found[now(name)] = value
+        return found
 
     state = {FORMER.get(part, part): held for part, held in state.items()}
     return state | {part: renamed(state[part]) for part in ("networks", "buffers", "ema") if part in state}

@@ -94,10 +94,14 @@ def test_networks_and_buffers_that_were_called_otherwise_are_found(gantool: Gant
         '"""M."""\nimport torch\nfrom gantool.variants.gan import GAN\n'
         "class Mine(GAN):\n    renamed = {RENAMED}\n    ema = ('generator', 'NET')\n"
         "    def __init__(self, options, data):\n        super().__init__(options, data)\n"
-        "        self.NET = torch.nn.Linear(2, 2)\n        self.register_buffer('BUFFER', torch.ones(3))\n"
+        "        self.NET = torch.nn.ModuleDict({'INNER': torch.nn.Linear(2, 2)})\n"
+        "        self.register_buffer('BUFFER', torch.ones(3))\n"
     )
-    old = source.replace("NET", "eyes").replace("BUFFER", "k").replace("{RENAMED}", "{}")
-    new = source.replace("NET", "look").replace("BUFFER", "kept").replace("{RENAMED}", "{'eyes': 'look', 'k': 'kept'}")
+    old, new = source.replace("{RENAMED}", "{}"), source
+    renamed = {"eyes.a": "look.inner", "eyes": "look", "k": "kept"}
+    for word, before, now in (("NET", "eyes", "look"), ("INNER", "a", "inner"), ("BUFFER", "k", "kept")):
+        old, new = old.replace(word, before), new.replace(word, now)
+    new = new.replace("{RENAMED}", str(renamed))
     folder = install("plug-mine", old, mine="Mine")
     words = ("train", "mine", *TINY, "--name", "m", "--seed", 3)
     assert gantool(*words).code == 0

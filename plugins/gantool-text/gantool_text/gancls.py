@@ -37,6 +37,7 @@ class GANCLS(Penalised):
 
     recipe = Recipe(data="captions", steps=6_000, batch_size=32, ema_images=5_000)
     ema = ("encoder", "generator", "discriminator")
+    renamed: ClassVar = {f"{player}.told": f"{player}.condition" for player in ("generator", "discriminator")}
     no_compile = ("encoder", "discriminator")
     discriminator: Discriminator
     kept: Tensor  # captions of training
