@@ -1,19 +1,36 @@
-"""The docs as a site: it builds, its links lead somewhere, and its reference is whole."""
+"""The docs as a site: it builds, its links lead somewhere, its reference is whole; and code on pages is code."""
 
+import ast
 import dataclasses
 import inspect
+import json
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_docs import ROOT
+import yaml
+from test_docs import PAGES, ROOT
 
 import gantool
 import gantool.api
+
+RUN = ("python.md", "plugins.md")  # pages whose Python other tests run
+READ: dict[str, Callable[[str], Any]] = {
+    "python": ast.parse, "yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads,
+}  # fmt: skip
+BLOCKS = [
+    pytest.param(found[1], found[2], id=f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}")
+    for page in PAGES
+    for text in [page.read_text(encoding="utf-8")]
+    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    if found[1] in READ and not (found[1] == "python" and page.name in RUN)
+]
 
 
 class Page(HTMLParser):
@@ -97,3 +114,8 @@ def test_the_reference_shows_what_a_variant_may_replace_and_call(site: dict[Path
     *_, replace, call = re.split(r"^What a variant may (?:replace|call)", words, flags=re.MULTILINE)
     assert "d_loss(batch: Batch) -> Loss" in replace and "labels_for(" not in replace
     assert "labels_for(n: int, options: Any) -> Tensor" in call
+
+
+@pytest.mark.parametrize(("language", "code"), BLOCKS)
+def test_a_block_of_code_on_a_page_can_be_read(language: str, code: str) -> None:
+    READ[language](code)
