@@ -119,3 +119,12 @@ def test_the_reference_shows_what_a_variant_may_replace_and_call(site: dict[Path
 @pytest.mark.parametrize(("language", "code"), BLOCKS)
 def test_a_block_of_code_on_a_page_can_be_read(language: str, code: str) -> None:
     READ[language](code)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert cited["cff-version"] == "1.2.0" and cited["message"] and cited["authors"]
+    assert cited["version"] == gantool.__version__
+    assert cited["title"] == declared["name"]
+    assert [cited[name] for name in ("license", "keywords")] == [declared[name] for name in ("license", "keywords")]
