@@ -29,7 +29,7 @@ PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 FILES = dict(re.findall(r"<!-- file: (\w+)\.py -->\n```python\n(.*?)```", PLUGINS, re.DOTALL))
-LINES = sorted({line for page in (README, PLUGINS) for line in re.findall(r"^\$ (gantool .*)$", page, re.MULTILINE)})
+LINES = sorted({line for page in PAGES for line in re.findall(r"^\$ (gantool .*)$", page.read_text("utf-8"), re.M)})
 SMALL = ("--batch-size", "4", "--width", "2", "--sample-every", "2", "--grid", "2x2", "-q")
 
 
