@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.config import yaml
+from gantool.config import presets, yaml
 from gantool.config.options import Recipe, draws, plain, takes_input
 from gantool.config.packages import VARIANTS, Offer
 from gantool.config.schema import REQUIRED, Schema, settings_of
-from gantool.config.validate import Wrong, converted, held_to
-from gantool.data.images import Data, as_floats
+from gantool.config.validate import Wrong, converted, held_to, settle
+from gantool.data.images import Data, DataSpec, as_floats
 from gantool.data.opening import open_data
 from gantool.errors import UserError
+from gantool.registry import Registry
 from gantool.runs import model, sealed
 from gantool.runtime import device as devices
 from gantool.sampling import sampler
@@ -274,6 +275,18 @@ def logged(count: int, *args: str) -> list[dict[str, float]]:
     assert codes == [0] * count, f"of {count} processes, the exit codes are {codes}"
     lines = [json.loads(line) for line in Path(f"of-{count}/metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k != "images_per_s"} for line in lines if "epoch" in line]
+
+
+def with_preset(name: str, preset: str, shape: tuple[int, ...], classes: int = 0) -> tuple[Variant, Recipe]:
+    """The variant as a preset makes it for data of this shape, and how it is trained: to hold a preset to its paper."""
+    registry = Registry()
+    offer, cls = registry.offer(name), registry.load(name)
+    schema = Schema({"Training": cls.recipe, name: cls.Options}, own=name)
+    layers = presets.layers(name, offer.presets(), preset, None)
+    recipe, options = settle(schema, layers).sections.values()
+    with torch.device("meta"):  # of any size: nothing is computed
+        variant = cls(options, DataSpec(shape, tuple(map(str, range(classes)))))
+    return variant, recipe
 
 
 class Named:

@@ -15,6 +15,7 @@ import reference
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {file: file.relative_to(ROOT / "docs").as_posix() for file in ROOT.glob("docs/**/*") if file.is_file()}
 PAGES |= {ROOT / "README.md": "index.md"}
+PAGES |= {file: f"experiments/{file.name}" for file in ROOT.glob("experiments/*.md")}
 PAGES |= {ROOT / name: name.lower() for name in ("CHANGELOG.md", "CONTRIBUTING.md")}
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")

@@ -2,6 +2,8 @@
 
 Paper: Mirza & Osindero, 2014, https://arxiv.org/abs/1411.1784
 Task: images of a class
+Differs from the paper: by default small convolutions, the class projected onto D's features, Adam, R1, EMA and
+    augmentation; `--preset paper` has its MLPs, lacks maxout and momentum, and joins noise and class at once
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,8 @@
 
 Paper: Radford et al., 2015, https://arxiv.org/abs/1511.06434
 Task: images from noise
+Differs from the paper: by default a mixture for noise, R1, EMA, augmentation, four times the channels at each
+    coarser map, and a faster D; `--preset paper` has its five rules, its sizes and nothing else
 """
 
 from dataclasses import dataclass

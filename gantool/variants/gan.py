@@ -2,6 +2,8 @@
 
 Paper: Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
 Task: images from noise
+Differs from the paper: by default Adam, the non-saturating loss, batch norm in G, LeakyReLU, R1, EMA, and images
+    that D sees moved by a pixel; `--preset paper` has none of these, and lacks maxout in D, and momentum
 """
 
 from abc import abstractmethod

@@ -2,6 +2,7 @@
 
 Paper: Odena et al., 2017, https://arxiv.org/abs/1610.09585
 Task: images of a class
+Differs from the paper: small networks without dropout and noise in D; R1, EMA and augmentation by default
 """
 
 from dataclasses import dataclass

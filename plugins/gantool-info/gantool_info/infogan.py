@@ -2,6 +2,8 @@
 
 Paper: Chen et al., 2016, https://arxiv.org/abs/1606.03657
 Task: images from noise and codes
+Differs from the paper: c1 enters three times as large; Q reads it off images that were tilted (Ji et al.,
+    2019); G and D without batch norm; EMA; `--preset paper` keeps the networks alone
 """
 
 import math

@@ -9,7 +9,7 @@ import torch
 from gantool.api import USAGE, DataSpec, ImageData, UserError, judged_digits, open_data
 from gantool.cli import run
 from gantool.config.options import Recipe
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from safetensors import safe_open
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -135,3 +135,16 @@ def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
     whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Appendix A, for CIFAR-10: 100 + 10 numbers into G, as many channels at its coarsest map; Adam, batches of 100."""
+    variant, recipe = with_preset("acgan", "paper", (3, 32, 32), 10)
+    up = [m for m in variant.generator.modules() if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert [(m.in_channels, m.out_channels) for m in up] == [(192, 96), (96, 48), (48, 3)]
+    assert next(m.in_features for m in variant.generator.modules() if isinstance(m, torch.nn.Linear)) == 110
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
+    variant.step = 10_000
+    assert (recipe.batch_size, recipe.steps, variant.schedule()) == (100, 50_000, 1.0)
+    assert (variant.options.r1, variant.options.augment, recipe.ema_images) == (0, "none", 0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, ImageData, UserError
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from safetensors import safe_open
 from torch import Tensor
 from torch.distributions import Categorical, Normal
@@ -321,3 +321,17 @@ def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
     whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Appendix C.1: 62 numbers and 10 + 2 codes into G; 64 and 128 channels in D; Adam 1e-3 for G and 2e-4 for D."""
+    variant, recipe = with_preset("infogan", "paper", (1, 28, 28))
+    down = [m for m in variant.discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [(m.in_channels, m.out_channels, m.stride) for m in down] == [(1, 64, (2, 2)), (64, 128, (2, 2))]
+    assert next(m.in_features for m in variant.generator.modules() if isinstance(m, torch.nn.Linear)) == 62 + 10 + 2
+    rates = {name: player.param_groups[0]["lr"] for name, player in variant.players().items()}
+    assert rates == {"D": 2e-4, "G": 1e-3}
+    variant.step = 1_000
+    assert (recipe.batch_size, variant.schedule(), recipe.ema_images) == (128, 1.0, 0)
+    o = variant.options
+    assert (o.info, o.code_scale, o.jitter, o.r1) == (1, 1, 0, 0)

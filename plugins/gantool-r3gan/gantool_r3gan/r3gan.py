@@ -2,6 +2,8 @@
 
 Paper: Huang et al., 2024, https://arxiv.org/abs/2501.05441
 Task: images from noise, or of a class; points in the plane
+Differs from the paper: plain convolutions for grouped ones; colours of images are not changed; Adam's
+    beta2 and the learning rate keep to one schedule
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, UserError
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -193,3 +193,15 @@ def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
     whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """For CIFAR-10: two residual blocks a side, gamma .05 for both penalties, which falls; Adam without momentum."""
+    variant, recipe = with_preset("r3gan", "paper", (3, 32, 32), 10)
+    down = [m for m in variant.discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [m.out_channels for m in down if m.stride == (2, 2)] == [192, 384, 768] and len(down) == 15
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (2e-4, (0.0, 0.9))
+    o = variant.options
+    assert (recipe.batch_size, recipe.ema_images, o.z, o.pairing) == (512, 500_000, 64, True)
+    assert (o.r1, o.r2, o.annealed, o.decay) == (0.05, 0.05, 0.1, 0)

@@ -2,6 +2,8 @@
 
 Paper: Ledig et al., 2017, https://arxiv.org/abs/1609.04802
 Task: images from images
+Differs from the paper: on digits a judge of digits stands for VGG19, and smaller networks; the first part of the
+    training makes G, the rest a copy of it; `--preset paper` is as published, but that images are reduced unblurred
 """
 
 from collections.abc import Iterator

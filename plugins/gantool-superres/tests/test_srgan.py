@@ -9,7 +9,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, Recipe, UserError, as_floats, open_data
 from gantool.cli import run
-from gantool.testing import check_data, check_variant
+from gantool.testing import check_data, check_variant, with_preset
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -516,3 +516,21 @@ def test_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lr: 0.0001" in config and "norm: true" in config and "drop: 100000" in config and "pixels: 0" in config
     assert run(["train", "srgan", "--preset", "paper", "--steps", "1"]) == USAGE
     assert "GANTOOL_VGG19" in capsys.readouterr().err
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 3.2: 16 blocks of 64 channels; Adam at 1e-4, then a tenth; VGG19 and 1e-3 of D."""
+    monkeypatch.setattr(perceptual, "vgg_file", lambda: Path("somewhere"))
+    variant, recipe = with_preset("srgan", "paper", (3, 96, 96))
+    wide = [m for m in variant.srresnet.modules() if isinstance(m, torch.nn.Conv2d) and m.out_channels == 64]
+    assert len(wide) == 1 + 2 * 16 + 1
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (1e-4, (0.9, 0.999))
+    o = variant.options
+    factors = []
+    for step in (o.pretrain, o.pretrain + 100_000):
+        variant.step = step
+        factors.append(variant.schedule())
+    assert factors == [1.0, pytest.approx(0.1)]
+    assert (recipe.batch_size, recipe.steps, o.pretrain, o.drop) == (16, 1_200_000, 1_000_000, 100_000)
+    assert (o.perceptual, o.content, o.adversarial, o.pixels) == ("vgg19", 1, 1e-3, 0)

@@ -2,6 +2,8 @@
 
 Paper: Reed et al., 2016, https://arxiv.org/abs/1605.05396
 Task: images from captions
+Differs from the paper: words are averaged, where the paper's network reads letters and was trained before; D also
+    scores a projection and tells a batch's captions apart; R1 and EMA; `--preset paper` has neither of these
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, Recipe, UserError, open_data
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
@@ -338,3 +338,16 @@ def test_data_that_it_cannot_train_on(data: str, capsys: pytest.CaptureFixture[s
 def test_a_hostile_vocabulary_is_refused(variant: GANCLS) -> None:
     with pytest.raises(UserError, match="no caption with"):
         variant.sample(1, variant.SampleOptions(text=["a green three"]))
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Section 5: captions of 1,024 numbers brought to 128, 100 of noise, Adam 2e-4, 600 passes in batches of 64."""
+    variant, recipe = with_preset("gan-cls", "paper", (3, 64, 64))
+    inner = [(m.in_features, m.out_features) for m in variant.generator.modules() if isinstance(m, torch.nn.Linear)]
+    assert inner[0] == (1024, 128) and inner[1][0] == 100 + 128
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
+    o = variant.options
+    variant.step = 10_000
+    assert (recipe.batch_size, recipe.epochs, recipe.ema_images, variant.schedule()) == (64, 600, 0, 1.0)
+    assert (o.between, o.projection, o.match, o.r1) == (1, False, 0, 0)

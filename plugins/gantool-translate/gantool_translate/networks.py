@@ -1,7 +1,16 @@
 """Networks that make images of images, and those that judge them patch by patch; at any width and depth."""
 
 from torch import Tensor, cat, nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, instance_norm
+
+
+class OwnStatistics(nn.BatchNorm2d):
+    """Batch norm that when drawing takes an image's own statistics: those of a test batch of one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        return instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
 
 
 class UNet(nn.Module):
@@ -10,20 +19,21 @@ class UNet(nn.Module):
     Its noise is dropout in the first three layers of the way back, at work when drawing too.
     """
 
-    def __init__(self, channels: int, width: int, depth: int, noise: float) -> None:
+    def __init__(self, channels: int, width: int, depth: int, noise: float, own_statistics: bool = False) -> None:
         super().__init__()
+        norm = OwnStatistics if own_statistics else nn.BatchNorm2d
         widths = [width << min(i, 3) for i in range(depth)]
         self.noise = noise
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for i, to in enumerate(widths):
             # Neither the first nor the innermost has batch norm: of one image, the latter may be a single number.
             before = [nn.LeakyReLU(0.2)] if i else []
-            after = [nn.BatchNorm2d(to)] if 0 < i < depth - 1 else []
+            after = [norm(to)] if 0 < i < depth - 1 else []
             self.down.append(nn.Sequential(*before, nn.Conv2d(widths[i - 1] if i else channels, to, 4, 2, 1), *after))
         for i in reversed(range(depth)):
             wide = widths[i] * (1 if i == depth - 1 else 2)  # with the map it meets
             to = widths[i - 1] if i else channels
-            last = nn.BatchNorm2d(to) if i else nn.Tanh()
+            last = norm(to) if i else nn.Tanh()
             self.up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(wide, to, 4, 2, 1), last))
         self.apply(start)
 

@@ -2,6 +2,8 @@
 
 Paper: Isola et al., 2017, https://arxiv.org/abs/1611.07004
 Task: images from images
+Differs from the paper: smaller networks, no dropout, EMA, and running statistics when drawing; `--preset paper`
+    draws with an image's own statistics, as the paper; it does not crop 256 pixels of 286
 """
 
 from collections.abc import Iterator
@@ -40,6 +42,9 @@ class Pix2Pix(Variant):
         width: Annotated[int, Option(min=1, help="Channels of g's finest maps; up to 8 times as many further in.")] = 32
         depth: Annotated[int, Option(min=2, max=10, help="Halvings in g.")] = 4
         noise: Annotated[float, Option(min=0, max=0.9, help="Dropout in g, its only noise; in the paper .5.")] = 0.0
+        own_statistics: Annotated[
+            bool, Option(help="Draw with an image's own batch statistics, as the paper's test batches of one.")
+        ] = False
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps.")] = 32
         d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 1
         swapped: Annotated[bool, Option("--swapped", help="Learn from wrong pairs: shows what right ones give.")] = (
@@ -59,7 +64,7 @@ class Pix2Pix(Variant):
         if data.size % (1 << o.depth) or data.size < least:
             fits = f"pix2pix of depth {o.depth} needs a size of N x {1 << o.depth}, at least {least}."
             raise UserError(fits, f"--size {least}", USAGE)
-        self.g = UNet(data.channels, o.width, o.depth, o.noise)
+        self.g = UNet(data.channels, o.width, o.depth, o.noise, o.own_statistics)
         self.d = patchgan(2 * data.channels, o.d_width, o.d_layers)
 
     def players(self) -> dict[str, Optimizer]:
@@ -82,7 +87,7 @@ class Pix2Pix(Variant):
     def d_loss(self, batch: Batch) -> Loss:
         """Halved, so that D learns no faster than G (section 3.3)."""
         x, y, fake = batch
-        on_y, on_fake = self.d_probes(torch.cat([x, x]), torch.cat([y, fake])).chunk(2)
+        on_y, on_fake = self.patch_logits(torch.cat([x, x]), torch.cat([y, fake])).chunk(2)
         self.log(**{"D right": api.d_accuracy(on_y, on_fake)})
         return {"real": softplus(-on_y).mean() / 2, "fake": softplus(on_fake).mean() / 2}
 
@@ -90,10 +95,10 @@ class Pix2Pix(Variant):
         x, y, fake = batch
         loss = {"l1": self.options.l1 * l1_loss(fake, y)}
         if self.options.adversarial:
-            loss["fool"] = self.options.adversarial * softplus(-self.d_probes(x, fake)).mean()
+            loss["fool"] = self.options.adversarial * softplus(-self.patch_logits(x, fake)).mean()
         return loss
 
-    def d_probes(self, x: Tensor, y: Tensor) -> Tensor:
+    def patch_logits(self, x: Tensor, y: Tensor) -> Tensor:
         """D's, of each patch: the logit of its being a true pair."""
         return self.d(torch.cat([x, y], 1))  # type: ignore[no-any-return]
 

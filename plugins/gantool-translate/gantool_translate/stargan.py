@@ -2,6 +2,8 @@
 
 Paper: Choi et al., 2018, https://arxiv.org/abs/1711.09020
 Task: images from images
+Differs from the paper: smaller networks, two turns of D to one of G, EMA; `--preset paper` has none of these;
+    it does not crop faces, and its instance norm has no scale of its own
 """
 
 from collections.abc import Iterator

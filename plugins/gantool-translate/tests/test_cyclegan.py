@@ -7,7 +7,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, Recipe, UserError
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from PIL import Image
 from torch import Tensor
 
@@ -260,3 +260,20 @@ def test_preset(data: Path) -> None:
     assert run(["train", "cyclegan", "--preset", "paper", "--steps", "1", "--out", "run", *FLAGS]) == 0
     config = Path("run/config.yaml").read_text()
     assert "anneal: true" in config and "lr: 0.0002" in config and "ema_images: 0" in config
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Nine blocks, patches of 70 pixels, lambda 10, a pool of 50; 2e-4, the second half of 200 epochs annealed to 0."""
+    variant, recipe = with_preset("cyclegan", "paper", (3, 256, 256))
+    wide = [m for m in variant.g.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == m.out_channels == 256]
+    assert len(wide) == 2 * 9
+    judge = [m.out_channels for m in variant.d_a.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert judge == [64, 128, 256, 512, 1]
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
+    factors = []
+    for variant.progress in (0.0, 0.5, 0.75, 1.0):
+        factors.append(variant.schedule())
+    assert factors == [1, 1, 0.5, 0]
+    o = variant.options
+    assert (recipe.batch_size, recipe.epochs, recipe.ema_images, o.cycle, o.pool) == (1, 200, 0, 10, 50)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gantool.api import USAGE, Data, DataSpec, Recipe, UserError, as_floats
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
@@ -315,3 +315,34 @@ def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
     whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """A U-Net of eight halvings with dropout .5, patches of 70 pixels, lambda 100, one pair at a time, 200 epochs."""
+    variant, recipe = with_preset("pix2pix", "paper", (3, 256, 256))
+    down = [m.out_channels for m in variant.g.down.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert down == [64, 128, 256, 512, 512, 512, 512, 512]
+    judge = [m.out_channels for m in variant.d.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert judge == [64, 128, 256, 512, 1]
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
+    o = variant.options
+    variant.step = 10_000
+    assert (recipe.batch_size, recipe.epochs, recipe.ema_images, variant.schedule()) == (1, 200, 0, 1.0)
+    assert (o.l1, o.noise, o.own_statistics) == (100, 0.5, True)
+
+
+def test_an_image_may_be_drawn_with_its_own_statistics() -> None:
+    """As a test batch of one: whatever is drawn beside it, and whatever was learned of others."""
+    torch.manual_seed(0)
+    learned, own = (UNet(3, 4, 3, 0.0, own) for own in (False, True))
+    own.load_state_dict(learned.state_dict())
+    x = torch.randn(4, 3, 16, 16)
+    for network in (learned, own):
+        network(x)  # in training both are the same, and keep statistics
+    assert all(torch.equal(a, b) for a, b in zip(learned.buffers(), own.buffers(), strict=True))
+    alone = own.train()(x[:1])
+    before = [b.clone() for b in own.eval().buffers()]
+    torch.testing.assert_close(own(x)[:1], alone)
+    assert not torch.allclose(learned.eval()(x)[:1], alone)
+    assert all(torch.equal(a, b) for a, b in zip(before, own.buffers(), strict=True)), "drawing teaches it nothing"

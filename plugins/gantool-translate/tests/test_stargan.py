@@ -7,7 +7,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, Recipe, UserError, as_floats
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
@@ -223,3 +223,21 @@ def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
     whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Six blocks in G, six halvings in D, five turns of D to one of G, Adam 1e-4, the second half annealed."""
+    variant, recipe = with_preset("stargan", "paper", (3, 128, 128), 5)
+    wide = [m for m in variant.g.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == m.out_channels == 256]
+    assert len(wide) == 2 * 6
+    body = [m.out_channels for m in variant.body.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert body == [64, 128, 256, 512, 1024, 2048]
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (1e-4, (0.5, 0.999))
+    factors = []
+    for variant.progress in (0.0, 0.5, 0.75):
+        factors.append(variant.schedule())
+    assert factors == [1, 1, 0.5]
+    o = variant.options
+    assert (recipe.batch_size, recipe.steps, o.d_steps, recipe.ema_images) == (16, 40_000, 5, 0)
+    assert (o.classification, o.cycle, o.penalty) == (1, 10, 10)

@@ -2,6 +2,8 @@
 
 Paper: Arjovsky et al., 2017, https://arxiv.org/abs/1701.07875
 Task: images from noise
+Differs from the paper: a wider clip and a larger learning rate by default; EMA; D without batch norm;
+    `--preset paper` has Algorithm 1's settings
 """
 
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ import pytest
 import torch
 from gantool.api import DataSpec, ImageData
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -102,3 +102,15 @@ def test_how_steep_a_linear_critic_is(variant: WGAN) -> None:
     held = ImageData(torch.randint(256, (20, 1, 16, 16), dtype=torch.uint8))
     with torch.no_grad():
         assert variant.measure(held) == {"slope": pytest.approx(3, rel=1e-5)}
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Algorithm 1: RMSprop at 5e-5, weights within .01, five critic steps, batches of 64."""
+    variant, recipe = with_preset("wgan", "paper", (3, 64, 64))
+    down = [m.out_channels for m in variant.discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert down == [64, 128, 256, 512]
+    for player in variant.players().values():
+        assert type(player).__name__ == "RMSprop" and player.param_groups[0]["lr"] == 5e-5
+    variant.step = 10_000
+    assert (recipe.batch_size, recipe.ema_images, variant.schedule()) == (64, 0, 1.0)
+    assert (variant.options.clip, variant.options.d_steps) == (0.01, 5)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from gantool.api import DataSpec, ImageData
 from gantool.cli import run
-from gantool.testing import check_variant
+from gantool.testing import check_variant, with_preset
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -192,3 +192,15 @@ def test_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(["resume", "parts", "--steps", "6", "--device", "cpu", "--quiet"]) == 0
     whole, parts = (Path(name, "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
+    """Algorithm 1: lambda 10, five critic steps, Adam 1e-4 with betas 0 and .9, batches of 64."""
+    variant, recipe = with_preset("wgan-gp", "paper", (1, 28, 28))
+    down = [m.out_channels for m in variant.discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert down == [64, 128]
+    for player in variant.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (1e-4, (0.0, 0.9))
+    variant.step = 10_000
+    assert (recipe.batch_size, recipe.ema_images, variant.schedule()) == (64, 0, 1.0)
+    assert (variant.options.penalty, variant.options.d_steps, variant.options.augment) == (10, 5, "none")
