@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,21 +64,16 @@ class _Folder:
 @dataclass(frozen=True)
 class _Zip:
     path: str
-    # One handle per process: forked workers that shared one would move each other's file position.
-    handles: dict[int, zipfile.ZipFile] = field(default_factory=dict, repr=False)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "handles": {}}
-
+    @cached_property
     def archive(self) -> zipfile.ZipFile:
-        process = os.getpid()
-        return self.handles.get(process) or self.handles.setdefault(process, zipfile.ZipFile(self.path))
+        return zipfile.ZipFile(self.path)
 
     def open(self, location: str, limit: int | None = None) -> BinaryIO:
-        return decoding.open_member(self.archive(), location, limit)
+        return decoding.open_member(self.archive, location, limit)
 
     def files(self) -> Iterator[Entry]:
-        for location in self.archive().NameToInfo:
+        for location in self.archive.NameToInfo:
             name = location.replace("\\", "/")  # some Windows tools write back-slashes
             parts = [part for part in name.split("/") if part not in ("", ".")]
             if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
@@ -99,7 +95,7 @@ def _header(source: _Folder | _Zip, location: str) -> Header:
 
 @dataclass(frozen=True, eq=False)
 class Album:
-    """The usable images of a folder or zip, in name order; cheap to pickle, opens files only to decode."""
+    """The usable images of a folder or zip, in name order; opens files only to decode."""
 
     path: str
     around: str  # "a/b/" where all lie in these folders, which their names leave out
@@ -159,7 +155,7 @@ def _open_source(path: str) -> _Folder | _Zip:
         raise UserError(f"{shown} is neither a folder nor a zip.", hint, USAGE)
     source = _Zip(os.path.abspath(path))
     try:
-        source.archive()
+        _ = source.archive
     except Exception as error:
         raise UserError(f"{shown} is not a usable zip: {reason(error)}.", hint, USAGE) from error
     return source

@@ -1,9 +1,7 @@
 """Tests of gantool.data.albums: friendly folders, hostile files, and what a person is told about both."""
 
 import io
-import multiprocessing
 import os
-import pickle
 import struct
 import time
 import warnings
@@ -280,25 +278,6 @@ def test_a_zip_of_large_members_is_read_past_their_first_bytes(tmp_path: Path) -
     album = open_album(put_zip(tmp_path / "a.zip", files))
     assert len(album) == 4 and not album.bad
     assert (album.decode(0, 256, 3) == np.asarray(image).transpose(2, 0, 1)).all()
-
-
-def test_album_is_picklable_and_survives_a_fork(tmp_path: Path) -> None:
-    files = {f"{name}.png": plain((index, 0, 0)) for index, name in enumerate("abcdef")}
-    album = open_album(put_zip(tmp_path / "a.zip", files))
-    album.decode(0, 4, 3)
-    copy: Album = pickle.loads(pickle.dumps(album))
-    assert copy.names == album.names and (copy.decode(3, 4, 3)[0] == 3).all()
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        shades = pool.starmap(_shade, [(album, index) for index in range(6)])
-        pool.close()
-        pool.join()
-    assert shades == [0, 1, 2, 3, 4, 5]
-    error = pickle.loads(pickle.dumps(BadImage("a.png", "damaged")))
-    assert str(error) == "a.png: damaged"
-
-
-def _shade(album: Album, index: int) -> int:
-    return int(album.decode(index, 4, 3)[0, 0, 0])
 
 
 # ---- decoding ----

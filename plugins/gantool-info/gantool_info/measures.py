@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from gantool.api import Data, in_batches
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from gantool_info.images import slant, stroke_mass
@@ -30,26 +31,11 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
 def matched(codes: Tensor, classes: Tensor) -> float:
     """The share whose code is that of their class, with codes and classes paired off as well as can be.
 
-    Each code has at most one class, and each class one code (Hungarian matching). Codes come in one by one: each takes
-    the class that adds most, if need be from a code that takes another one's, and so on.
+    Each code has at most one class, and each class one code.
     """
     k = int(max(codes.max(), classes.max())) + 1
-    counts = torch.zeros(k, k).index_put_((codes, classes), torch.ones(len(codes)), accumulate=True).tolist()
-    owner: dict[int, int] = {}
-    for code in range(k):
-        gain, before = list(counts[code]), [-1] * k  # of giving this class away; the class that its taker had before
-        changed = True
-        while changed:
-            changed = False
-            for y, other in owner.items():
-                for to in range(k):
-                    if (more := gain[y] - counts[other][y] + counts[other][to]) > gain[to]:
-                        gain[to], before[to], changed = more, y, True
-        y = max((y for y in range(k) if y not in owner), key=gain.__getitem__)
-        while before[y] >= 0:
-            owner[y], y = owner[before[y]], before[y]
-        owner[y] = code
-    return float(sum(counts[code][y] for y, code in owner.items()) / len(codes))
+    counts = torch.zeros(k, k).index_put_((codes, classes), torch.ones(len(codes)), accumulate=True).numpy()
+    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(codes))
 
 
 def spearman(a: Tensor, b: Tensor) -> float:
