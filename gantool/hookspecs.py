@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Named = Mapping[str, Any]
 Functions = Mapping[str, Callable[..., Any]]
 hookspec = pluggy.HookspecMarker("gantool")
-hookimpl = pluggy.HookimplMarker("gantool")
+hookimpl = pluggy.HookimplMarker("gantool")  # marks a function of yours that answers a hook
 
 
 class ByEntryPoint:

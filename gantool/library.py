@@ -123,6 +123,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
+        """Where all of it is kept."""
         return self.files.folder
 
     @property
@@ -145,6 +146,7 @@ class Run:
 
     @property
     def step(self) -> int:
+        """Steps done, as of the newest checkpoint."""
         return self.files.status().step
 
     @property

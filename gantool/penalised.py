@@ -45,18 +45,18 @@ class Penalised(Variant):
             float | None,
             Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.", show_default=open_default("r1")),
         ] = 0.0
-        r1_every: Annotated[int, Option(min=1, help="Steps from one penalty to the next.")] = 8
+        r1_every: Annotated[int, Option(min=1, help="Steps between two R1 penalties.")] = 8
 
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
         return filled(super().resolve(options, data), data, "r1")
 
     def with_grad(self, x: Tensor) -> Tensor:
-        """Real data, asking for gradients in the steps that have a penalty."""
+        """Mark real data as needing gradients, in the steps that have a penalty."""
         return x.requires_grad_(bool(self.options.r1) and self.step % self.options.r1_every == 0)
 
     def r1_penalty(self, x: Tensor, score: Tensor) -> dict[str, Tensor]:
-        """In those steps, for all steps to the next."""
+        """Give the R1 term of D's loss in those steps; it stands for all steps to the next."""
         o = self.options
         return {"r1": o.r1 / 2 * o.r1_every * r1(x, score)} if x.requires_grad else {}
 

@@ -93,7 +93,7 @@ class Images:
 
 @dataclass(eq=False)
 class Report:
-    """Scores, each between what the least gets (`floor`) and what real images get (`ceiling`)."""
+    """Scores of a model or of images, each between a `floor` and the `ceiling` that real images get."""
 
     facts: dict[str, Any]
     scores: dict[str, float] = field(init=False)
@@ -126,15 +126,17 @@ class Report:
 
 @dataclass(eq=False)
 class Card:
-    """Whether a variant passes its thresholds, and every negative control fails one."""
+    """Acceptance of a variant: its scores over several seeds, held to its thresholds, beside negative controls."""
 
     facts: dict[str, Any]
 
     @property
     def accepted(self) -> bool:
+        """Whether every threshold is passed, and every negative control fails one."""
         return bool(self.facts["accepted"])
 
     def table(self) -> list[tuple[str, ...]]:
+        """A header, then a row a threshold, as `gantool accept` prints them."""
         from gantool.evaluation.acceptance import HEADER, table
 
         return [HEADER, *table(self.facts)]

@@ -48,7 +48,7 @@ class Variant(nn.Module, ABC):
     class Options(settings.Options):
         """Flags of `train` and keys of its YAML. A variant with turns of its own starts from api.Options instead."""
 
-        d_steps: Annotated[int, Option(min=1, help="Discriminator turns per generator turn (the paper's k).")] = 1
+        d_steps: Annotated[int, Option(min=1, help="Turns of D before each turn of G (the paper's k).")] = 1
         d_lr: Annotated[float | None, Option(min=0, max=100, help="D's own learning rate.", show_default="as --lr")] = (
             None
         )
@@ -110,14 +110,16 @@ class Variant(nn.Module, ABC):
         """Called between a turn's gradients and its optimiser's step: to clip them, say."""
 
     def fake(self, batch: Batch) -> Tensor:
-        """The generator's answer to a batch of data."""
+        """Give the generator's answer to a batch of data."""
         x: Tensor = self.generator(self.latent(self.noise(len(batch[0]))))
         return x
 
     def d_loss(self, batch: Batch) -> Loss:
+        """What D lowers, given a batch of data and, last, the generator's answer to it."""
         raise NotImplementedError(f"{type(self).__name__} needs d_loss, or turns of its own")
 
     def g_loss(self, batch: Batch) -> Loss:
+        """What G lowers, given the same."""
         raise NotImplementedError(f"{type(self).__name__} needs g_loss, or turns of its own")
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor | None:
@@ -125,11 +127,11 @@ class Variant(nn.Module, ABC):
         return None
 
     def schedule(self) -> float:
-        """Factor on every player's learning rate. From steps done, not steps planned, so a run can be made longer."""
+        """Give the factor on every player's learning rate; of steps done, not planned, so that a run can be made longer."""
         return 1 / (1 + float(self.options.decay) * self.step)
 
     def latent(self, z: Tensor) -> Tensor:
-        """Noise as the generator is given it."""
+        """Turn noise into what the generator is given: itself, unless a subclass says otherwise."""
         return z
 
     def sample(self, n: int, options: Any) -> Tensor | tuple[Tensor, Tensor]:
@@ -138,7 +140,7 @@ class Variant(nn.Module, ABC):
         return x
 
     def sheet(self, options: Any) -> tuple[int, int] | None:
-        """Columns and rows, where samples are laid out by what varies; None where each stands for itself."""
+        """Give columns and rows where samples belong in a table; None where each stands for itself."""
         return None
 
     def translate(self, x: Tensor, options: Any) -> Tensor:
@@ -146,7 +148,7 @@ class Variant(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} needs translate")
 
     def answers(self, options: Any) -> int:
-        """How many images `translate` makes of each."""
+        """Say how many images `translate` makes of each."""
         return 1
 
     def image(self, samples: Tensor) -> Tensor:
@@ -173,7 +175,7 @@ class Variant(nn.Module, ABC):
     # What a variant may call.
 
     def optimizer(self, *parts: Weights | tuple[Weights, float], lr: float | None = None) -> Optimizer:
-        """As --optimizer says, for these networks; `lr` where it is not the options'.
+        """Make the optimiser that --optimizer names, for these networks; `lr` where it is not the options'.
 
         A part may come with a factor on its learning rate: `self.optimizer((synthesis, 1.0), (mapping, 0.01))`.
         """
@@ -199,11 +201,11 @@ class Variant(nn.Module, ABC):
         return lambda *args, **kwargs: functional_call(network, weights, args, kwargs)
 
     def noise(self, n: int) -> Tensor:
-        """Gaussian, `options.z` numbers for each of n images."""
+        """Draw standard normal noise, `options.z` numbers for each of n samples."""
         return self.random(torch.randn, n, self.options.z)
 
     def random(self, how: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
-        """`how(n, *shape)`, random; where processes share a batch, what one alone would have drawn for its share."""
+        """Draw `how(n, *shape)` at random; where processes share a batch, this one's share of what one would have drawn."""
         mine = share()
         return mine.of(how(n * mine.among, *shape, device=self.device))
 
@@ -212,7 +214,7 @@ class Variant(nn.Module, ABC):
         return mean([x.detach()])[0]
 
     def latents(self, n: int, options: Any) -> Tensor:
-        """Noise to sample from, as `--truncation` and `--interpolate` ask."""
+        """Draw the noise to sample from, as `--truncation` and `--interpolate` ask."""
         return gaussian(self.noise, n, options, self.latent)
 
     def labels_for(self, n: int, options: Any) -> Tensor:
@@ -238,7 +240,7 @@ class Variant(nn.Module, ABC):
         return any(isinstance(layer, _BatchNorm) or getattr(layer, "mixes_batch", False) for layer in layers)
 
     def log(self, **values: Tensor | float) -> None:
-        """Numbers to be logged and not minimised."""
+        """Log numbers that are not minimised."""
         self.logged |= {
             name: torch.as_tensor(value, device=self.device).detach().clone() for name, value in values.items()
         }

@@ -78,17 +78,24 @@ class Recipe:
     ] = None
     flip: Annotated[bool, Option(help="Mirror every other image, at random.")] = False
     batch_size: Annotated[int, Option("--batch-size", "-b", min=1, help="Images in a batch.")] = 64
-    steps: Annotated[int | None, Option(min=1, max=10**8, help="Training steps.")] = None
+    steps: Annotated[
+        int | None,
+        Option(min=1, max=10**8, help="How long to train, in training steps."),
+    ] = None
     epochs: Annotated[
-        float | None, Option(callback=within(0, 1e9), help="Passes over the data, a batch a step; instead of --steps.")
+        float | None,
+        Option(callback=within(0, 1e9), help="How long to train, in passes over the data; instead of --steps."),
     ] = None
     minutes: Annotated[
         float | None,
-        Option(callback=within(0, 1e6), help="Time to finish in; instead of --steps. Times a few, then fixes them."),
+        Option(
+            callback=within(0, 1e6),
+            help="How long to train, in minutes; instead of --steps. A few steps are timed first.",
+        ),
     ] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"], Option(help="Arithmetic; auto is bf16 on GPUs that have it.")
+        Literal["auto", "fp32", "bf16"], Option(help="Number format; auto: bf16 on GPUs that have it, else fp32.")
     ] = "auto"
     ema_images: Annotated[
         int, Option(min=0, help="Half-life, in images, of the generator's moving average (EMA); 0 for none.")
@@ -123,9 +130,9 @@ class Options:
 
     lr: Annotated[float, Option(min=0, max=100, help="Learning rate of the optimisers.")] = 2e-4
     decay: Annotated[float, Option(min=0, max=1, help="The learning rate falls as 1 / (1 + decay x steps).")] = 0.0
-    optimizer: Annotated[Literal["adam", "sgd", "rmsprop"], Option(help="SGD and RMSprop are without momentum.")] = (
-        "adam"
-    )
+    optimizer: Annotated[
+        Literal["adam", "sgd", "rmsprop"], Option(help="Optimiser of every player; SGD and RMSprop have no momentum.")
+    ] = "adam"
     beta1: Annotated[float, Option(min=0, max=1, help="Adam's first decay.")] = 0.5
     beta2: Annotated[float, Option(min=0, max=1, help="Adam's second decay, and RMSprop's.")] = 0.999
 

@@ -52,7 +52,7 @@ def offer(name: str) -> Offer | None:
 
 
 def is_named(data: str) -> bool:
-    """Whether it names a data set; a path that exists is none. Neither is an error."""
+    """Tell a data set's name (True) from a path that exists (False); raise for what is neither."""
     if offer(data) or data in OURS:
         return True
     if data and Path(data).expanduser().exists():

@@ -56,7 +56,7 @@ class DataSpec(NamedTuple):
         return f"{self.width}x{self.height}x{self.channels}" if self.images else f"{self.channels}"
 
     def class_index(self, label: str) -> int:
-        """A class by name or number."""
+        """Look up a class's number, by its name or by itself."""
         if label in self.classes:
             return self.classes.index(label)
         if label.isdecimal() and int(label) < len(self.classes):
@@ -123,7 +123,7 @@ class ImageData(Data):
         return self
 
     def some(self, index: Tensor) -> "ImageData":
-        """Those with these numbers."""
+        """Take a part: the images with these numbers."""
         part = ImageData(*self.fetch(index), self.spec.classes, self.flip)
         part.names, part.notes = chosen(self.names, index), self.notes
         return part
@@ -233,7 +233,7 @@ def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
 
 
 def in_batches(held: Data, device: torch.device, size: int = 500, most: int | None = None) -> Iterator[tuple[Any, ...]]:
-    """Batches of all of it in its order, or of at most so many examples spread over it; on the device, as numbers."""
+    """Go through all of the data in batches on the device, or through at most so many examples, evenly spread."""
     rng = torch.Generator().manual_seed(0)
     for index in torch.split(evenly(len(held), most), size):
         yield as_floats(held.batch(index, rng), device)
@@ -245,7 +245,7 @@ def evenly(count: int, most: int | None = None) -> Tensor:
 
 
 def as_bytes(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as bytes, the way they are saved and measured."""
+    """Turn images in [-1, 1] into bytes, the way they are saved and measured."""
     return images.detach().float().clamp(-1, 1).add_(1).mul_(127.5).round_().to("cpu", torch.uint8)
 
 

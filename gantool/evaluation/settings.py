@@ -46,7 +46,10 @@ class HowToMeasure:
         bool, Option("--inception", help="Distances by the Inception of papers; needs torch-fidelity.")
     ] = False
     inception_weights: Annotated[
-        Path | None, Option(exists=True, dir_okay=False, metavar="FILE", help="Its weights.", show_default="downloaded")
+        Path | None,
+        Option(
+            exists=True, dir_okay=False, metavar="FILE", help="File of Inception's weights.", show_default="downloaded"
+        ),
     ] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same samples.")] = 0
     device: Device = "auto"
@@ -65,7 +68,7 @@ class HowToAccept:
     steps: Annotated[
         int | None, Option(min=1, help="Steps to train for instead: the same on any machine.", show_default=False)
     ] = None
-    seeds: Annotated[int, Option(min=1, max=100, help="Trainings, whose median counts.")] = 3
+    seeds: Annotated[int, Option(min=1, max=100, help="Trainings, from seeds 0, 1, 2...; their median counts.")] = 3
     data: Annotated[str | None, Option(help="Data to train on.", show_default="the variant's")] = None
     data_dir: DataDir = None
     n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure, if there are as many real ones.")] = 10_000

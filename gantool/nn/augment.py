@@ -34,7 +34,7 @@ def policy_of_pixels(pixels: Any) -> str:
 
 
 def diff_augment(x: Tensor, policy: str, random: Random) -> Tensor:
-    """Images changed at random, each its own way, so that gradients pass; what is no image stays as it is."""
+    """Change images at random, each its own way, so that gradients pass; what is no image stays as it is."""
     for name, amount in policies(policy).items() if x.ndim == 4 else ():
         x = POLICIES[name](x, random, amount)
     return x

@@ -14,6 +14,7 @@ Wrap = Callable[[nn.Module], nn.Module]  # of each layer that has weights: spect
 
 
 def unwrapped(layer: nn.Module) -> nn.Module:
+    """The layer as it is: the `wrap` of networks whose weights nothing holds."""
     return layer
 
 

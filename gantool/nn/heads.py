@@ -48,5 +48,5 @@ class MinibatchStd(nn.Module):
 
 
 def d_accuracy(on_real: Tensor, on_fake: Tensor) -> Tensor:
-    """How often D's logits are above 0 for real examples and below for generated ones."""
+    """Measure how often D's logits are above 0 for real examples and below for generated ones."""
     return torch.cat([on_real > 0, on_fake < 0]).float().mean()

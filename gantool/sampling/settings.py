@@ -12,7 +12,9 @@ ENDINGS = ("png", "gif", "npz", "idx", "csv")  # of files that gantool writes it
 
 @dataclass(kw_only=True)
 class HowToSample:
-    n: Annotated[int | None, Option("--n", "-n", min=1, help="How many.", show_default="64, or all inputs")] = None
+    n: Annotated[
+        int | None, Option("--n", "-n", min=1, help="How many images to draw.", show_default="64, or all inputs")
+    ] = None
     grid: Annotated[
         str | None,
         Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the grid.", show_default="square"),

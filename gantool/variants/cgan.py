@@ -34,7 +34,9 @@ class CGAN(GAN):
         r1: float = 0.1
         z: int = 16
         augment: str | None = "translate:1"
-        networks: Annotated[Literal["conv", "mlp"], Option(help="Small convolutions, or the paper's MLPs.")] = "conv"
+        networks: Annotated[
+            Literal["conv", "mlp"], Option(help="Kind of network: small convolutions, or the paper's MLPs.")
+        ] = "conv"
         width: Annotated[int, Option(min=1, help="Channels of conv's finest map in G.")] = 24
         d_width: Annotated[int, Option(min=1, help="Channels of conv's finest map in D.")] = 16
 

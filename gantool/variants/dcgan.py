@@ -34,8 +34,10 @@ class DCGAN(Game):
         components: int = 200
         width: Annotated[int, Option(min=1, help="Channels of G's finest map.")] = 12
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest map.")] = 16
-        growth: Annotated[int, Option(min=1, max=8, help="Times more at each coarser map; in the paper 2.")] = 4
-        deviation: Annotated[float, Option(min=0, help="Of the normal weights at the start.")] = 0.02
+        growth: Annotated[
+            int, Option(min=1, max=8, help="Factor on the channels at each coarser map; in the paper 2.")
+        ] = 4
+        deviation: Annotated[float, Option(min=0, help="Standard deviation of the initial weights.")] = 0.02
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if not data.images:

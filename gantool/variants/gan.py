@@ -33,14 +33,23 @@ class Game(Augmented, Penalised):
         decay: float = 2e-4
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        noise: Annotated[Literal["gaussian", "uniform"], Option(help="Standard normal, or from -1 to 1.")] = "gaussian"
+        noise: Annotated[
+            Literal["gaussian", "uniform"],
+            Option(help="Distribution of the noise: standard normal, or uniform from -1 to 1."),
+        ] = "gaussian"
         loss: Annotated[
-            Literal["non-saturating", "saturating"], Option(help="G raises log D(G(z)), or lowers log(1 - D(G(z))).")
+            Literal["non-saturating", "saturating"],
+            Option(help="G's loss: raise log D(G(z)), or lower log(1 - D(G(z)))."),
         ] = "non-saturating"
         components: Annotated[
             int, Option(min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.")
         ] = 0
-        component_scale: Annotated[float, Option(min=0, max=1_000, help="How far apart they are; noise is 1.")] = 4.0
+        component_scale: Annotated[
+            float,
+            Option(
+                min=0, max=1_000, help="Distance between the mixture's components, when the noise's deviation is 1."
+            ),
+        ] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
 
     @dataclass(kw_only=True)

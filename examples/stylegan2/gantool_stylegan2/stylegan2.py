@@ -102,14 +102,16 @@ class StyleGAN2(Penalised):
         r1_every: int = 16
         z: Annotated[int, Option(min=1, help="Dimensions of z and w.")] = 64
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
-        layers: Annotated[int, Option(min=1, help="From z to w.")] = 4
-        mix: Annotated[float, Option(min=0, max=1, help="Share of images with two styles.")] = 0.9
-        path: Annotated[float, Option(min=0, help="Weight of the path lengths' regularisation.")] = 2.0
-        path_every: Annotated[int, Option(min=1, help="Steps from one to the next.")] = 8
+        layers: Annotated[int, Option(min=1, help="Layers of the mapping network, from z to w.")] = 4
+        mix: Annotated[float, Option(min=0, max=1, help="Share of images that mix two styles.")] = 0.9
+        path: Annotated[float, Option(min=0, help="Weight of the path length penalty.")] = 2.0
+        path_every: Annotated[int, Option(min=1, help="Steps between two path length penalties.")] = 8
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions):
-        truncation: Annotated[float, Option(min=0, max=2, help="Styles' distance from their mean; 1: all.")] = 1.0
+        truncation: Annotated[
+            float, Option(min=0, max=2, help="How far styles may be from their mean: 1 as drawn, 0 the mean itself.")
+        ] = 1.0
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)

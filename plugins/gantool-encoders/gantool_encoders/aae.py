@@ -30,7 +30,7 @@ class AAE(Variant):
         lr: float = 1e-3
         decay: float = 5e-4
         d_lr: Annotated[float, Option(min=0, max=100, help="D's own learning rate.")] = 5e-4
-        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; of the squared error it is 1.")] = 0.05
+        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; the squared error weighs 1.")] = 0.05
         z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 8
         hidden: Annotated[int, Option(min=1, help="Units of each hidden layer.")] = 512
 

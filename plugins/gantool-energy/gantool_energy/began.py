@@ -27,7 +27,7 @@ class BEGAN(Variant):
         decay: float = 2e-4
         z: Annotated[int, Option(min=1, help="Dimensions of the noise, and of D's code.")] = 32
         width: Annotated[int, Option(min=1, help="Channels of all maps of G.")] = 16
-        gamma: Annotated[float, Option(min=0, max=1, help="Diversity: L(G(z)) / L(x).")] = 0.5
+        gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.5
         k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.01
 
     @dataclass(kw_only=True)

@@ -49,9 +49,9 @@ class InfoGAN(Penalised):
         former: ClassVar = {"loud": "code_scale"}
 
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        values: Annotated[int, Option(min=2, max=100, help="How many values c1 has.")] = 10
+        values: Annotated[int, Option(min=2, max=100, help="Number of values that c1 can take.")] = 10
         info: Annotated[float, Option(min=0, help="Weight of the codes' information (the paper's lambda).")] = 1.0
-        smooth: Annotated[float, Option(min=0, help="Of c2's and c3's, as a share of that.")] = 1.0
+        smooth: Annotated[float, Option(min=0, help="Weight of c2's and c3's information, as a share of --info.")] = 1.0
         code_scale: Annotated[float, Option(min=0, help="How large c1 enters G; the paper's is 1.")] = 3.0
         jitter: Annotated[
             float, Option(min=0, help="How far images are tilted before Q reads c1; the paper's is 0.")

@@ -35,12 +35,18 @@ class R3GAN(Variant):
         beta1: float = 0.0
         beta2: float = 0.99
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        pairing: Annotated[bool, Option(help="D compares real with generated; else it judges each, as a GAN's.")] = True
+        pairing: Annotated[
+            bool, Option(help="D compares each real image with a generated one; without, it judges each alone.")
+        ] = True
         r1: Annotated[float, Option(min=0, help="Weight of D's squared slope at real data (the paper's gamma).")] = 0.03
-        r2: Annotated[float, Option(min=0, help="Of that at generated data; the paper's are equal.")] = 0.03
-        anneal: Annotated[int, Option(min=0, help="Steps in which both weights fall, by half a cosine; 0: none.")] = 0
-        annealed: Annotated[float, Option(min=1e-6, max=1, help="What then is left of them, as a share.")] = 0.1
-        conditional: Annotated[bool, Option("--conditional", help="Tell both networks the class.")] = False
+        r2: Annotated[
+            float, Option(min=0, help="Weight of D's squared slope at generated data; in the paper as --r1.")
+        ] = 0.03
+        anneal: Annotated[
+            int, Option(min=0, help="Steps over which both weights fall, along half a cosine; 0: they stay.")
+        ] = 0
+        annealed: Annotated[float, Option(min=1e-6, max=1, help="Share of the weights that is left then.")] = 0.1
+        conditional: Annotated[bool, Option("--conditional", help="Condition both networks on the class.")] = False
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; for points, units / 8.")] = 16
         blocks: Annotated[int, Option(min=0, max=16, help="Residual blocks at each side of the maps.")] = 1
 

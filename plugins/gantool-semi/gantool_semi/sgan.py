@@ -39,8 +39,10 @@ class SGAN(Variant):
     class Options(Variant.Options):
         lr: float = 1e-3
         decay: float = 2e-4
-        labels: Annotated[int, Option(min=2, help="How many images have one; as many of every class.")] = 100
-        unlabelled: Annotated[float, Option(min=0, help="Weight of real against generated; 0: labels alone.")] = 1.0
+        labels: Annotated[int, Option(min=2, help="Images that have a label, as many of every class.")] = 100
+        unlabelled: Annotated[
+            float, Option(min=0, help="Weight of telling real from generated; 0: learn from labels alone.")
+        ] = 1.0
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
 

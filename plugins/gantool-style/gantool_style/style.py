@@ -38,9 +38,11 @@ class StyleTransfer(Variant):
     class Options(api.Options):
         lr: float = 0.05
         beta1: float = 0.9
-        content: Annotated[Path | None, Option(help="Image of the things.", show_default="the first of --data")] = None
-        style: Annotated[Path | None, Option(help="Image of the strokes.", show_default="stripes")] = None
-        weight: Annotated[float, Option(min=0, help="Of the style; of the content it is 1.")] = 4.0
+        content: Annotated[
+            Path | None, Option(help="Image whose content is kept.", show_default="the first of --data")
+        ] = None
+        style: Annotated[Path | None, Option(help="Image whose style is taken.", show_default="stripes")] = None
+        weight: Annotated[float, Option(min=0, help="Weight of the style; the content weighs 1.")] = 4.0
 
     @dataclass(kw_only=True)
     class SampleOptions(api.SampleOptions): ...

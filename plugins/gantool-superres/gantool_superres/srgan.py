@@ -46,25 +46,35 @@ class SRGAN(Variant):
         pretrain: Annotated[int, Option(min=0, help="Steps on squared error alone, before the game.")] = 1_000
         g_lr: Annotated[float, Option(min=0, max=100, help="Learning rate of G in the game.")] = 5e-4
         d_lr: Annotated[float, Option(min=0, max=100, help="Learning rate of D.")] = 1e-3
-        drop: Annotated[int, Option(min=0, help="Steps of the game until steps are a tenth; 0: never.")] = 0
+        drop: Annotated[
+            int, Option(min=0, help="Steps of the game until learning rates fall to a tenth; 0: they stay.")
+        ] = 0
         perceptual: Annotated[Who, Option(help="The perceptual network; auto: VGG19 if its weights are there.")] = (
             "auto"
         )
-        content: Annotated[float, Option(min=0, help="Weight of the content, as it is seen.")] = 10.0
+        content: Annotated[
+            float, Option(min=0, help="Weight of the content loss: the distance the perceptual network sees.")
+        ] = 10.0
         pixels: Annotated[float, Option(min=0, help="Weight of the squared error in the game; the paper's is 0.")] = 0.1
-        adversarial: Annotated[float, Option(min=0, help="Weight of D's d_logits for G.")] = 0.1
+        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D.")] = 0.1
         width: Annotated[int, Option(min=1, help="Channels of G's maps.")] = 24
         blocks: Annotated[int, Option(min=0, help="Residual blocks in G (the paper's B).")] = 4
         ends: Annotated[Side, Option(help="Side of G's first and last kernels; the paper's is 9.")] = 5
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps; doubled at each coarser one.")] = 16
         norm: Annotated[bool, Option("--norm", help="Batch norm in G and D, as in the paper.")] = False
-        skip: Annotated[bool, Option("--skip/--no-skip", help="G draws what bicubic enlargement lacks.")] = True
+        skip: Annotated[
+            bool, Option("--skip/--no-skip", help="G adds to a bicubic enlargement, in place of drawing all.")
+        ] = True
 
     @dataclass(kw_only=True)
     class SampleOptions(InputOptions):
         natural = True
-        faithful: Annotated[bool, Option("--faithful", help="By the first stage: nearer to pixels, softer.")] = False
-        tile: Annotated[int, Option(min=16, max=4096, help="Side of the parts that large images are made in.")] = 128
+        faithful: Annotated[
+            bool, Option("--faithful", help="Draw by the network of the first stage: softer, and closer to the pixels.")
+        ] = False
+        tile: Annotated[int, Option(min=16, max=4096, help="Side of the tiles that large images are enlarged in.")] = (
+            128
+        )
 
     @classmethod
     def dataset(cls, recipe: Recipe, options: Any = None, train: bool = True) -> Data:

@@ -52,15 +52,17 @@ class GANCLS(Penalised):
         former: ClassVar = {"told": "condition"}
 
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        features: Annotated[int, Option(min=1, help="Numbers that the encoder makes of a caption.")] = 64
-        condition: Annotated[int, Option(min=1, help="Numbers that G and D make of these.")] = 64
+        features: Annotated[int, Option(min=1, help="Numbers the encoder turns a caption into.")] = 64
+        condition: Annotated[int, Option(min=1, help="Numbers that G and D reduce these to.")] = 64
         between: Annotated[float, Option(min=0, help="Weight of captions half-way between two (GAN-INT).")] = 0.0
-        match: Annotated[float, Option(min=0, help="Weight of telling a batch's captions apart, in both turns.")] = 1.0
+        match: Annotated[
+            float, Option(min=0, help="Weight of matching a batch's images with their captions, for D and G.")
+        ] = 1.0
         projection: Annotated[bool, Option(help="D also multiplies features of image and caption.")] = True
         r1: float = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 24
         shuffled: Annotated[
-            bool, Option("--shuffled", help="Give images other images' captions: what must not work.")
+            bool, Option("--shuffled", help="Negative control: give images the captions of others.")
         ] = False
 
     @dataclass(kw_only=True)

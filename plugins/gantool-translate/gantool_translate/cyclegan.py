@@ -35,15 +35,17 @@ class CycleGAN(Variant):
     class Options(api.Options):
         lr: float = 1e-3
         cycle: Annotated[float, Option(min=0, help="Weight of cycle consistency (the paper's lambda).")] = 10.0
-        identity: Annotated[float, Option(min=0, help="Weight of g(b) = b and f(a) = a; keeps colours.")] = 0.0
-        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; 0: nobody asks for the other set.")] = (
+        identity: Annotated[
+            float, Option(min=0, help="Weight of leaving what is in the other set already as it is; keeps colours.")
+        ] = 0.0
+        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; 0: nothing asks for the other set.")] = (
             1.0
         )
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 12
         halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g and f; in the paper 2.")] = 1
         blocks: Annotated[int, Option(min=0, help="Residual blocks in g and f.")] = 2
         d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 2
-        pool: Annotated[int, Option(min=0, help="Earlier fakes that D is shown again.")] = 50
+        pool: Annotated[int, Option(min=0, help="How many earlier fakes are kept, to be shown to D again.")] = 50
         anneal: Annotated[
             bool, Option("--anneal", help="Learning rate falls to 0 over the second half of the run, as in the paper.")
         ] = False

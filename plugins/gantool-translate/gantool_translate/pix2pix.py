@@ -41,15 +41,15 @@ class Pix2Pix(Variant):
         direction: Annotated[Literal["a2b", "b2a"], Option(help="Draw B from A, or A from B.")] = "a2b"
         width: Annotated[int, Option(min=1, help="Channels of g's finest maps; up to 8 times as many further in.")] = 32
         depth: Annotated[int, Option(min=2, max=10, help="Halvings in g.")] = 4
-        noise: Annotated[float, Option(min=0, max=0.9, help="Dropout in g, its only noise; in the paper .5.")] = 0.0
+        noise: Annotated[float, Option(min=0, max=0.9, help="Dropout rate in g, its only noise; in the paper .5.")] = (
+            0.0
+        )
         own_statistics: Annotated[
-            bool, Option(help="Draw with an image's own batch statistics, as the paper's test batches of one.")
+            bool, Option(help="When drawing, normalise by the image's own statistics, as the paper does.")
         ] = False
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps.")] = 32
         d_layers: Annotated[int, Option(min=1, help="Halvings in D: it judges patches of 16, 34, 70... pixels.")] = 1
-        swapped: Annotated[bool, Option("--swapped", help="Learn from wrong pairs: shows what right ones give.")] = (
-            False
-        )
+        swapped: Annotated[bool, Option("--swapped", help="Negative control: learn from wrong pairs.")] = False
 
     @dataclass(kw_only=True)
     class SampleOptions(InputOptions): ...

@@ -42,7 +42,7 @@ class StarGAN(Variant):
         former: ClassVar = {"naming": "classification"}
 
         classification: Annotated[float, Option(min=0, help="Weight of the domain's likelihood (lambda_cls).")] = 1.0
-        cycle: Annotated[float, Option(min=0, help="Weight of coming back to what was (lambda_rec).")] = 10.0
+        cycle: Annotated[float, Option(min=0, help="Weight of getting the original back (lambda_rec).")] = 10.0
         penalty: Annotated[float, Option(min=0, help="Weight of the gradient penalty (lambda_gp).")] = 10.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 12
         halvings: Annotated[int, Option(min=0, max=6, help="Halvings in g; in the paper 2.")] = 1
