@@ -127,7 +127,7 @@ class Variant(nn.Module, ABC):
         return None
 
     def schedule(self) -> float:
-        """Give the factor on every player's learning rate; of steps done, not planned, so that a run can be made longer."""
+        """Give the factor on every player's learning rate, by steps done: then a run can be made longer."""
         return 1 / (1 + float(self.options.decay) * self.step)
 
     def latent(self, z: Tensor) -> Tensor:
@@ -205,7 +205,7 @@ class Variant(nn.Module, ABC):
         return self.random(torch.randn, n, self.options.z)
 
     def random(self, how: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
-        """Draw `how(n, *shape)` at random; where processes share a batch, this one's share of what one would have drawn."""
+        """Draw `how(n, *shape)`; where processes share a batch, this one's share of what one would have drawn."""
         mine = share()
         return mine.of(how(n * mine.among, *shape, device=self.device))
 
