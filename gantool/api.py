@@ -10,7 +10,7 @@ from gantool.config.options import (
     SampleOptions,
 )
 from gantool.data.catalog import is_named
-from gantool.data.images import Data, DataSpec, ImageData, as_floats, evenly, in_batches
+from gantool.data.images import Data, DataSpec, FromImages, ImageData, as_bytes, as_floats, evenly, in_batches
 from gantool.data.named import weights
 from gantool.data.opening import held_out, open_data, open_folder, open_image, open_split
 from gantool.data.points import Points, scatter
@@ -39,6 +39,7 @@ __all__ = [
     "ClassNorm",
     "Data",
     "DataSpec",
+    "FromImages",
     "ImageData",
     "InputOptions",
     "LabelOptions",
@@ -59,6 +60,7 @@ __all__ = [
     "UserError",
     "Variant",
     "Wrap",
+    "as_bytes",
     "as_floats",
     "d_accuracy",
     "decoder",

@@ -199,6 +199,33 @@ class Part(ImageData):
         return f"{self.whole.fingerprint()}-{zlib.crc32(self.index.numpy().tobytes()):08x}"
 
 
+class FromImages(Data):
+    """Data made of sets of images, batch by batch: a subclass says how, in `batch`. As many as the first set has."""
+
+    def __init__(self, *sets: ImageData) -> None:
+        self.sets, self.spec = sets, DataSpec(sets[0].spec.shape, sets[0].spec.classes)
+        self.notes = tuple(note for images in sets for note in images.notes)
+
+    @property
+    def streamed(self) -> bool:
+        return any(images.streamed for images in self.sets)
+
+    @property
+    def images(self) -> ImageData:
+        """The first set."""
+        return self.sets[0]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> Self:
+        self.sets = tuple(images.to(device) for images in self.sets)
+        return self
+
+    def fingerprint(self) -> str:
+        return "-".join(images.fingerprint() for images in self.sets)
+
+
 def chosen(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
     return tuple(names[i] for i in index.tolist()) if names else ()
 

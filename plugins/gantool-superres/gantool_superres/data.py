@@ -2,17 +2,27 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, ImageData, Recipe, UserError, held_out, is_named, open_data, open_folder
+from gantool.api import (
+    USAGE,
+    Data,
+    FromImages,
+    ImageData,
+    Recipe,
+    UserError,
+    held_out,
+    is_named,
+    open_data,
+    open_folder,
+)
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from gantool_superres.enlarging import FACTOR, reduced
 
 
-class Pairs(Data):
+class Pairs(FromImages):
     """(large, small) images."""
 
     def __init__(self, images: ImageData) -> None:
@@ -20,23 +30,11 @@ class Pairs(Data):
         if size % FACTOR or size < 4 * FACTOR:
             near = max(size // FACTOR, 4) * FACTOR
             raise UserError(f"{size} pixels have no quarter that is 4 or more.", f"--size {near}", USAGE)
-        self.images, self.spec, self.notes, self.streamed = (
-            images, images.spec, images.notes, images.streamed
-        )  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self.images)
+        super().__init__(images)
 
     def batch(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
         large, _ = self.images.batch(index, rng)
         return large, reduced(large)
-
-    def to(self, device: torch.device) -> Self:
-        self.images.to(device)
-        return self
-
-    def fingerprint(self) -> str:
-        return self.images.fingerprint()
 
 
 def small_large(recipe: Recipe, train: bool = True) -> Data:

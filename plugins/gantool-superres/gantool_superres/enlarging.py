@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from gantool.api import USAGE, UserError
+from gantool.api import USAGE, UserError, as_bytes
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -67,7 +67,3 @@ def tiled(enlarge: Callable[[Tensor], Tensor], x: Tensor, side: int, overlap: in
             y, z = FACTOR * top, FACTOR * left
             out[:, :, y : y + tall, z : z + wide] = as_bytes(made)
     return out
-
-
-def as_bytes(x: Tensor) -> Tensor:
-    return x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)

@@ -5,10 +5,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, DataSpec, ImageData, UserError
+from gantool.api import USAGE, DataSpec, FromImages, ImageData, UserError
 from torch import Tensor
 
 LONGEST = 40  # words of a caption; what follows is not read
@@ -16,7 +15,7 @@ KNOWN = 2_000  # words of a vocabulary: the commonest
 _word = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # noqa: RUF001  # as people type it
 
 
-class Captions(Data):
+class Captions(FromImages):
     """(image, caption, caption of another image): each time one of an image's captions, and one of another's.
 
     A caption is the numbers of its words, from 1 on, and 0 after the last; a word that is not known has none. Image i
@@ -24,9 +23,8 @@ class Captions(Data):
     """
 
     def __init__(self, images: ImageData, texts: Sequence[str], first: Tensor, count: Tensor) -> None:
-        self.images, self.texts, self.notes = images, tuple(texts), images.notes
-        self.streamed = images.streamed
-        words = vocabulary(texts)
+        super().__init__(images)
+        self.texts, words = tuple(texts), vocabulary(texts)
         self.numbers = numbers(texts, words)
         self.spec = DataSpec(images.spec.shape, words=words)
         self.which = count.nonzero().squeeze(1)
@@ -47,13 +45,9 @@ class Captions(Data):
     def one_of(self, index: Tensor, rng: torch.Generator) -> Tensor:
         return self.first[index] + (torch.rand(len(index), generator=rng) * self.count[index]).long()
 
-    def to(self, device: torch.device) -> Self:
-        self.images.to(device)
-        return self
-
     def fingerprint(self) -> str:
         said = "\n".join((*self.texts, str(self.first.tolist()), str(self.count.tolist())))
-        return f"{self.images.fingerprint()}-{zlib.crc32(said.encode(errors='replace')):08x}"
+        return f"{super().fingerprint()}-{zlib.crc32(said.encode(errors='replace')):08x}"
 
 
 def spelled(text: str) -> list[str]:

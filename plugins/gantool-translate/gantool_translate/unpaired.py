@@ -1,31 +1,27 @@
 """Two sets of images, A and B; and those that are not pairs."""
 
 from pathlib import Path
-from typing import Self
 
 import torch
-from gantool.api import USAGE, Data, DataSpec, ImageData, Recipe, UserError, open_folder
+from gantool.api import USAGE, DataSpec, FromImages, ImageData, Recipe, UserError, open_folder
 from torch import Tensor
 
 
-class Two(Data):
+class Two(FromImages):
     """Two sets of images of one shape; a subclass says which of B stands beside each of A."""
 
     def __init__(self, a: ImageData, b: ImageData) -> None:
-        self.a, self.b = a, b
+        super().__init__(a, b)
         self.spec = DataSpec(a.spec.shape)
-        self.streamed = a.streamed or b.streamed
         self.notes = tuple(f"{name}: {note}" for name, x in (("A", a), ("B", b)) for note in x.notes)
 
-    def __len__(self) -> int:
-        return len(self.a)
+    @property
+    def a(self) -> ImageData:
+        return self.sets[0]
 
-    def to(self, device: torch.device) -> Self:
-        self.a, self.b = self.a.to(device), self.b.to(device)
-        return self
-
-    def fingerprint(self) -> str:
-        return f"{self.a.fingerprint()}-{self.b.fingerprint()}"
+    @property
+    def b(self) -> ImageData:
+        return self.sets[1]
 
 
 class Unpaired(Two):
