@@ -222,6 +222,7 @@ def run(args: list[str] | None = None, began: float | None = None) -> int:
 def usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
+        return 0
     else:
         path = error.ctx.command_path if getattr(error, "ctx", None) else "gantool"
         near = getattr(error, "possibilities", None)

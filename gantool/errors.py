@@ -7,6 +7,20 @@ RESUME = "gantool resume"  # how a note on an error begins that says how the run
 FAILED, USAGE = 1, 2  # exit codes; 130 and 143 are an interrupted, resumable run
 
 
+# What people who come from elsewhere type, without dashes in front, and what it is called here.
+SYNONYMS = {
+    "amp": "precision", "batch": "batch-size", "bs": "batch-size", "checkpoint": "run", "class": "label",
+    "d-learning-rate": "d-lr", "dataroot": "data", "dataset": "data", "ema": "ema-images", "ema-decay": "ema-images",
+    "epoch": "epochs", "fp16": "precision", "gpu": "device", "half": "precision", "image-size": "size",
+    "img-size": "size", "iterations": "steps", "iters": "steps", "latent-dim": "z",
+    "learning-rate": "lr", "load": "run", "max-steps": "steps", "mirror": "flip", "mixed-precision": "precision",
+    "model": "run", "n-critic": "d-steps", "n-epochs": "epochs", "ncritic": "d-steps", "ngf": "width",
+    "num-classes": "label", "num-epochs": "epochs", "num-samples": "n", "nz": "z", "optim": "optimizer",
+    "outdir": "out", "output": "out", "resolution": "size", "samples": "n", "snapshot": "save-every",
+    "train-steps": "steps", "trunc": "truncation", "weights": "run", "z-dim": "z", "zdim": "z",
+}  # fmt: skip
+
+
 class UserError(Exception):
     """What was wrong, in a sentence; `hint` says what would be right."""
 
@@ -25,6 +39,8 @@ def printable(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """' Did you mean gan?', or nothing."""
-    near = get_close_matches(word, list(known))
+    """' Did you mean gan?', or nothing. What the field calls a flag comes before what is spelled alike."""
+    known = list(known)
+    meant = f"--{SYNONYMS.get(word.lstrip('-').replace('_', '-').lower(), '')}"
+    near = [meant] if word.startswith("--") and meant in known else get_close_matches(word, known)
     return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -1,9 +1,19 @@
 """Finds variants by name, and imports only the one that is asked for."""
 
+import os
 from typing import Any
 
-from gantool.config.packages import VARIANTS, Offer, Plugins, broken, clash, imported
+from gantool.config.packages import ALLOW, VARIANTS, Offer, Plugins, broken, clash, imported
 from gantool.errors import USAGE, UserError, did_you_mean
+
+# Variants of the packages that are kept beside gantool.
+PACKAGED = {
+    "aae": "gantool-encoders", "acgan": "gantool-info", "began": "gantool-energy", "bicyclegan": "gantool-translate",
+    "cyclegan": "gantool-translate", "gan-cls": "gantool-text", "infogan": "gantool-info",
+    "pix2pix": "gantool-translate", "r3gan": "gantool-r3gan", "sagan": "gantool-norms", "sgan": "gantool-semi",
+    "sngan": "gantool-norms", "srgan": "gantool-superres", "stargan": "gantool-translate", "style": "gantool-style",
+    "wgan": "gantool-wgan-gp", "wgan-gp": "gantool-wgan-gp",
+}  # fmt: skip
 
 
 class Registry:
@@ -21,6 +31,8 @@ class Registry:
             case [offer]:
                 return offer
             case []:
+                if (package := PACKAGED.get(name)) and ALLOW not in os.environ:
+                    raise UserError(f"{name} comes with {package}.", f"pip install ./plugins/{package}", USAGE)
                 raise UserError(
                     f"No variant named {name!r}.{did_you_mean(name, self.offers)}",
                     f"Installed: {', '.join(self.offers)}. See `gantool list`.",

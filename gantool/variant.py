@@ -218,11 +218,14 @@ class Variant(nn.Module, ABC):
         return gaussian(self.noise, n, options, self.latent)
 
     def labels_for(self, n: int, options: Any) -> Tensor:
-        """Classes to draw n samples of: that of `--label`, or all in turn; 0 where there are none."""
+        """Give the classes to draw n samples of: those of `--label` in turn, or all; 0 where there are none."""
         if not self.data.classes and options.label is not None:
             raise UserError("This model knows no classes.", "Leave out --label.", USAGE)
-        turn = torch.arange(n, device=self.device) % max(1, len(self.data.classes))
-        return turn if options.label is None else torch.full_like(turn, self.data.class_index(options.label))
+        turn, count = torch.arange(n, device=self.device), max(1, len(self.data.classes))
+        if options.label is None:
+            return turn % count
+        chosen = torch.tensor(self.data.class_indices(options.label), device=self.device)
+        return chosen[turn % len(chosen)]
 
     def compare(self, score: Callable[..., Tensor], real: tuple[Any, ...], fake: tuple[Any, ...]) -> list[Tensor]:
         """score(*real) and score(*fake), in one pass: on small networks two take a fifth longer.

@@ -24,6 +24,7 @@ ABOUT = {
     "eval": "Measure what a trained variant draws.",
     "accept": "Train a variant from several seeds, and hold it to its gates.",
 }
+OF_RUNS = ("sample", "eval")  # what can be done with a run, whichever variant's it is
 PACKAGES = "Commands of packages"
 RESUME = "Go on with a run exactly where its last checkpoint stands."
 
@@ -44,6 +45,8 @@ class VariantGroup(PlainGroup):
         return PlainCommand(name, help=registry().offers[name][0].summary)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if self.name == "sample" and args[:1] == ["--run"] and len(args) > 1:
+            args = args[1:]  # a run says whose it is
         if not ctx.resilient_parsing:  # a line that is being completed is not wrong yet
             self.check_order(ctx, args)
         return super().parse_args(ctx, args)
@@ -62,8 +65,11 @@ class VariantGroup(PlainGroup):
             raise UserError(f"The variant comes before {args[0]}.", hint, USAGE)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
-        if self.name != "train" and args[0] not in registry().names() and (gone := owner_gone(args)):
-            raise gone
+        if self.name in OF_RUNS and args[0] not in registry().names():
+            if owner := owner_of(args[0]):
+                args = [owner, "--run", *args]
+            elif gone := owner_gone(args):
+                raise gone
         try:
             return args[0], self.build(args[0]), args[1:]
         except UserError:
@@ -85,6 +91,18 @@ def about(offer: Offer) -> str:
     from rich.markup import escape
 
     return escape(offer.summary)
+
+
+def owner_of(word: str) -> str:
+    """The variant of a run or a model file that is named where a variant could be; nothing if it names neither."""
+    from gantool.runs import sealed
+    from gantool.runs.run import find
+
+    path = Path(word)
+    with suppress(UserError, OSError):
+        name = sealed.facts(path).get("variant") if path.is_file() else find(word).variant
+        return name if name in registry().names() else ""
+    return ""
 
 
 def owner_gone(args: list[str]) -> UserError | None:

@@ -52,14 +52,15 @@ def diagnose(run: "RunFolder", json: bool) -> None:
         return
     status = run.status()
     print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
-    if signs:
-        from gantool.training.signs import command  # which takes 10 ms, and most runs have no sign
+    from gantool.training.signs import EARLY, command
+
     for line in signs:
         print(f"step {line['step']}: {line.get('grade', 'warning')}: {line['words']}")
         if "try" in line:
             print(f"  {command(status.variant, run.config, line['try'])}")
     if not signs:
-        print(f"No sign of trouble in {len(probes)} probes.")
+        early = len(probes) <= EARLY
+        print(f"Too early to judge: {len(probes)} probes." if early else f"No sign of trouble in {len(probes)} probes.")
     if probes:
         first, last = probes[0], probes[-1]
         header = ("measured", *(f"at step {line['step']}" for line in (first, last)))

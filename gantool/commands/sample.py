@@ -11,7 +11,7 @@ from gantool.commands.shared import OURS, Quiet, WhichRun, at_work, known, of, s
 from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
-from gantool.runs.run import model_path
+from gantool.runs.run import RunFolder, model_path
 from gantool.sampling.settings import HowToSample
 
 
@@ -23,6 +23,16 @@ class SampleCommand(HowToSample):
     run: WhichRun = None
     device: Device = "auto"
     quiet: Quiet = False
+
+
+def drawn_by(path: Path) -> str:
+    """The run, and how far it was trained if that is not to its end; else the file."""
+    run = RunFolder(path.parent)
+    if not run.config.is_file():
+        return str(path)
+    status = run.status()
+    how_far = "" if status.state == "done" else f", {status.state} at step {status.step} of {status.steps}"
+    return f"{run.folder}{how_far}"
 
 
 def command(name: str) -> Any:
@@ -41,6 +51,6 @@ def command(name: str) -> Any:
             model = of(name, library.load(model_path(name, this.run), device=this.device), "sample")
             n = model.write(out, settings=values)
         if not this.quiet:
-            print(f"{n} image{'s' * (n != 1)} in {out}", file=sys.stderr)
+            print(f"{n} image{'s' * (n != 1)} in {out}, drawn by {drawn_by(model.path)}", file=sys.stderr)
 
     return built(name, f"Draw with {name}.", every, run)

@@ -162,8 +162,12 @@ class LabelOptions(NoiseOptions):
     """For conditional variants; `Variant.labels_for` answers with the classes to draw."""
 
     label: Annotated[
-        str | None, Option("--label", "--digit", help="Class to draw, by name or number.", show_default="all in turn")
-    ] = None
+        str | None,
+        Option(
+            "--label", "--digit", help="Class to draw, by name or number; or several, such as 3,5.",
+            show_default="all in turn",
+        ),
+    ] = None  # fmt: skip
 
 
 @dataclass(kw_only=True)

@@ -56,14 +56,22 @@ class DataSpec(NamedTuple):
         return f"{self.width}x{self.height}x{self.channels}" if self.images else f"{self.channels}"
 
     def class_index(self, label: str) -> int:
-        """Look up a class's number, by its name or by itself."""
+        """Look up a class's number, by its name, in capitals or not, or by itself."""
         if label in self.classes:
             return self.classes.index(label)
+        folded = [name.casefold() for name in self.classes]
+        if folded.count(label.casefold()) == 1:
+            return folded.index(label.casefold())
         if label.isdecimal() and int(label) < len(self.classes):
             return int(label)
         meant = "" if label.isdecimal() else did_you_mean(label, self.classes)
         shown = ", ".join(self.classes[:12]) + (", ..." if len(self.classes) > 12 else "")
         raise UserError(f"No class {label!r}.{meant}", f"Classes: {shown}.", USAGE)
+
+    def class_indices(self, labels: str) -> list[int]:
+        """Look up several, joined by commas: '3,5'. A name may have a comma of its own."""
+        whole = labels in self.classes or "," not in labels
+        return [self.class_index(label.strip()) for label in ([labels] if whole else labels.split(","))]
 
 
 class Data(ABC):

@@ -43,6 +43,11 @@ def chosen(text: str | None) -> tuple[str, ...]:
     known = {name.lower(): name for name in SCORES} | FORMER
     found: list[str] = []
     for word in filter(None, (word.strip() for word in text.split(","))):
+        if word.lower() in ("fid", "inception_score", "is"):
+            raise UserError(
+                f"{word} wants the Inception network; FD and classifier_score are the same by gantool's own judge.",
+                "--metrics FD,classifier_score; or, after pip install 'gantool[fid]', --metrics FD --inception", USAGE,
+            )  # fmt: skip
         found += [*SCORES, ALL] if word.lower() == ALL else [known.get(word.lower(), word)]
     if not found:
         raise UserError("--metrics names no score.", f"Scores: all, {', '.join(SCORES)}.", USAGE)

@@ -36,7 +36,7 @@ LIGHT = {  # command line: exit code
     "--help": 0, "-h": 0, "--version": 0, "list": 0, "list --json": 0, "plugins": 0, "plugins --json": 0, "runs": 0,
     "runs --json": 0, "data list": 0, "data list --json": 0, "train --help": 0, "sample --help": 0, "eval --help": 0,
     "train gan --help": 0, "train cgan --help": 0, "train dcgan -h": 0, "sample cgan --help": 0, "eval gan --help": 0,
-    "resume --help": 0, "new --help": 0, "data check --help": 0, "": 2, "train": 2, "train gna": 2, "sample": 2,
+    "resume --help": 0, "new --help": 0, "data check --help": 0, "": 0, "train": 2, "train gna": 2, "sample": 2,
     "train gan --stepz 3": 2, "train gan --steps 0": 2, "train gan --data digist": 2, "train gan --preset pytroch": 2,
     "train gan --config nowhere.yaml": 2, "train gan --steps 1 --epochs 1": 2, "train gan --resume": 2, "info gna": 2,
     "sample gan --digit 7": 2, "resume": 2, "resume nothing": 2, "new gan": 2, "bogus": 2,
