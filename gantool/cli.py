@@ -173,6 +173,21 @@ def data_list(json: Annotated[bool, Option("--json", help="Print JSON.")] = Fals
     listing.data_sets(json)
 
 
+@data.command("export", cls=PlainCommand)
+def data_export(
+    name: Annotated[str | None, Argument(help="A data set of `gantool data list`.", show_default=False)] = None,
+    folder: Annotated[str | None, Argument(help="A new folder for its files.", show_default=False)] = None,
+    n: Annotated[str | None, Option("--n", "-n", help="How many examples; else all.", metavar="<int>")] = None,
+    data_dir: Annotated[str | None, Option(help="Where named data sets are kept.", envvar="GANTOOL_DATA")] = None,
+    test: Annotated[bool, Option("--test", help="Those held out, in place of those to train on.")] = False,
+) -> None:
+    """Write a data set as files: PNGs, in a folder for each class or side; points as a CSV."""
+    from gantool.commands.exporting import shown
+
+    name = wanted(name, "data export", "digits digits-as-files")
+    shown(name, wanted(folder, f"data export {name}", f"{name}-as-files"), n, data_dir, test)
+
+
 @data.command("check", cls=PlainCommand)
 def data_check(
     path: Annotated[str | None, Argument(help="A folder or zip of images.", show_default=False)] = None,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gantool.commands.onward import onward
 from gantool.commands.terminal import table
 from gantool.errors import USAGE, UserError
 from gantool.evaluation import report
@@ -23,8 +24,7 @@ def trained(made: Run, quiet: bool) -> None:
     screen.print(f"  {run.model}")
     if found := [line["sign"] for line in run.lines() if "sign" in line]:
         screen.print(f"  signs of trouble ({', '.join(found)}): gantool diagnose {run.folder}", soft_wrap=True)
-    onward = f"sample {run.variant} --run" if outcome.ending == "done" else "resume"
-    screen.print(f"  next: gantool {onward} {run.folder}")
+    screen.print(f"  next: {onward(made)}", soft_wrap=True)
 
 
 def planned(found: Plan) -> None:

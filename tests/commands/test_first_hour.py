@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Gantool, Result
 
-from gantool.api import DataSpec, UserError
+from gantool.api import DataSpec, UserError, open_folder
+from gantool.data.named import digits
 from gantool.errors import SYNONYMS
 from gantool.registry import PACKAGED
 
@@ -112,3 +114,27 @@ def test_papers_names_of_scores_are_explained(typed: Typed) -> None:
     assert typed(f"{CGAN} --steps 1").code == 0
     wrong = typed("eval cgan --metrics fid")
     assert wrong.code == 2 and "FD" in wrong.err and "--inception" in wrong.err and len(wrong.err.splitlines()) <= 6
+
+
+def test_a_data_set_can_be_had_as_files(typed: Typed) -> None:
+    done = typed("data export digits files -n 25")
+    assert done.code == 0 and "25 in files/0" in done.out
+    assert typed("data export digits more").out.count("500 in more/") == 10
+    first = open_folder(Path("more"), 28, 1)
+    assert torch.equal(first.pixels, digits()[0]) and first.spec.classes == tuple("0123456789")
+    assert typed("data export ring8 points -n 3").out == "3 in points/points.csv\n"
+    assert len(Path("points/points.csv").read_text().splitlines()) == 3
+    assert typed("data export digits files").code == 2, "nothing is mixed with what is there"
+    for line, says in (
+        ("data export digist new", "Did you mean digits"), ("data export", "data export what?"),
+        ("data export digits", "gantool data export digits digits-as-files"), ("data export digits new -n 0", "--n"),
+    ):  # fmt: skip
+        wrong = typed(line)
+        assert wrong.code == 2 and says in wrong.err and not Path("new").exists(), wrong.err
+
+
+def test_what_comes_next_works_as_it_stands(typed: Typed) -> None:
+    line = "train gan --g-layers 2 --d-layers 2 --z 2 --batch-size 4 --steps 1"
+    said = typed(line).out.splitlines()[-1]
+    assert said == "  next: gantool sample gan --run runs/gan-001"
+    assert typed(said.partition("gantool ")[2]).code == 0

@@ -346,3 +346,17 @@ def test_an_image_may_be_drawn_with_its_own_statistics() -> None:
     torch.testing.assert_close(own(x)[:1], alone)
     assert not torch.allclose(learned.eval()(x)[:1], alone)
     assert all(torch.equal(a, b) for a, b in zip(before, own.buffers(), strict=True)), "drawing teaches it nothing"
+
+
+def test_what_comes_next_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = [flag for flag in FLAGS if flag not in ("--quiet", "--data", "data")]
+    assert run(["train", "pix2pix", "--steps", "1", *flags]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    first, second = (part.strip().removeprefix("next: ") for part in last.split("&&"))
+    assert first == "gantool data export edges inputs -n 8"
+    for line in (first, second):
+        assert run(line.removeprefix("gantool ").split()) == 0
+    assert 0 < len(list(Path("outputs").iterdir())) <= 8

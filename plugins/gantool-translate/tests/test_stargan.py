@@ -241,3 +241,17 @@ def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
     o = variant.options
     assert (recipe.batch_size, recipe.steps, o.d_steps, recipe.ema_images) == (16, 40_000, 5, 0)
     assert (o.classification, o.cycle, o.penalty) == (1, 10, 10)
+
+
+def test_what_comes_next_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = [flag for flag in FLAGS if flag not in ("--quiet", "--data", "data")]
+    assert run(["train", "stargan", "--steps", "1", *flags]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    first, second = (part.strip().removeprefix("next: ") for part in last.split("&&"))
+    assert first == "gantool data export tints inputs -n 8"
+    for line in (first, second):
+        assert run(line.removeprefix("gantool ").split()) == 0
+    assert 0 < len(list(Path("outputs").iterdir())) <= 8
