@@ -28,7 +28,7 @@ FLAGS = ("--average-images", "--codes", "--eyes", "--loud", "--naming", "--shift
 PHRASES = (
     "step sizes?", "rounds of the players", "pictures?", "opinions?", "by heart", "by lot", "lest", "in vain", "tamer",
     "a number that is none", "who compares", "null models?", "models? that must fail", "as asked", "the worst class",
-    "told what to draw", "averaged (?:network|generator)s?", r"distributed\.apart",
+    r"to (?:its|the) gates", "told what to draw", "averaged (?:network|generator)s?", r"distributed\.apart",
     r"self\.(?:drawn|watched|asked)(?=\()",
 )  # fmt: skip
 _phrases = re.compile(rf"\b({'|'.join(PHRASES)})\b", re.IGNORECASE)

@@ -22,7 +22,7 @@ ABOUT = {
     "train": "Train a variant: networks, checkpoints, images and a model file in runs/.",
     "sample": "Draw images with a trained variant.",
     "eval": "Measure what a trained variant draws.",
-    "accept": "Train a variant from several seeds, and hold it to its gates.",
+    "accept": "Train a variant from several seeds, and hold it to its acceptance thresholds.",
 }
 OF_RUNS = ("sample", "eval")  # what can be done with a run, whichever variant's it is
 PACKAGES = "Commands of packages"

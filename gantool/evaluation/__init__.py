@@ -1,1 +1,1 @@
-"""How good is a model: scores between a floor and a ceiling, gates, cards."""
+"""How good is a model: scores between a floor and a ceiling, acceptance thresholds, cards."""
