@@ -69,10 +69,7 @@ class StyleTransfer(Variant):
         yield Turn("image", self.loss, next(batches))
 
     def features(self, x: Tensor) -> list[Tensor]:
-        maps: list[Tensor] = []
-        for look in self.looks:
-            maps.append(look(avg_pool2d(maps[-1], 2) if maps else x).relu())
-        return maps
+        return [x := look(avg_pool2d(x, 2) if i else x).relu() for i, look in enumerate(self.looks)]
 
     def loss(self, batch: Batch) -> Loss:
         mine, things, strokes = (self.features(x) for x in (self.pixels.tanh(), *batch))
