@@ -127,8 +127,12 @@ def test_what_to_try_can_be_typed_as_it_is(gantool: Any, tmp_path: Path) -> None
 def test_diagnose_tells_each_sign_its_grade_and_what_to_try(gantool: Any) -> None:
     assert gantool("train", "gan", *TINY, "--steps", 2, "--name", "run").code == 0
     run = RunFolder(Path("runs/run"))
-    healthy = gantool("diagnose", "run")
-    assert healthy.code == 0 and "No sign of trouble in 0 probes." in healthy.out
+    early = gantool("diagnose", "run")
+    assert early.code == 0 and "Too early to judge: 0 probes." in early.out
+    for _ in range(EARLY + 1):
+        run.append(line(1))
+    assert "No sign of trouble in 6 probes." in gantool("diagnose", "run").out
+    run.metrics.unlink()
     run.append(line(1, distance=90.0) | {"probe": {"diversity": 0.5}})
     run.append({"step": 2, "sign": "narrow", "grade": WARNING, "words": "Too narrow. Try:", "try": "--lr 1"})
     run.append(line(2))
