@@ -167,6 +167,8 @@ def of_class(module: str, cls: ast.ClassDef, name: str) -> Iterator[str]:
     lines, done = source(module).lines, cls.lineno
     yield from shown(module, cls, name)
     declared = [n for n in cls.body if isinstance(n, ast.AnnAssign) and not ast.unparse(n.target).startswith("_")]
+    # What is no setting, and of which nothing is said, is the class's own business.
+    declared = [n for n in declared if "ClassVar" not in ast.unparse(n.annotation) or "  # " in lines[end(n) - 1]]
     if declared:
         yield "\n".join([HEADER, *(row(module, n, lines[end(n) - 1]) for n in declared)])
     for node in cls.body:
