@@ -34,4 +34,4 @@ def command(name: str) -> Any:
             if not card.accepted:
                 raise typer.Exit(1)
 
-    return built(name, f"Hold {name} to its acceptance thresholds.", every, run)
+    return built(name, f"Hold {name} to its acceptance thresholds.", every, run, example=f"gantool accept {name}")

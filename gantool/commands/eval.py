@@ -44,7 +44,7 @@ def command(name: str) -> Any:
         (this,) = settled(every, given, presets.see(name, "eval")).values()
         measure(name, this, given.values)
 
-    return built(name, f"Measure {name}.", every, run)
+    return built(name, f"Measure {name}.", every, run, example=f"gantool eval {name} --metrics all")
 
 
 def measure(name: str | None, this: EvalCommand, values: dict[str, Any]) -> None:

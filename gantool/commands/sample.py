@@ -11,6 +11,7 @@ from gantool.commands.shared import OURS, Quiet, WhichRun, at_work, known, of, s
 from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
+from gantool.config.schema import Schema
 from gantool.runs.run import RunFolder, model_path
 from gantool.sampling.settings import HowToSample
 
@@ -35,6 +36,14 @@ def drawn_by(path: Path) -> str:
     return f"{run.folder}{how_far}"
 
 
+def typical(every: Schema) -> str:
+    """Flags that show what this variant can."""
+    keys = {setting.key for setting in every.all}
+    if "input" in keys:
+        return "--input photos --out outputs"
+    return "--label 0 -n 16 --out sheet.png" if "label" in keys else "-n 16 --out sheet.png"
+
+
 def command(name: str) -> Any:
     every = schema(name, {"Sampling": SampleCommand, name: known(name).SampleOptions})
 
@@ -53,4 +62,4 @@ def command(name: str) -> Any:
         if not this.quiet:
             print(f"{n} image{'s' * (n != 1)} in {out}, drawn by {drawn_by(model.path)}", file=sys.stderr)
 
-    return built(name, f"Draw with {name}.", every, run)
+    return built(name, f"Draw with {name}.", every, run, example=f"gantool sample {name} {typical(every)}")

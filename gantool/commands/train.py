@@ -35,7 +35,14 @@ def command(name: str) -> Any:
     offer, found = registry().offer(name), known(name)
     sections = {"Training": found.recipe, name: found.Options, "This run": TrainCommand}
     every = schema(name, sections, unstored=("This run",))
-    return built(name, offer.summary, every, partial(run_train, name, every, found.recipe.data), offer.presets())
+    return built(
+        name,
+        offer.summary,
+        every,
+        partial(run_train, name, every, found.recipe.data),
+        offer.presets(),
+        example=f"gantool train {name} --minutes 5",
+    )
 
 
 def run_train(name: str, every: Schema, usual_data: str, given: Given) -> None:
@@ -87,7 +94,7 @@ def resume_command() -> Any:
         said = {key: value for key, value in given.values.items() if key not in ("quiet", "steps")}
         go_on(which, said, this.quiet, this.steps)
 
-    return built("resume", RESUME, every, run, words=words)
+    return built("resume", RESUME, every, run, words=words, example="gantool resume cgan-001 --steps 10000")
 
 
 def go_on(run: RunFolder, said: dict[str, Any], quiet: bool, steps: int | None = None) -> None:

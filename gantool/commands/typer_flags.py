@@ -31,7 +31,7 @@ class Given:
 
 def built(
     name: str, help: str, schema: Schema, run: Callable[[Given], None], presets: Mapping[str, Path] | None = None,
-    words: Iterable[Words] = (),
+    words: Iterable[Words] = (), example: str = "",
 ) -> Any:  # fmt: skip
     """A command with a flag for each setting, and with `presets` also --preset and --config.
 
@@ -50,7 +50,8 @@ def built(
     parameters += flags(schema)
     callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, rich_markup_mode=help_style())
-    app.command(name, help=help, cls=PlainCommand)(callback)
+    epilog = f"For example: {example}" if example else None
+    app.command(name, help=help, cls=PlainCommand, epilog=epilog)(callback)
     return get_command(app)
 
 
@@ -90,10 +91,10 @@ def completed(choices: Iterable[Any]) -> Callable[[str], list[str]]:
     return begun
 
 
-def kind(setting: Setting) -> str | None:
+def kind(setting: Setting) -> str:
     """What comes after the flag."""
     if setting.kind == "bool":
-        return None
+        return ""
     if setting.choices:
         return f"<{'|'.join(map(str, setting.choices))}>"
     return setting.metavar or f"<{setting.kind}>"

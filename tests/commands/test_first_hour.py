@@ -138,3 +138,11 @@ def test_what_comes_next_works_as_it_stands(typed: Typed) -> None:
     said = typed(line).out.splitlines()[-1]
     assert said == "  next: gantool sample gan --run runs/gan-001"
     assert typed(said.partition("gantool ")[2]).code == 0
+
+
+@pytest.mark.parametrize("line", ["train gan", "sample cgan", "sample gan", "eval dcgan", "accept cgan", "resume"])
+def test_help_ends_with_an_example_whose_flags_are_known(line: str, typed: Typed) -> None:
+    said = " ".join(typed(f"{line} --help").out.split())
+    example = said.rpartition("For example: ")[2]
+    assert example.startswith(f"gantool {line}"), said[-200:]
+    assert typed(f"{example.removeprefix('gantool ')} --help").code == 0
