@@ -21,6 +21,8 @@ def onward(made: Run) -> str:
     if made.outcome is None or made.outcome.ending != "done":
         return f"gantool resume {quote(str(run.folder))}"
     drawn = f"gantool sample {run.variant} --run {quote(str(run.folder))}"
+    if run.variant not in registry().names():  # the run was moved away meanwhile
+        return drawn
     if not issubclass(registry().load(run.variant).SampleOptions, InputOptions):
         return drawn
     data, folder = str(core(made.config, "data")), core(made.config, "data_dir")
