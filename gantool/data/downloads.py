@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import tarfile
 import time
@@ -105,12 +106,20 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, there whole or not at all; its folder is made, and what killed processes left in it removed."""
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write: in its place when all went well, else gone. What a killed process left is written over."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.sweep(path.parent)
-    with files.whole(path) as file:
-        yield file
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    files.sync_folder(path.parent)
 
 
 class HttpsOnly(urllib.request.HTTPRedirectHandler):
@@ -132,7 +141,7 @@ def fetch(known: Known, path: Path) -> None:
         if where.scheme != "https":
             raise URLError("it is not https")
         request = urllib.request.Request(known.url, headers={"User-Agent": f"gantool/{__version__}"})
-        with urllib.request.build_opener(HttpsOnly).open(request, timeout=SILENCE) as answer, written(path) as file:
+        with urllib.request.build_opener(HttpsOnly).open(request, timeout=SILENCE) as answer, whole(path) as file:
             copy(answer, file, known, path.name)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):
@@ -167,7 +176,7 @@ def digest(path: Path) -> str:
 
 def unpack(archive: Path, path: Path) -> None:
     """One file out of an archive whose digest is right."""
-    with ExitStack() as stack, written(path) as file:
+    with ExitStack() as stack, whole(path) as file:
         member: IO[bytes] | gzip.GzipFile | None
         if archive.suffix == ".zip":
             packed = stack.enter_context(zipfile.ZipFile(archive)).open(f"gzip/{path.name}.gz")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from gantool.data import albums
 from gantool.data.catalog import CATALOG
 from gantool.data.downloads import Known, alone, fetch, obtain
 from gantool.errors import UserError
@@ -78,7 +78,8 @@ def load(name: str, folder: Path | None, train: bool = True) -> tuple[Tensor, Te
 
 def digits(train: bool = True) -> tuple[Tensor, Tensor]:
     """5,000 digits on one sheet, 100 to a row, 500 of each class in turn; and 1,000 others, held out."""
-    (pixels,) = albums.read_image(ASSETS / ("digits.png" if train else "digits-test.png"), None, 1)
+    with Image.open(ASSETS / ("digits.png" if train else "digits-test.png")) as sheet:
+        pixels = np.asarray(sheet.convert("L"))
     rows, columns = pixels.shape[0] // 28, pixels.shape[1] // 28
     tiles = pixels.reshape(rows, 28, columns, 28).swapaxes(1, 2).reshape(-1, 1, 28, 28)
     return torch.from_numpy(tiles.copy()), torch.arange(len(tiles)) * 10 // len(tiles)

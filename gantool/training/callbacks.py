@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gantool.config.options import grid_shape
 from gantool.config.packages import Offer
-from gantool.data import albums
 from gantool.data.images import as_bytes, as_images
 from gantool.hookspecs import hookimpl
 from gantool.runs import model, sealed
@@ -83,7 +82,7 @@ class Gallery:
         """As many of the images, evenly, as a film has: all of a long run's would not fit in memory."""
         found = sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
         chosen = np.linspace(0, len(found) - 1, min(len(found), drawing.MAX_FRAMES)).round().astype(int)
-        return [albums.read_image(found[i], None, None).transpose(1, 2, 0) for i in chosen]
+        return [read(found[i]) for i in chosen]
 
     def tiled(self, images: Tensor) -> NDArray[np.uint8]:
         """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one image."""
@@ -133,3 +132,11 @@ class Checkpoints:
         sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": model.CHECKPOINT}, trainer.state())
         self.run.prune()
         self.at = trainer.step
+
+
+def read(file: Any) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    with Image.open(file) as image:
+        array = np.asarray(image)
+    return array if array.ndim == 3 else array[..., None]

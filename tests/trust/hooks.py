@@ -33,7 +33,7 @@ PHASES: dict[str, tuple[str, ...]] = {
         "trainer.py:Trainer.sampling", "ema.py:EMA.swapped",
     ),
     "closing": (
-        "callbacks.py:Gallery.gantool_train_end", "albums.py:read_image", "drawing.py:animate",
+        "callbacks.py:Gallery.gantool_train_end", "callbacks.py:read", "drawing.py:animate",
         "drawing.py:_shared_palette", "drawing.py:_rgb",
     ),
     "resuming": (
