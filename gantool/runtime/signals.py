@@ -1,10 +1,12 @@
 """Ctrl-C, SIGTERM and a terminal that is closed: the first saves and stops, the second stops at once."""
 
+import _thread
 import errno
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
@@ -18,6 +20,7 @@ HUNG_UP = 129
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 if HANGUP:
     EXIT[HANGUP] = HUNG_UP
+SOON = 0.02  # seconds
 SAVING = "Saving, then stopping; once more to stop at once."
 
 
@@ -66,6 +69,8 @@ class Signals:
     def handle(self, number: int, frame: FrameType | None) -> None:
         code = EXIT[signal.Signals(number)]
         if self.received or self.gently is None:
+            if importing(frame):
+                return once_more_soon(number)
             self.at_once(code)
         self.received = code
         if self.gently:
@@ -110,6 +115,25 @@ def listening() -> AbstractContextManager[Signals]:
 def heard() -> list[signal.Signals]:
     """Not a hangup that was told to be ignored, as nohup does."""
     return [number for number in EXIT if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN]
+
+
+def importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: there, what is raised may be swallowed, or turned into something else."""
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def once_more_soon(number: int) -> None:
+    """A bare thread: threading's own locks may be held by what the signal interrupted."""
+
+    def again() -> None:
+        time.sleep(SOON)
+        _thread.interrupt_main(number)
+
+    _thread.start_new_thread(again, ())
 
 
 def unheard(error: BaseException) -> bool:
