@@ -19,6 +19,7 @@ from gantool.hookspecs import hookimpl
 from gantool.metrics.digits import judged_digits
 from gantool.metrics.measures import frechet, modes
 from gantool.metrics.mixtures import score_points
+from gantool.metrics.pixels import psnr
 from gantool.nn.attention import Attention
 from gantool.nn.augment import diff_augment
 from gantool.nn.autoencoder import decoder, encoder
@@ -28,8 +29,10 @@ from gantool.nn.heads import MinibatchStd, Projected, d_accuracy
 from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
 from gantool.nn.penalties import gradient, gradient_norms, gradient_penalty, r1
+from gantool.nn.pool import Pool
 from gantool.penalised import Augmented, Penalised
 from gantool.variant import Batch, Loss, Turn, Variant
+from gantool.viz.rows import in_rows
 
 __all__ = [
     "USAGE",
@@ -50,6 +53,7 @@ __all__ = [
     "Options",
     "Penalised",
     "Points",
+    "Pool",
     "Projected",
     "Recipe",
     "Resize",
@@ -75,6 +79,7 @@ __all__ = [
     "held_out",
     "hookimpl",
     "in_batches",
+    "in_rows",
     "is_named",
     "judged_digits",
     "layers",
@@ -87,6 +92,7 @@ __all__ = [
     "open_image",
     "open_split",
     "output_padding",
+    "psnr",
     "r1",
     "scatter",
     "score_points",

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import shutil
 import tarfile
 import time
@@ -105,21 +104,11 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write: in its place when all went well, else gone. What a killed process left is written over."""
+def room(path: Path) -> Path:
+    """Its folder, made, and cleared of what a killed process left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    files.sync_folder(path.parent)
+    files.sweep(path.parent)
+    return path
 
 
 class HttpsOnly(urllib.request.HTTPRedirectHandler):
@@ -141,7 +130,8 @@ def fetch(known: Known, path: Path) -> None:
         if where.scheme != "https":
             raise URLError("it is not https")
         request = urllib.request.Request(known.url, headers={"User-Agent": f"gantool/{__version__}"})
-        with urllib.request.build_opener(HttpsOnly).open(request, timeout=SILENCE) as answer, whole(path) as file:
+        server = urllib.request.build_opener(HttpsOnly)
+        with server.open(request, timeout=SILENCE) as answer, files.whole(room(path)) as file:
             copy(answer, file, known, path.name)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):
@@ -176,7 +166,7 @@ def digest(path: Path) -> str:
 
 def unpack(archive: Path, path: Path) -> None:
     """One file out of an archive whose digest is right."""
-    with ExitStack() as stack, whole(path) as file:
+    with ExitStack() as stack, files.whole(room(path)) as file:
         member: IO[bytes] | gzip.GzipFile | None
         if archive.suffix == ".zip":
             packed = stack.enter_context(zipfile.ZipFile(archive)).open(f"gzip/{path.name}.gz")

@@ -16,11 +16,18 @@ def write(path: Path, data: bytes | str | Callable[[IO[bytes]], object], sync: b
 
     What is too large to hold is given as a function, which writes it to the file that it is given.
     """
+    with whole(path, sync) as file:
+        data(file) if callable(data) else file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def whole(path: Path, sync: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` when all went well, and else is gone."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with naming(path):
         try:
             with temporary.open("wb") as file:
-                data(file) if callable(data) else file.write(data.encode() if isinstance(data, str) else data)
+                yield file
                 if sync:
                     file.flush()
                     os.fsync(file.fileno())

@@ -131,7 +131,7 @@ def once_more_soon(number: int) -> None:
 
     def again() -> None:
         time.sleep(SOON)
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
 
     _thread.start_new_thread(again, ())
 

@@ -3,6 +3,7 @@
 Light, because every new process imports it.
 """
 
+import inspect
 import os
 import signal
 import sys
@@ -90,7 +91,7 @@ def at_line(phase: str, note: str, *signals: tuple[int, int]) -> None:
 
 
 def torn(name: str, lines: int | None, number: int) -> None:
-    """Be killed while that file is being written: after so many lines of `files.write`, or with half of it written."""
+    """Be killed while that file is being written: after so many lines of what writes it, or with half of it written."""
     from gantool.runtime import files
 
     def half(handle: int, sync: Any = os.fsync) -> None:
@@ -108,8 +109,9 @@ def torn(name: str, lines: int | None, number: int) -> None:
         return line
 
     def call(frame: FrameType, event: str, arg: Any) -> Any:
-        return line if frame.f_code is files.write.__code__ and name in frame.f_locals["path"].name else None
+        return line if frame.f_code in writing and name in frame.f_locals["path"].name else None
 
+    writing = files.write.__code__, inspect.unwrap(files.whole).__code__
     if lines is None:
         os.fsync = half
     else:

@@ -394,7 +394,7 @@ def test_a_download_killed_at_any_time_is_whole_the_next_time(
         victim.kill()
         victim.process.join()
         for file in left(sets):
-            assert file.endswith(".part") or file in UNPACKED
+            assert file.endswith(".tmp") or file in UNPACKED
             if file in PLACES:
                 assert (sets / file).read_bytes() == PLACES[file]
         server.answer = right

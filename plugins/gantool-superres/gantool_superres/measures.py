@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from gantool.api import Data, in_batches, judged_digits
+from gantool.api import Data, in_batches, judged_digits, psnr
 from torch import Tensor
 
 from gantool_superres import perceptual
@@ -33,12 +33,6 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
 def saved(x: Tensor) -> Tensor:
     """As a file will have it."""
     return x.clamp(-1, 1).add(1).mul(127.5).round().div(127.5).sub(1)
-
-
-def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Of each image, in decibels; the peak is 2, from -1 to 1. Equal ones get what a thousandth of a byte would."""
-    error = (x - y).square().flatten(1).mean(1)
-    return 10 * torch.log10(4 / error.clamp_min((2 / 255_000) ** 2))
 
 
 def steepness(x: Tensor) -> Tensor:

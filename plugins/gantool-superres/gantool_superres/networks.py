@@ -1,6 +1,5 @@
 """SRResNet and D, as in figure 4; narrower and shorter unless the options say otherwise."""
 
-import torch
 from torch import Tensor, nn
 
 from gantool_superres.enlarging import bicubic
@@ -64,10 +63,3 @@ def discriminator(channels: int, size: int, width: int, norm: bool) -> nn.Sequen
         if isinstance(layer, nn.Conv2d | nn.Linear):  # as loud at the end as at the beginning (He et al., 2015)
             nn.init.kaiming_normal_(layer.weight, 0.2)
     return network
-
-
-def follow(network: nn.Module, leader: nn.Module) -> None:
-    """Take all its numbers, those of batch norm too."""
-    with torch.no_grad():
-        for mine, its in zip(network.state_dict().values(), leader.state_dict().values(), strict=True):
-            mine.copy_(its)

@@ -22,7 +22,7 @@ from typer import Option
 from gantool_superres import data as pairs
 from gantool_superres import measures, perceptual
 from gantool_superres.enlarging import bicubic, enlarged, nearest, of_any_size
-from gantool_superres.networks import SRResNet, discriminator, follow, reach
+from gantool_superres.networks import SRResNet, discriminator, reach
 
 Who = Literal["auto", "vgg19", "digits", "random"]
 Side = Literal[3, 5, 7, 9]
@@ -107,7 +107,7 @@ class SRGAN(Variant):
         large, small = next(batches)
         if self.step < self.options.pretrain:
             yield Turn("SRResNet", self.mse, (large, small))
-            follow(self.generator, self.srresnet)
+            self.generator.load_state_dict(self.srresnet.state_dict())
         else:
             self.look()
             fake = self.generator(small)
@@ -160,10 +160,9 @@ class SRGAN(Variant):
         return of_any_size(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))
 
     def preview(self, batch: Batch) -> Tensor:
-        """As it came, enlarged by bicubic interpolation, by G; and the truth. Two to a row, where they are even."""
+        """As it came, enlarged by bicubic interpolation, by G; and the truth. Two to a row."""
         large, small = (x[:16] for x in batch)
-        shown = torch.stack([nearest(small), bicubic(small).clamp(-1, 1), self.draw(small), large], 1)
-        return shown.flatten(0, 1).view(-1, 4 if len(small) % 2 else 8, *large.shape[1:])
+        return api.in_rows(nearest(small), bicubic(small).clamp(-1, 1), self.draw(small), large, groups=2)
 
     def measure(self, held: Data) -> dict[str, float]:
         return measures.measured(self, held)

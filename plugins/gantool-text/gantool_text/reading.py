@@ -45,15 +45,11 @@ def colour(rgb: Tensor, ink: Tensor) -> Tensor:
     """The nearest hue to that of the ink's mean; -1 for grey."""
     weight = (ink * (ink > EDGE)).unsqueeze(1)
     mean = (rgb * weight).sum((2, 3)) / weight.sum((2, 3)).clamp_min(1e-9)
-    own = torch.tensor([hue(*shade) for shade in COLOURS.values()], device=rgb.device)
-    mine = torch.tensor([hue(*shade) for shade in mean.tolist()], device=rgb.device)
+    own = torch.tensor([colorsys.rgb_to_hsv(*shade)[0] for shade in COLOURS.values()], device=rgb.device)
+    mine = torch.tensor([colorsys.rgb_to_hsv(*shade)[0] for shade in mean.tolist()], device=rgb.device)
     apart = (mine.unsqueeze(1) - own + 0.5) % 1 - 0.5  # hues lie on a circle
     pale = mean.amax(1) - mean.amin(1) < PALE * mean.amax(1)
     return torch.where(pale, -1, apart.abs().argmin(1))
-
-
-def hue(*rgb: float) -> float:
-    return colorsys.rgb_to_hsv(*rgb)[0]
 
 
 def framed(ink: Tensor, longer: Tensor) -> Tensor:

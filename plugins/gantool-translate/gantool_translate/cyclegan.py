@@ -20,7 +20,6 @@ from typer import Option
 
 from gantool_translate.made import Worlds
 from gantool_translate.networks import patchgan, resnet
-from gantool_translate.pool import Pool
 from gantool_translate.scores import MEASURED, PART
 from gantool_translate.unpaired import Unpaired, open_unpaired
 
@@ -66,7 +65,7 @@ class CycleGAN(Variant):
             raise UserError(f"cyclegan needs a size of N x {step}, at least {least}.", f"--size {fits}", USAGE)
         self.g, self.f = (resnet(data.channels, data.channels, o.width, o.halvings, o.blocks) for _ in "gf")
         self.d_a, self.d_b = (patchgan(data.channels, o.width, o.d_layers) for _ in "ab")
-        self.pool_a, self.pool_b = (Pool(o.pool, data) for _ in "ab")
+        self.pool_a, self.pool_b = (api.Pool(o.pool, data) for _ in "ab")
 
     def players(self) -> dict[str, Optimizer]:
         return {"G": self.optimizer(self.g, self.f), "D": self.optimizer(self.d_a, self.d_b)}
@@ -103,9 +102,8 @@ class CycleGAN(Variant):
 
     def preview(self, batch: Batch) -> Tensor:
         """a, g(a), b, f(b); three of these in a row."""
-        a, b = (x[: len(x) // 3 * 3 or len(x)][:12] for x in batch)
-        shown = torch.stack([a, self.g(a), b, self.f(b)], 1)
-        return shown.view(-1, 4 * (1 if len(a) < 3 else 3), *a.shape[1:])
+        a, b = (x[:12] for x in batch)
+        return api.in_rows(a, self.g(a), b, self.f(b), groups=3)
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:

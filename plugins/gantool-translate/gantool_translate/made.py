@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from gantool_translate.paired import Paired
-from gantool_translate.scores import along, digits_in, drawn_with, nearest_tint, psnr, share
+from gantool_translate.scores import along, digits_in, drawn_with, nearest_tint, over_all, share
 from gantool_translate.unpaired import Unpaired
 
 SIZE = 32
@@ -61,7 +61,7 @@ class Worlds(Unpaired):
             m, _ = along(out, paper, ink)
             (exact,) = as_floats((truth,), out.device)
             kept = share(digits_in(m) == labels.to(out.device))
-            found.append({"domain": share(drawn_with(out, paper, ink)), "kept": kept, "psnr": psnr(out, exact)})
+            found.append({"domain": share(drawn_with(out, paper, ink)), "kept": kept, "psnr": over_all(out, exact)})
         return {name: min(way[name] for way in found) for name in found[0]}
 
 
@@ -90,7 +90,7 @@ class Tints(ImageData):
         return {
             "domain": share(nearest_tint(out[of], colour) == tint),
             "kept": share(digits_in(m) == self.digits.to(out.device)[of]),
-            "psnr": psnr(out[of], exact[of]),
+            "psnr": over_all(out[of], exact[of]),
         }
 
 

@@ -21,7 +21,7 @@ from typer import Option
 from gantool_translate.made import DIGITS, HUES
 from gantool_translate.networks import UNet, patchgan
 from gantool_translate.paired import Paired, open_pairs
-from gantool_translate.scores import MEASURED, PART, nearest_tint, psnr, share
+from gantool_translate.scores import MEASURED, PART, nearest_tint, over_all, share
 
 
 class Pix2Pix(Variant):
@@ -107,16 +107,15 @@ class Pix2Pix(Variant):
 
     def preview(self, batch: Batch) -> Tensor:
         """Input, output, truth; four of these in a row."""
-        x, y = (p[: len(p) // 4 * 4 or len(p)][:24] for p in self.pair(batch))
-        shown = torch.stack([x, self.g(x), y], 1)
-        return shown.view(-1, 3 * (1 if len(x) < 4 else 4), *x.shape[1:])
+        x, y = (p[:24] for p in self.pair(batch))
+        return api.in_rows(x, self.g(x), y, groups=4)
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
         """Against the truth; of digits in crayon also what is read in them, and whether they have their colours."""
         pairs = [self.pair(pair) for pair in api.in_batches(held, self.device, PART, MEASURED)]
         y, out = torch.cat([y for _, y in pairs]), torch.cat([self.g(x) for x, _ in pairs])
-        found = {"psnr": psnr(out, y), "l1": float((out - y).abs().mean())}
+        found = {"psnr": over_all(out, y), "l1": float((out - y).abs().mean())}
         if isinstance(held, Paired) and held.b.spec.classes == DIGITS and self.options.direction == "a2b":
             seen, truth = (api.judged_digits(p.amax(1, keepdim=True)) for p in (out, y))
             labels = held.b.labels[api.evenly(len(held), MEASURED)].to(self.device)

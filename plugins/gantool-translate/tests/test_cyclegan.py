@@ -1,4 +1,4 @@
-"""CycleGAN keeps gantool's contract; its pool and its data are what the paper says."""
+"""CycleGAN keeps gantool's contract; its data are what the paper says."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,9 @@ from gantool.api import USAGE, DataSpec, Recipe, UserError
 from gantool.cli import run
 from gantool.testing import check_variant, with_preset
 from PIL import Image
-from torch import Tensor
 
 from gantool_translate.cyclegan import CycleGAN
 from gantool_translate.made import two_worlds
-from gantool_translate.pool import Pool
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"width": 2, "blocks": 1, "d_layers": 1, "pool": 6}
@@ -113,37 +111,6 @@ def test_sizes_it_cannot_draw_are_refused() -> None:
     for size, options in ((30, SMALL | {"halvings": 2}), (12, SMALL | {"d_layers": 2})):
         with pytest.raises(UserError, match="size"):
             CycleGAN(CycleGAN.Options(**options), DataSpec((1, size, size)))
-
-
-# The pool.
-
-
-def numbered(first: int, n: int) -> Tensor:
-    return torch.arange(first, first + n).float().view(-1, 1, 1, 1).expand(n, 1, 4, 4)
-
-
-def test_pool_answers_with_new_and_old() -> None:
-    torch.manual_seed(0)
-    pool, answers = Pool(50, DataSpec((1, 4, 4))), []
-    for first in range(0, 1_000, 4):
-        answers += pool(numbered(first, 4))[:, 0, 0, 0].int().tolist()
-    assert pool.held.item() == len(pool.images) == 50
-    assert answers[:50] == list(range(50))  # a pool that is not full keeps what it is given, and gives it back
-    old = [i for i, answer in enumerate(answers) if answer != i]
-    assert 0.45 < len(old) / 950 < 0.55
-    assert all(answers[i] < i for i in old)
-    held = pool.images[:, 0, 0, 0].int().tolist()
-    given_back = [answers[i] for i in old]
-    assert len({*held, *given_back}) == 50 + len(old)  # what is given back has left the pool
-
-
-def test_pool_swaps_by_the_seed() -> None:
-    def play(seed: int) -> Tensor:
-        torch.manual_seed(seed)
-        pool = Pool(5, DataSpec((1, 4, 4)))
-        return torch.cat([pool(numbered(first, 3)) for first in range(0, 60, 3)])
-
-    assert torch.equal(play(1), play(1)) and not torch.equal(play(1), play(2))
 
 
 def test_pool_is_in_the_state(variant: CycleGAN) -> None:

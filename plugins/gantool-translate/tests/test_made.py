@@ -14,7 +14,7 @@ from torch import Tensor
 import gantool_translate
 from gantool_translate.made import HUES, INK, PAPER, TINTS, Tints, Worlds, edges, tints, two_worlds
 from gantool_translate.paired import Paired
-from gantool_translate.scores import along, drawn_with, mean_ink, nearest_tint, psnr
+from gantool_translate.scores import along, drawn_with, mean_ink, nearest_tint, over_all
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -191,7 +191,7 @@ def test_psnr_is_that_of_the_mean_squared_error() -> None:
     x = torch.zeros(2, 1, 4, 4)
     y = x.clone()
     y[0] = 0.2  # .1 of 1, in half of the pixels
-    assert psnr(x, y) == pytest.approx(10 * np.log10(1 / 0.005))
+    assert over_all(x, y) == pytest.approx(10 * np.log10(1 / 0.005))
 
 
 def test_ink_is_read_off_the_line_between_two_colours() -> None:

@@ -1,8 +1,9 @@
-"""CycleGAN's pool of earlier fakes."""
+"""A pool of earlier fakes, to be shown to D again."""
 
 import torch
-from gantool.api import DataSpec
 from torch import Tensor, nn
+
+from gantool.data.images import DataSpec
 
 
 class Pool(nn.Module):
