@@ -21,6 +21,8 @@ def trained(made: Run, quiet: bool) -> None:
     assert outcome is not None  # it was just made
     took = f"{clock(outcome.seconds)} ({outcome.rate:,.0f} images/s)"
     screen.print(f"{outcome.ending}: step {outcome.step} of {outcome.steps} in {took}", style="bold")
+    if outcome.steps != outcome.planned:
+        screen.print(f"  to be done in time, it ended there, not at {outcome.planned}")
     screen.print(f"  {run.model}")
     if found := [line["sign"] for line in run.lines() if "sign" in line]:
         screen.print(f"  signs of trouble ({', '.join(found)}): gantool diagnose {run.folder}", soft_wrap=True)

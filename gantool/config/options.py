@@ -90,7 +90,7 @@ class Recipe:
         float | None,
         Option(
             callback=within(0, 1e6),
-            help="How long to train, in minutes; instead of --steps. A few steps are timed first.",
+            help="How long to train, in minutes, start and end included; instead of --steps.",
         ),
     ] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0

@@ -104,7 +104,7 @@ class Dashboard(Display):
 
     def render(self) -> Group:
         trainer, width = self.trainer, self.console.width
-        self.bar.update(self.task, completed=trainer.step)
+        self.bar.update(self.task, completed=trainer.step, total=trainer.steps)
         numbers = [*shown(trainer.metrics), ("images/s", round(trainer.rate))]
         table = Table.grid(padding=(0, 1))
         for name, value in numbers:

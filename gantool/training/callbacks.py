@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from gantool.training.trainer import Skipped, Trainer
 from gantool.viz import drawing
 from gantool.viz.charts import curves
 
+END = "end"  # the step at which a run given minutes is to end, where that was moved
 SHARES = ("diversity", "rarest class", "label effect", "label accuracy", "memorised")  # of a probe, from 0 to 1
 
 
@@ -41,9 +43,8 @@ class MetricsLog:
             rate = (trainer.step - step) * trainer.recipe.batch_size / max(now - then, 1e-9)
             self.mark = (now, trainer.step)
             epoch = trainer.step * trainer.recipe.batch_size / len(trainer.data)
-            self.run.append(
-                {"step": trainer.step, "epoch": round(epoch, 4), "images_per_s": round(rate, 1), **trainer.metrics}
-            )
+            line = {"step": trainer.step, "epoch": round(epoch, 4), "images_per_s": round(rate, 1), **trainer.metrics}
+            self.run.append(line | ({END: trainer.steps} if trainer.moved else {}))
 
 
 class Gallery:
@@ -98,7 +99,7 @@ class Gallery:
         for line in self.run.lines():
             shares = {name: value for name, value in line.get("probe", {}).items() if name in SHARES}
             for name, value in (line | shares).items():
-                if name not in ("step", "epoch", "images_per_s") and isinstance(value, int | float):
+                if name not in ("step", "epoch", "images_per_s", END) and isinstance(value, int | float):
                     series[name].append((line["step"], value))
         losses = {name: points for name, points in series.items() if "/" in name}
         rest = {name: points for name, points in series.items() if "/" not in name}
@@ -109,8 +110,9 @@ class Gallery:
 class Checkpoints:
     """checkpoints/: everything to go on from; with each, the model file to sample from."""
 
-    def __init__(self, run: RunFolder, every: int, offer: Offer, values: dict[str, Any]) -> None:
-        self.run, self.every, self.offer, self.values = run, every, offer, values
+    def __init__(self, run: RunFolder, every: int, offer: Offer, keep: Callable[[], dict[str, Any]]) -> None:
+        self.run, self.every, self.offer = run, every, offer
+        self.keep = keep  # has the run's config up to date, and gives its settings
         self.at = -1
 
     @hookimpl
@@ -126,7 +128,7 @@ class Checkpoints:
 
     def save(self, trainer: Trainer) -> None:
         trainer.check_weights()
-        facts = model.describe(self.offer, self.values, trainer.data.spec, trainer)
+        facts = model.describe(self.offer, self.keep(), trainer.data.spec, trainer)
         self.run.sync_log()
         model.export(self.run.model, facts, trainer)
         sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": model.CHECKPOINT}, trainer.state())

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from gantool.runs.run import RunFolder
 from gantool.runtime import device as devices
 from gantool.runtime import distributed, progress, torchrun
 from gantool.runtime.signals import Signals
-from gantool.training.callbacks import Checkpoints, Gallery, MetricsLog
+from gantool.training.callbacks import END, Checkpoints, Gallery, MetricsLog
 from gantool.training.compiling import compile_networks
 from gantool.training.events import Fenced, heard_by
 from gantool.training.monitor import Monitor
@@ -29,7 +30,7 @@ from gantool.training.settings import HowToResume, HowToTrain
 from gantool.training.trainer import Diverged, Trainer
 from gantool.variant import parameters_of
 
-MARGIN = 0.9  # of --minutes: a machine's speed drifts by a tenth
+MARGIN = 0.9  # of --minutes goes to steps, at first sight; the rest to what is drawn and saved between them
 CLOSING = 3.0  # seconds kept for the last save and the film
 DEFAULT_STEPS = 10_000  # steps, for a variant whose recipe says nothing
 OnStep = Callable[[Trainer], object]
@@ -42,6 +43,7 @@ class Outcome(NamedTuple):
     ending: str
     step: int
     steps: int
+    planned: int  # the steps it set out for; a run given minutes moves its end
     seconds: float
     rate: float  # images a second
 
@@ -73,6 +75,8 @@ class Session:
         self.recipe, self.options, self.how = located(recipe), options, how
         self.made_with = made_with  # the command or the call, for a person to read
         self.on_step: OnStep | None = None
+        self.planned = 0  # steps, before the machine's pace was known
+        self.written = False  # whether the settings are in the run's folder
         self.device = devices.choose(how.device)
 
     def prepare(self) -> None:
@@ -113,24 +117,46 @@ class Session:
             steps = max(1, round(recipe.epochs * len(self.data) / recipe.batch_size))
         if recipe.minutes:
             each = trainer.seconds_a_step()
-            budget = recipe.minutes * 60 - (time.monotonic() - started)
-            steps = max(1, int(distributed.broadcast((budget - CLOSING) * MARGIN / each)))
+            deadline = started + recipe.minutes * 60 - CLOSING
+            steps = max(1, int(distributed.broadcast((deadline - time.monotonic()) * MARGIN / each)))
+            trainer.timed = True
             if torchrun.first():  # whose clock is all processes'
-                trainer.deadline = started + recipe.minutes * 60 - CLOSING
+                trainer.deadline = deadline
         self.recipe = trainer.recipe = replace(
             recipe, steps=steps, epochs=None, minutes=None,
             sample_every=recipe.sample_every or max(50, steps // 20),
             save_every=recipe.save_every or max(50, min(1_000, steps // 10)),
         )  # fmt: skip
-        trainer.steps = steps
+        trainer.steps = self.planned = steps
 
     def values(self) -> dict[str, Any]:
         return flat(schema_of(self.offer.name, self.cls), {"Training": self.recipe, self.offer.name: self.options})
 
+    def keep(self, run: RunFolder) -> dict[str, Any]:
+        """Write the settings down, and give them; the length of a run given minutes changes as it goes."""
+        recipe = replace(self.recipe, steps=self.trainer.steps)
+        if self.recipe != recipe or not self.written:
+            self.recipe = self.trainer.recipe = recipe
+            by = f"{self.offer.package} {self.offer.version}"
+            run.write_config(self.offer.name, self.values(), by, self.made_with)
+            self.written = True
+        return self.values()
+
+    def go_on_to(self, run: RunFolder, facts: dict[str, Any], said: dict[str, Any]) -> None:
+        """The end is where it was, and moves as it did, unless another is asked for."""
+        trainer = self.trainer
+        ends = moved_ends(run, trainer.step)
+        own = schema_of(self.offer.name, self.cls).lengths[0]
+        if own not in said and (ends or self.recipe.steps == facts["settings"].get(own)):
+            trainer.ends = ends
+        else:
+            trainer.steps = self.recipe.steps or 0
+        self.planned = trainer.steps
+
     def play(self, run: RunFolder, signals: Signals) -> Outcome:
         """Train, show and keep."""
         trainer, name, say = self.trainer, self.offer.name, progress.current().say
-        run.write_config(name, self.values(), f"{self.offer.package} {self.offer.version}", self.made_with)
+        self.keep(run)
         say(self.shape())
         recipe = trainer.recipe
         say(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
@@ -149,7 +175,7 @@ class Session:
 
     def outcome(self, run: RunFolder) -> Outcome:
         trainer = self.trainer
-        return Outcome(run, trainer.ending, trainer.step, trainer.steps, trainer.seconds, trainer.rate)
+        return Outcome(run, trainer.ending, trainer.step, trainer.steps, self.planned, trainer.seconds, trainer.rate)
 
     def shape(self) -> str:
         """The data and the device, in a line."""
@@ -174,7 +200,7 @@ class Session:
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
             Fenced("monitor", lambda: Monitor(run, every.sample_every or 1, screen.say)),
-            Checkpoints(run, every.save_every or 1, self.offer, self.values()),
+            Checkpoints(run, every.save_every or 1, self.offer, partial(self.keep, run)),
             *screen.observers(),
             *([Caller(self.on_step)] if self.on_step else []),
         ]
@@ -249,6 +275,7 @@ def resume(
         if state:
             with model.fitting(run.folder, facts):
                 trainer.restore(state)
+            session.go_on_to(run, facts, said)
         if trainer.step >= trainer.steps:
             more = f"Train on with more: gantool resume {run.folder} --steps {2 * trainer.steps}"
             raise UserError(f"{run.folder} is done: all {trainer.steps} steps.", more, USAGE)
@@ -256,6 +283,11 @@ def resume(
             return session.follow(run, signals)
         run.forget_after(trainer.step)
         return session.play(run, signals)
+
+
+def moved_ends(run: RunFolder, step: int) -> dict[int, int]:
+    """Where the run's end was moved after this step."""
+    return {line["step"]: line[END] for line in run.lines() if line["step"] > step and isinstance(line.get(END), int)}
 
 
 def taken(run: RunFolder) -> AbstractContextManager[Any]:

@@ -24,10 +24,12 @@ from gantool.data.batches import Batches
 from gantool.data.images import Data, as_bytes
 from gantool.errors import UserError
 from gantool.runtime import device as devices
-from gantool.runtime import distributed
+from gantool.runtime import distributed, torchrun
 from gantool.training.ema import EMA
 from gantool.variant import Batch, Turn, Variant
 
+OFTEN = 20  # times that the end of a run given minutes is reckoned anew
+NEAR = 0.01  # of a run: an end that is off by less stays where it is
 PREVIEW_SEED = 0  # the same noise at every preview of every run
 
 
@@ -73,8 +75,12 @@ class Trainer:
         self.run_name = ""
         self.stop = ""  # set, by a signal or the clock, to end after the step in hand
         self.skippable = False  # now at what a run can do without
-        self.ending = ""  # done, interrupted, time is up, or failed
-        self.deadline = math.inf  # by time.monotonic()
+        self.ending = ""  # done, interrupted, or failed
+        self.deadline = math.inf  # by time.monotonic(); before it, a run that was given minutes is to be done
+        self.timed = False  # whether any process has such a deadline
+        self.ends: dict[int, int] = {}  # after which steps the end is to be moved, and to where, as before a stop
+        self.moved = False  # whether it was, after this step
+        self.reckoned = (self.began, 0)  # when that was last thought about, and at which step
         variant.train()
 
     # A step.
@@ -142,18 +148,18 @@ class Trainer:
     def run(self, events: Events) -> None:
         """Train to the last step, or until told to stop; observers see every step and the end."""
         self.began, self.first = time.monotonic(), self.step
+        self.reckoned = (self.began, self.step)
         gc.freeze()  # a sweep of all that importing torch has left takes a tenth of a second
         try:
             events.gantool_train_start(trainer=self)
             stop = distributed.all_reduced(self.stop)
             while self.step < self.steps and not stop:
                 self.take_step()
-                self.logged = self.step % self.recipe.log_every == 0 or self.step == self.steps
+                self.move_end()
+                self.logged = self.moved or self.step % self.recipe.log_every == 0 or self.step == self.steps
                 if self.logged:
                     self.read_window()
                 events.gantool_train_step(trainer=self)
-                if time.monotonic() > self.deadline:
-                    self.stop = self.stop or "time is up"
                 stop = distributed.all_reduced(self.stop)
             self.ending = "done" if self.step >= self.steps else stop
         except BaseException:
@@ -163,6 +169,30 @@ class Trainer:
             gc.unfreeze()
             self.batches.close()
             events.gantool_train_end(trainer=self)
+
+    def move_end(self) -> None:
+        """Let a run that was given minutes be done in time, however fast the machine turns out to be.
+
+        Where the end was moved, and when, is in the log, so that a resumed run moves it there, too.
+        """
+        end = self.ends.get(self.step, self.steps)
+        if self.timed:
+            end = int(distributed.broadcast(self.reckon() if torchrun.first() else 0))
+        self.moved, self.steps = end != self.steps, end
+
+    def reckon(self) -> int:
+        """The step at which this process' time is up, at the pace since this was last reckoned."""
+        now, (then, step) = time.monotonic(), self.reckoned
+        each = (now - then) / max(self.step - step, 1)
+        left = self.deadline - now
+        if left < each / 2:
+            return self.step
+        late = now - then > (self.deadline - self.began) / OFTEN and self.step % self.recipe.log_every == 0
+        if not late and self.step < self.steps:
+            return self.steps
+        self.reckoned = (now, self.step)
+        end = self.step + max(1, round(left / max(each, 1e-9)))
+        return self.steps if abs(end - self.steps) < NEAR * self.steps and self.step < self.steps else end
 
     def interrupt(self) -> None:
         """Called by a signal, at any moment."""
@@ -250,6 +280,7 @@ class Trainer:
         """All that the next step depends on."""
         return {
             "step": self.step,
+            "steps": self.steps,
             "drawn": self.batches.drawn,
             "networks": self.variant.state_dict(),
             "ema": self.ema.copies.state_dict(),
@@ -265,7 +296,7 @@ class Trainer:
             restore_optimizer(optimizer, state["optimizers"][name])
         devices.restore_random(state["random"], self.device)
         self.window = [{k: v.to(self.device) for k, v in terms.items()} for terms in state["window"]]
-        self.step = state["step"]
+        self.step, self.steps = state["step"], state.get("steps", self.steps)
         self.batches.rewind(state["drawn"])
 
     def seconds_a_step(self, seconds: float = 1.5) -> float:

@@ -73,7 +73,7 @@ def settle(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> Settle:
 
     def train(made: session.Session, *rest: object) -> session.Outcome:
         seen.append(made)
-        return session.Outcome(RunFolder(Path("nowhere")), "done", 1, 1, 1.0, 1.0)
+        return session.Outcome(RunFolder(Path("nowhere")), "done", 1, 1, 1, 1.0, 1.0)
 
     monkeypatch.setattr(session, "train", train)
 
