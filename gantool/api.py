@@ -30,9 +30,9 @@ from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
 from gantool.nn.penalties import gradient, gradient_norms, gradient_penalty, r1
 from gantool.nn.pool import Pool
-from gantool.penalised import Augmented, Penalised
+from gantool.penalised import Augmented, Mismatched, Penalised
 from gantool.variant import Batch, Loss, Turn, Variant
-from gantool.viz.rows import in_rows
+from gantool.viz.rows import Sheet, in_rows
 
 __all__ = [
     "USAGE",
@@ -48,6 +48,7 @@ __all__ = [
     "LabelOptions",
     "Loss",
     "MinibatchStd",
+    "Mismatched",
     "NoiseOptions",
     "OptionalInput",
     "Options",
@@ -58,6 +59,7 @@ __all__ = [
     "Recipe",
     "Resize",
     "SampleOptions",
+    "Sheet",
     "ThinConv",
     "Turn",
     "UpsampledConv",

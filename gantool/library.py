@@ -87,7 +87,8 @@ class Model:
         every = as_inputs(images, self.variant.data, options.natural)
         inputs = [(f"{i:05d}", pixels) for i, pixels in enumerate(every)]
         made = sampler.translated(self.variant, inputs, options)
-        return self._collected(sampler.Drawing(len(inputs) * self.variant.answers(options), None, made), how.seed)
+        n = len(inputs) * self.variant.answers(options)
+        return self._collected(sampler.Drawing(n, None, made, (), 1 if n == 1 else None), how.seed)
 
     def write(self, out: str | Path, settings: Settings = None, **flags: Any) -> int:
         """Draw into a file or a folder as images come, however many: what `gantool sample --out` does."""
@@ -108,7 +109,7 @@ class Model:
         labels = [part.labels for part in parts if part.labels is not None]
         names = [name for part in parts for name in part.names]
         known = np.concatenate(labels) if labels else None
-        return Images(arrays, known, self.classes if labels else (), names, drawing.columns)
+        return Images(arrays, known, self.classes if labels else (), names, drawing.columns, drawing.scale)
 
     def __repr__(self) -> str:
         return f"<model of {self.name}, {self.path}, step {self.facts['step']}>"

@@ -1,8 +1,9 @@
-"""Games in which D is held back: it pays for its slope at real data, and it sees images changed at random."""
+"""Games in which D has more to do: pay for its slope at real data, see images changed at random, know classes."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
+import torch
 from torch import Tensor
 from typer import Option
 
@@ -11,6 +12,7 @@ from gantool.nn.augment import NONE, checked_policy, diff_augment, policy_of_pix
 from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
+FADING = 600  # steps in which the weight of counter-examples falls to half; to a third in twice as many
 MANY = 20_000  # images, more than D soon memorises
 OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
     "augment": ("translate:1", NONE), "r1": (0.25, 0.5),
@@ -82,3 +84,25 @@ class Augmented(Variant):
 
     def augment(self, x: Tensor) -> Tensor:
         return diff_augment(x, self.options.augment or NONE, self.random)
+
+
+class Mismatched(Variant):
+    """To D a real image under another class is as wrong as a generated one (Reed et al., 2016).
+
+    So it learns what a class means long before it knows good images. Later that would cost variety, and counts less.
+    """
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        mismatch: Annotated[
+            float, Option(min=0, max=1, help="Weight of real images under other classes in D's loss, at the start.")
+        ] = 0.0
+
+    def mismatch(self) -> float:
+        """Give the weight now, a share of all that is wrong."""
+        return float(self.options.mismatch) / (1 + self.step / FADING)
+
+    def others(self, y: Tensor) -> Tensor:
+        """Draw a class other than its own for each."""
+        k = len(self.data.classes)
+        return (y + 1 + (self.random(torch.rand, len(y)) * (k - 1)).long()) % k

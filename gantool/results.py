@@ -22,6 +22,7 @@ class Images:
     classes: tuple[str, ...] = ()
     names: Sequence[str] = ()
     columns: int | None = None  # of the grid, where they are laid out by what varies
+    scale: int | None = None  # of each pixel in a grid; None: as large as it takes to be seen
 
     def __post_init__(self) -> None:
         self.names = self.names or [f"{i:05d}" for i in range(len(self.arrays))]
@@ -33,7 +34,7 @@ class Images:
         """Some of them; one is images too, and shows itself."""
         which = which if isinstance(which, slice) else slice(range(len(self))[which], range(len(self))[which] + 1)
         labels = None if self.labels is None else self.labels[which]
-        return Images(self.arrays[which], labels, self.classes, self.names[which])
+        return Images(self.arrays[which], labels, self.classes, self.names[which], scale=self.scale)
 
     @property
     def tensor(self) -> "Tensor":
@@ -57,10 +58,14 @@ class Images:
     def _sheet(self, columns: int | None = None) -> "NDArray[np.uint8]":
         import numpy as np
 
-        from gantool.sampling.writers import shown
-        from gantool.viz.drawing import grid
+        from gantool.sampling.writers import laid_out
 
-        return grid(shown(np.stack(self.arrays)), columns or self.columns)
+        return laid_out(np.stack(self.arrays), self.labels, self._drawing(columns))
+
+    def _drawing(self, columns: int | None) -> Any:
+        from gantool.sampling.writers import Drawing
+
+        return Drawing(len(self), columns or self.columns, self._parts(), self.classes, self.scale)
 
     def save(self, path: str | Path, columns: int | None = None) -> Path:
         """As `gantool sample --out`: FILE.png a grid, FILE.gif, FILE.npz, FILE.idx, or a folder of PNGs."""
@@ -68,7 +73,7 @@ class Images:
 
         out = Path(path)
         check_kind(out)
-        write(out, self._parts(), len(self), columns or self.columns)
+        write(out, self._drawing(columns))
         return out
 
     def _parts(self) -> Iterator[Any]:

@@ -193,7 +193,7 @@ def check_samples(variant: Variant, trainer: Trainer) -> None:
     assert x.ndim == dimensions and len(x) == want, f"asked for {want} samples, got shape {tuple(x.shape)}"
     if spec.images:
         assert x.min() >= -1.001 and x.max() <= 1.001, "images leave [-1, 1]: end the generator in tanh"
-    preview = trainer.preview()
+    preview = trainer.preview().images
     assert preview.ndim in (4, 5), (
         f"preview has shape {tuple(preview.shape)}; give (n, C, H, W) or (rows, cols, C, H, W)"
     )

@@ -21,6 +21,7 @@ from gantool.errors import USAGE, UserError
 from gantool.nn.adam import FusedAdam
 from gantool.nn.latents import gaussian
 from gantool.runtime.distributed import mean, share
+from gantool.viz.rows import Sheet, by_class
 
 Batch = Any  # a tuple of what the data yields, on the device: images in [-1, 1] and their classes
 Loss = Tensor | float | Mapping[str, Tensor | float]  # named terms are summed to be minimised, and logged one by one
@@ -155,10 +156,10 @@ class Variant(nn.Module, ABC):
         """Samples as images that can be shown: (n, 1, 3 or 4, H, W) in [-1, 1]."""
         return viewable(samples)
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Batch) -> Tensor | Sheet:
         """What to show while training, given the first batch of data: (n, C, H, W) or (rows, columns, C, H, W).
 
-        Where classes are drawn in turn and are few enough to be columns, each has one.
+        A Sheet has names for columns or rows, too. Where classes are drawn in turn and are few, each has its own.
         """
         n, classes = len(batch[0]) if self.data.images else CLOUD, len(self.data.classes)
         samples = self.sample(n, self.SampleOptions())
@@ -166,7 +167,7 @@ class Variant(nn.Module, ABC):
         conditional = issubclass(self.SampleOptions, settings.LabelOptions) and images.ndim == 4
         if not (conditional and 0 < classes <= min(20, len(images))):
             return images
-        return images[: len(images) // classes * classes].view(-1, classes, *images.shape[1:])
+        return by_class(images, self.data.classes)
 
     def measure(self, held: Data) -> dict[str, float]:
         """Scores of its own, by name, on data held out: those of `dataset(recipe, options, train=False)`."""

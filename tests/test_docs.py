@@ -129,7 +129,10 @@ def test_the_whole_variant_trains_resumes_and_samples(gantool: Gantool, offered:
     assert gantool("train", "squares", "--c", "2", *SMALL).code == 2
     assert gantool("train", "squares", "--c", "0.9", "--steps", "2", *SMALL) == Result(0, "", "")
     assert gantool("resume", "squares-001", "--steps", "4", "-q").code == 0
-    assert gantool("sample", "squares", "--truncation", "1.5", "-n", "4", "--out", "four.png", "-q").code == 0
+    assert (
+        gantool("sample", "squares", "--truncation", "1.5", "-n", "4", "--out", "four.png", "--scale", "1", "-q").code
+        == 0
+    )
     with Image.open("four.png") as image:
         assert image.size == (58, 58)
     assert gantool("info", "squares").out.count("1611.04076") == 1
@@ -197,7 +200,7 @@ def test_an_input_may_be_left_out_and_each_has_several_answers(
 ) -> None:
     assert gantool("train", "reread", "--steps", "2", *SMALL).code == 0
     photos = images({"a.png": "red", "b.png": "blue"})
-    assert gantool("sample", "reread", "-n", "4", "--out", "four.png", "-q").code == 0
+    assert gantool("sample", "reread", "-n", "4", "--out", "four.png", "--scale", "1", "-q").code == 0
     line = ("sample", "reread", "--input", photos, "--each", "3", "--mix", photos / "a.png", "--out", "again", "-q")
     assert gantool(*line) == Result(0, "", "")
     assert len(list(Path("again").iterdir())) == 6
@@ -240,7 +243,7 @@ def test_samples_of_any_shape_are_shown_and_an_option_may_have_a_name_of_gantool
     quick = ("--batch-size", "4", "--width", "2", "--sample-every", "2", "-q")
     assert gantool("train", "wind", *size, *quick, "--steps", "2") == Result(0, "", "")
     with Image.open("runs/wind-001/samples/step-000002.png") as image:
-        assert image.size == (3 * 24 + 2 * 2, 2 * 12 + 2) and image.mode == "RGB"
+        assert image.size == (9 * (3 * 24 + 2 * 2), 9 * (2 * 12 + 2)) and image.mode == "RGB"
     assert gantool("sample", "wind", "-n", "4", "--out", "winds.npz", "-q").code == 0
     with np.load("winds.npz") as file:
         assert file["images"].shape == (4, 12, 24, 2)

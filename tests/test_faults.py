@@ -408,7 +408,7 @@ def test_a6_images_of_any_shape_are_trained_on_and_previewed(shape: tuple[int, .
     data = ImageData(pixels)
     trainer = Trainer(Base(Base.Options(), data.spec), Recipe(batch_size=4, steps=2, grid="2x2"), data, CPU)
     trainer.take_step()
-    assert data.spec.shape == shape and trainer.preview().shape[1] in (1, 3, 4)
+    assert data.spec.shape == shape and trainer.preview().images.shape[1] in (1, 3, 4)
 
 
 def test_a5_points_are_trained_on_and_previewed() -> None:
@@ -417,7 +417,7 @@ def test_a5_points_are_trained_on_and_previewed() -> None:
     options = GAN.Options(g_layers="8", d_layers="8", batch_norm=0)
     trainer = Trainer(GAN(options, data.spec), Recipe(data="ring8", batch_size=16, steps=2), data, CPU)
     trainer.take_step()
-    assert trainer.preview().shape == (1, 1, 192, 192)
+    assert trainer.preview().images.shape == (1, 1, 192, 192)
 
 
 class Eights(Base):

@@ -22,7 +22,8 @@ def old(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_run_of_a_former_version_is_listed_and_draws_what_it_drew(old: gantool.Run) -> None:
     (listed,) = gantool.runs()
     assert (listed.variant, listed.step, listed.state) == (old.variant, 6, "done")
-    drawn = np.asarray(old.model.sample(4).grid(), int)
+    then_usual = {"truncation": 2.1 if old.variant == "cgan" else 2.0}
+    drawn = np.asarray(old.model.sample(4, scale=1, **then_usual).grid(2), int)[-18:]
     then = np.asarray(Image.open(old.folder / "drawn.png"), int)
     assert np.abs(drawn - then).max() <= 1  # another torch may round otherwise
     assert gantool.load(old.folder / "model.safetensors").variant.options.z == 4

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,15 +13,21 @@ from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
 from gantool.config.schema import Schema
+from gantool.errors import USAGE, UserError
 from gantool.runs.run import RunFolder, model_path
-from gantool.sampling.settings import HowToSample
+from gantool.sampling.settings import STDOUT, HowToSample
 
 
 @dataclass(kw_only=True)
 class SampleCommand(HowToSample):
     out: Annotated[
-        Path | None, Option("--out", "-o", help="FILE.png a grid, FILE.gif, FILE.npz, FILE.idx, or a folder of PNGs.")
-    ] = None
+        Path | None,
+        Option(
+            "--out", "-o", help="FILE.png a grid, FILE.gif, FILE.npz, FILE.idx, or a folder of PNGs; - for stdout.",
+            show_default="VARIANT.png",
+        ),
+    ] = None  # fmt: skip
+    force: Annotated[bool, Option("--force", help="Write over what --out holds already.")] = False
     run: WhichRun = None
     device: Device = "auto"
     quiet: Quiet = False
@@ -36,6 +43,23 @@ def drawn_by(path: Path) -> str:
     return f"{run.folder}{how_far}"
 
 
+def keep_safe(out: Path, force: bool) -> None:
+    """Nothing is lost unless that was said; and a terminal is not sent what it cannot show."""
+    if str(out) == STDOUT:
+        if sys.stdout.isatty():
+            raise UserError("A terminal cannot show a PNG.", "Send it on: gantool sample ... -o - > sheet.png", USAGE)
+    elif not force and (any(out.iterdir()) if out.is_dir() else out.suffix and out.exists()):
+        there = "has files in it" if out.is_dir() else "is already there"
+        raise UserError(f"{out} {there}.", "Give another --out, or --force to write over it.", USAGE)
+
+
+def free(name: str) -> Path:
+    """The name, or the first numbered one that nothing has."""
+    first = Path(name)
+    names = chain([first], (first.with_stem(f"{first.stem}-{i}") for i in count(2)))
+    return next(path for path in names if not path.exists())
+
+
 def typical(every: Schema) -> str:
     """Flags that show what this variant can."""
     keys = {setting.key for setting in every.all}
@@ -48,15 +72,17 @@ def command(name: str) -> Any:
     every = schema(name, {"Sampling": SampleCommand, name: known(name).SampleOptions})
 
     def run(given: Given) -> None:
-        this, _ = settled(every, given, presets.see(name, "sample")).values()
-        out = this.out or Path(f"{name}.png")
+        this, options = settled(every, given, presets.see(name, "sample")).values()
+        out = this.out or free(f"{name}.png")
         from gantool import library
         from gantool.sampling.writers import check_kind
 
-        ours = {s.key for s in every.of["Sampling"] if s.name in (*OURS, "device")}
+        ours = {s.key for s in every.of["Sampling"] if s.name in (*OURS, "device", "force")}
         values = {key: value for key, value in given.values.items() if key not in ours}
         with at_work(this.quiet, answers=True):
             check_kind(out)
+            if (source := getattr(options, "input", None)) is None or source.resolve() != out.resolve():
+                keep_safe(out, this.force)
             model = of(name, library.load(model_path(name, this.run), device=this.device), "sample")
             n = model.write(out, settings=values)
         if not this.quiet:

@@ -22,7 +22,14 @@ class Projected(nn.Module):
         self.suits = wrap(nn.Embedding(classes, width)) if classes else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h: Tensor = self.get_submodule(self.called)(x)
+        return self.judged(self.seen(x), y)
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Give the features h."""
+        return self.get_submodule(self.called)(x)  # type: ignore[no-any-return]
+
+    def judged(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        """Give the score of features that were seen, as those of this class."""
         score: Tensor = self.score(h).squeeze(1)
         return score if self.suits is None else score + (self.suits(y) * h).sum(1)
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantool.config.options import grid_shape, takes_input
+from gantool.config.options import LabelOptions, grid_shape, takes_input
 from gantool.data import albums
 from gantool.data.images import as_bytes, as_floats, as_images
 from gantool.errors import USAGE, UserError
 from gantool.runtime import device, progress
 from gantool.sampling.settings import HowToSample
+from gantool.sampling.writers import MANY, Drawn, check_kind, write
 from gantool.sampling.writers import Drawing as Drawing
-from gantool.sampling.writers import Drawn, check_kind, write
 from gantool.variant import CLOUD, Variant
 
 CHUNK = 512  # images drawn at once, and the size they may have: more is not faster, and takes more memory
@@ -28,18 +28,30 @@ USUAL = 64
 def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
     """What `sample` is to draw; nothing is drawn before the first part is asked for."""
     columns, rows = grid_shape(how.grid) if how.grid else (0, 0)
-    wanted = how.n or columns * rows or None
+    wanted, scale = how.n or columns * rows or None, None if how.scale == "auto" else int(how.scale)
+    if how.grid and how.n and how.n > columns * rows:
+        near = f"--grid {columns}x{-(-how.n // columns)}, or -n {columns * rows}"
+        raise UserError(f"{how.n} images do not fit a grid of {how.grid}.", near, USAGE)
     if (source := getattr(options, "input", None)) and takes_input(type(options)):
         each = variant.answers(options)
         files = listed(source)[: wanted and max(1, wanted // each)]
         made = translated(variant, read(files, variant, options), options)
-        return Drawing(len(files) * each, columns or (each if each > 1 else None), made)
+        scale = scale or (1 if len(files) * each == 1 else None)  # a single one is as large as it was made
+        return Drawing(len(files) * each, columns or (each if each > 1 else None), made, (), scale)
     if sheet := variant.sheet(options):
         if columns not in (0, sheet[0]):
             raise UserError(f"This makes rows of {sheet[0]} images.", f"--grid {sheet[0]}x{sheet[1]}", USAGE)
         columns = sheet[0]
-    n = wanted or (math.prod(sheet) if sheet else USUAL if variant.data.images else CLOUD)
-    return Drawing(n, columns or strip(options, wanted), draw(variant, n, options))
+    n = wanted or (math.prod(sheet) if sheet else usual(variant, options))
+    return Drawing(n, columns or strip(options, wanted), draw(variant, n, options), variant.data.classes, scale)
+
+
+def usual(variant: Variant, options: Any) -> int:
+    """How many to draw where nobody says: as many of each class."""
+    if not variant.data.images:
+        return CLOUD
+    turn = len(variant.data.classes) if isinstance(options, LabelOptions) and options.label is None else 1
+    return -(-USUAL // turn) * turn if 1 < turn <= MANY else USUAL
 
 
 def drawn(found: Drawing, seed: int) -> Iterator[Drawn]:
@@ -64,7 +76,7 @@ def sample_to(out: Path, variant: Variant, how: HowToSample, options: Any) -> in
     if (source := getattr(options, "input", None)) and out.resolve() == Path(source).resolve():
         raise UserError(f"{out} holds the inputs, which would be overwritten.", "Give another --out.", USAGE)
     found = drawing(variant, how, options)
-    write(out, drawn(found, how.seed), found.n, found.columns)
+    write(out, found._replace(parts=drawn(found, how.seed)))
     return found.n
 
 
@@ -130,5 +142,5 @@ def listed(path: Path) -> list[Path]:
 
 
 def strip(options: Any, n: int | None) -> int | None:
-    """A walk is shown in one row."""
-    return n if getattr(options, "interpolate", False) else None
+    """A walk is shown in one row, or in a few if nobody says how long it is."""
+    return n or math.isqrt(USUAL) if getattr(options, "interpolate", False) else None

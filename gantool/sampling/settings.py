@@ -8,6 +8,15 @@ from typer import Option
 from gantool.config.options import checked_grid
 
 ENDINGS = ("png", "gif", "npz", "idx", "csv")  # of files that gantool writes itself
+STDOUT = "-"  # what --out says for a PNG down the pipe
+LARGEST_SCALE = 64
+
+
+def checked_scale(text: str) -> str:
+    """The callback of --scale."""
+    if text != "auto" and not (text.isdecimal() and 1 <= int(text) <= LARGEST_SCALE):
+        raise ValueError(f"{text[:40]!r} should be auto, or a whole number from 1 to {LARGEST_SCALE}.")
+    return text
 
 
 @dataclass(kw_only=True)
@@ -19,4 +28,8 @@ class HowToSample:
         str | None,
         Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the grid.", show_default="square"),
     ] = None
+    scale: Annotated[
+        str, Option(metavar="N|auto", callback=checked_scale, help="Enlarge what is drawn into a PNG or GIF N times.",
+                    show_default="auto: to 640 pixels or more")
+    ] = "auto"  # fmt: skip
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same images.")] = 0

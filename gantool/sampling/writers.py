@@ -5,6 +5,7 @@ A writer gives what goes into one file. Packages offer more, which are asked for
 
 import io
 import struct
+import sys
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,11 +24,13 @@ from gantool.data.images import as_bytes, as_images
 from gantool.data.points import viewable
 from gantool.errors import FAILED, USAGE, UserError
 from gantool.runtime import faults, files
-from gantool.sampling.settings import ENDINGS
-from gantool.viz import drawing
+from gantool.sampling.settings import ENDINGS, STDOUT
+from gantool.viz import drawing, sheets
+from gantool.viz.rows import by_class
 
 MODES = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 LARGEST = 2**29  # bytes of images held for a grid or a film, which take three times that to make
+MANY = 26  # classes that have a row or a column each, at most
 FOR_POINTS = "FILE.npz, FILE.csv or FILE.png"
 THREADS = 2  # that write PNGs while more is drawn; on two cores four were no faster
 TOGETHER = 64  # images a thread is given at once
@@ -43,11 +46,13 @@ class Drawn(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Images to come: how many, in how many columns they are laid out, and themselves."""
+    """Images to come: how many, in how many columns somebody wants them, and themselves; and how to show them."""
 
     n: int
     columns: int | None
     parts: Iterator[Drawn]
+    classes: Sequence[str] = ()
+    scale: int | None = None  # of each pixel in a sheet or a film; None: as large as it takes to be seen
 
 
 Content = bytes | str | Callable[[IO[bytes]], object]  # the last writes into the file that it is given
@@ -57,6 +62,8 @@ Writer = Callable[[Drawing, Path], Content]
 def writer(out: Path) -> Writer | None:
     """By its ending, gantool's own or a package's; None for a folder, UserError for an ending that nobody knows."""
     ending = out.suffix.lower().removeprefix(".")
+    if str(out) == STDOUT:
+        return png
     if not ending or out.is_dir():
         return None
     if ending in OURS:
@@ -75,10 +82,14 @@ def check_kind(out: Path) -> None:
     writer(out)
 
 
-def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) -> None:
-    """Write the `count` images to come as `out` asks, by its ending; anything else is a folder."""
-    first = next(drawn)  # an option that is wrong shows now, before a folder is made
-    drawn = chain([first], drawn)
+def write(out: Path, images: Drawing) -> None:
+    """Write the images to come as `out` asks, by its ending; anything else is a folder."""
+    first = next(images.parts)  # an option that is wrong shows now, before a folder is made
+    images = images._replace(parts=chain([first], images.parts))
+    if str(out) == STDOUT:
+        sys.stdout.buffer.write(png(images, out))
+        sys.stdout.flush()
+        return
     try:
         written, points = writer(out), first.images.ndim == 2
         if points and (written is None or written in (gif, idx)):
@@ -86,10 +97,10 @@ def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) ->
         if written is csv and not points:
             raise UserError(f"{out} holds points, and these are images.", "Give --out FILE.npz.", USAGE)
         if written is None:
-            write_folder(out, drawn)
+            write_folder(out, images.parts)
             return
         out.parent.mkdir(parents=True, exist_ok=True)
-        files.write(out, written(Drawing(count, columns, drawn), out))
+        files.write(out, written(images, out))
     except OSError as error:
         full = error.errno in faults.FULL
         hint = "Free some space, or give another --out." if full else "Give another --out."
@@ -100,12 +111,33 @@ def write(out: Path, drawn: Iterator[Drawn], count: int, columns: int | None) ->
 def png(images: Drawing, out: Path) -> bytes:
     if images.n == 1 and images.columns in (None, 1):  # of any size: no sheet is made of it
         (part,) = images.parts
-        return drawing.encode_png(shown(part.images)[0])
-    return drawing.encode_png(drawing.grid(shown(held(out, images.parts, images.n)), images.columns))
+        alone = shown(part.images)[0]
+        return drawing.encode_png(sheets.enlarged(alone, images.scale or sheets.large_enough(alone)))
+    return drawing.encode_png(laid_out(*held(out, images.parts, images.n), images))
+
+
+def laid_out(samples: NDArray[Any], labels: NDArray[np.int64] | None, images: Drawing) -> drawing.Pixels:
+    """One sheet. Where several classes were drawn in turn, each has a column or a row, and its name beside it."""
+    x, names = shown(samples), images.classes
+    if labels is None or len(x) != len(labels) or labels.max() >= len(names):
+        return sheets.sheet(x, images.columns, scale=images.scale)
+    if images.columns:
+        rows = [labels[i :: images.columns] for i in range(images.columns)]
+        alike = all(len(set(column.tolist())) == 1 for column in rows)
+        across = [names[column[0]] for column in rows] if alike and len(set(labels.tolist())) > 1 else []
+        return sheets.sheet(x, images.columns, across, scale=images.scale)
+    turn = list(dict.fromkeys(labels.tolist()))
+    if not 1 < len(turn) <= len(x) or len(turn) > MANY or any(labels != np.resize(turn, len(x))):
+        return sheets.sheet(x, scale=images.scale)
+    found = by_class(torch.from_numpy(x), [names[i] for i in turn], len(x))
+    tiles, columns = found.images.flatten(0, 1).numpy(), found.images.shape[1]
+    return sheets.sheet(tiles, columns, found.across, found.down, images.scale)
 
 
 def gif(images: Drawing, out: Path) -> bytes:
-    return drawing.animate(shown(held(out, images.parts, images.n)), 60, 60)
+    frames = shown(held(out, images.parts, images.n)[0])
+    times = images.scale or sheets.large_enough(frames[0])
+    return drawing.animate((sheets.enlarged(frame, times) for frame in frames), 60, 60)
 
 
 def csv(images: Drawing, out: Path) -> str:
@@ -130,9 +162,9 @@ def shown(samples: NDArray[Any]) -> drawing.Pixels:
     return as_images(x if x.dtype == torch.uint8 else as_bytes(x))
 
 
-def held(out: Path, drawn: Iterator[Drawn], count: int) -> NDArray[Any]:
-    """All of them in one array, if it is not too large."""
-    stack, done = None, 0
+def held(out: Path, drawn: Iterator[Drawn], count: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """All of them in one array, if it is not too large, and their labels."""
+    stack, done, labels = None, 0, list[NDArray[np.int64]]()
     for part in drawn:
         if stack is None:
             if count * part.images[0].size > LARGEST:
@@ -143,8 +175,9 @@ def held(out: Path, drawn: Iterator[Drawn], count: int) -> NDArray[Any]:
         check_alike(stack.shape[1:], part.images.shape[1:])
         stack[done : done + len(part.images)] = part.images
         done += len(part.images)
+        labels += [] if part.labels is None else [part.labels]
     assert stack is not None  # -n is 1 or more
-    return stack
+    return stack, np.concatenate(labels) if labels else None
 
 
 def check_alike(*shapes: tuple[int, ...]) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gantool.config.options import grid_shape
 from gantool.config.packages import Offer
 from gantool.data.images import as_bytes, as_images
 from gantool.hookspecs import hookimpl
 from gantool.runs import model, sealed
-from gantool.runs.run import RunFolder
+from gantool.runs.run import RunFolder, step_of
 from gantool.runtime import files
 from gantool.training.trainer import Skipped, Trainer
-from gantool.viz import drawing
+from gantool.viz import drawing, sheets
 from gantool.viz.charts import curves
+from gantool.viz.rows import Sheet
 
 END = "end"  # the step at which a run given minutes is to end, where that was moved
 SHARES = ("diversity", "rarest class", "label effect", "label accuracy", "memorised")  # of a probe, from 0 to 1
@@ -59,14 +59,13 @@ class Gallery:
         real = [image(t) for t in batch if t.ndim == 4] or [image(t) for t in batch[:1] if t.ndim == 2]
         self.columns, _ = grid_shape(trainer.recipe.grid)
         if alike := [t for t in real if t.shape == real[0].shape]:  # data of several sides shows them side by side
-            self.save("real.png", self.tiled(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
-        trainer.grid_image = self.tiled(trainer.preview())
+            self.save("real.png", Sheet(as_bytes(torch.stack(alike, 1).flatten(0, 1))))
+        self.show(trainer)
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
         if trainer.step % self.every == 0 or trainer.step == trainer.steps:
-            trainer.grid_image = self.tiled(trainer.preview())
-            self.save(f"step-{trainer.step:06d}.png", trainer.grid_image)
+            self.save(f"step-{trainer.step:06d}.png", self.show(trainer))
             self.draw_losses()
 
     @hookimpl
@@ -83,14 +82,21 @@ class Gallery:
         """As many of the images, evenly, as a film has: all of a long run's would not fit in memory."""
         found = sorted(self.run.samples.glob("step-*.png"), key=lambda file: (len(file.name), file))
         chosen = np.linspace(0, len(found) - 1, min(len(found), drawing.MAX_FRAMES)).round().astype(int)
-        return [read(found[i]) for i in chosen]
+        return [sheets.captioned(read(found[i]), f"step {step_of(found[i]):,}") for i in chosen]
 
-    def tiled(self, images: Tensor) -> NDArray[np.uint8]:
-        """Bytes, (n, C, H, W) or (rows, columns, C, H, W), as one image."""
-        columns, flat = (images.shape[1], images.flatten(0, 1)) if images.ndim == 5 else (self.columns, images)
-        return drawing.grid(as_images(flat), columns)
+    def show(self, trainer: Trainer) -> Sheet:
+        """Draw the preview; whoever watches sees it at its own size, without names."""
+        shown = trainer.preview()
+        trainer.grid_image = drawing.grid(*self.tiles(shown))
+        return shown
 
-    def save(self, name: str, image: NDArray[np.uint8]) -> None:
+    def tiles(self, shown: Sheet) -> tuple[NDArray[np.uint8], int]:
+        """Its images and columns."""
+        columns = shown.images.shape[1] if shown.images.ndim == 5 else self.columns
+        return as_images(shown.images.flatten(0, shown.images.ndim - 4)), columns
+
+    def save(self, name: str, shown: Sheet) -> None:
+        image = sheets.sheet(*self.tiles(shown), shown.across, shown.down)
         files.write(self.run.samples / name, drawing.encode_png(image))
 
     def draw_losses(self) -> None:

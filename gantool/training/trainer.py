@@ -27,6 +27,7 @@ from gantool.runtime import device as devices
 from gantool.runtime import distributed, torchrun
 from gantool.training.ema import EMA
 from gantool.variant import Batch, Turn, Variant
+from gantool.viz.rows import Sheet
 
 OFTEN = 20  # times that the end of a run given minutes is reckoned anew
 NEAR = 0.01  # of a run: an end that is off by less stays where it is
@@ -260,14 +261,15 @@ class Trainer:
         finally:
             devices.restore_random(states, self.device)
 
-    def preview(self) -> Tensor:
-        """Bytes, (rows, columns, C, H, W) or (n, C, H, W): the same noise each time."""
+    def preview(self) -> Sheet:
+        """Its images as bytes: the same noise each time."""
         with self.sampling() as variant:
-            shown = variant.preview(self.first_batch())
-            if shown.ndim < 5:
-                return as_bytes(variant.image(shown))
-            images = as_bytes(variant.image(shown.flatten(0, 1)))
-            return images.view(*shown.shape[:2], *images.shape[1:])
+            found = variant.preview(self.first_batch())
+            shown = found if isinstance(found, Sheet) else Sheet(found)
+            samples = shown.images
+            table = samples.shape[: samples.ndim - 3] if samples.ndim == 5 else (-1,)
+            images = as_bytes(variant.image(samples.flatten(0, len(table) - 1)))
+            return shown._replace(images=images.view(*table, *images.shape[1:]))
 
     def first_batch(self) -> Batch:
         """The same real examples at every preview, as many as a grid holds."""

@@ -2,8 +2,9 @@
 
 Paper: Mirza & Osindero, 2014, https://arxiv.org/abs/1411.1784
 Task: images of a class
-Differs from the paper: by default small convolutions, the class projected onto D's features, Adam, R1, EMA and
-    augmentation; `--preset paper` has its MLPs, lacks maxout and momentum, and joins noise and class at once
+Differs from the paper: by default small convolutions, the class projected onto D's features, real images of other
+    classes as counter-examples, Adam, R1, EMA and augmentation; `--preset paper` has its MLPs, lacks maxout and
+    momentum, and joins noise and class at once
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,27 @@ from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 from typer import Option
 
-from gantool.api import USAGE, Batch, DataSpec, LabelOptions, Projected, Recipe, UserError, downwards, upwards
+from gantool.api import (
+    USAGE,
+    Batch,
+    DataSpec,
+    LabelOptions,
+    Loss,
+    Mismatched,
+    Projected,
+    Recipe,
+    UserError,
+    d_accuracy,
+    downwards,
+    upwards,
+)
 from gantool.variants.gan import GAN
 
 
-class CGAN(GAN):
+class CGAN(Mismatched, GAN):
     """The GAN's game, both players given the class y.
 
     `--networks mlp` is the paper's: y one-hot beside the noise and beside the image. `conv` draws better digits sooner:
@@ -26,11 +40,13 @@ class CGAN(GAN):
     """
 
     recipe = Recipe(steps=5_000, batch_size=32, ema_images=5_000)
+    discriminator: "Projected | Conditional"
 
     @dataclass(kw_only=True)
-    class Options(GAN.Options):
-        lr: float = 2e-3
+    class Options(Mismatched.Options, GAN.Options):
+        lr: float = 3e-3
         decay: float = 5e-4
+        mismatch: float = 0.2
         r1: float = 0.1
         z: int = 16
         augment: str | None = "translate:1"
@@ -42,7 +58,7 @@ class CGAN(GAN):
 
     @dataclass(kw_only=True)
     class SampleOptions(LabelOptions):
-        truncation: float = 2.1  # lower costs variety, higher labels: experiments/defaults.md
+        truncation: float = 2.5  # lower costs variety, higher labels: experiments/defaults.md
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
@@ -62,6 +78,19 @@ class CGAN(GAN):
         x, y = batch
         return self.generator(self.latent(self.noise(len(x))), y)  # type: ignore[no-any-return]
 
+    def d_loss(self, batch: Batch) -> Loss:
+        if not self.options.mismatch:
+            return super().d_loss(batch)
+        x, y, fake = batch
+        D, x, fake = self.discriminator, self.with_grad(self.augment(x)), self.augment(fake)
+        h, h_fake = self.compare(D.seen, (x,), (fake,))
+        on_x, on_fake, on_other = D.judged(h, y), D.judged(h_fake, y), D.judged(h, self.others(y))
+        self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()})
+        self.log(**{"D right": d_accuracy(on_x, on_fake)})
+        w = self.mismatch()
+        wrong = {"fake": (1 - w) * softplus(on_fake).mean(), "other class": w * softplus(on_other).mean()}
+        return {"real": softplus(-on_x).mean(), **wrong, **self.r1_penalty(x, on_x)}
+
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y)  # type: ignore[no-any-return]
 
@@ -79,3 +108,9 @@ class Conditional(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.body(torch.cat([x.flatten(1), one_hot(y, self.classes)], 1))  # type: ignore[no-any-return]
+
+    judged = forward
+
+    def seen(self, x: Tensor) -> Tensor:
+        """It sees the class with the image, and nothing before."""
+        return x

@@ -2,6 +2,8 @@
 
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Gantool, Result
+from PIL import Image
 
 from gantool.api import DataSpec, UserError, open_folder
 from gantool.data.named import digits
@@ -146,3 +149,71 @@ def test_help_ends_with_an_example_whose_flags_are_known(line: str, typed: Typed
     example = said.rpartition("For example: ")[2]
     assert example.startswith(f"gantool {line}"), said[-200:]
     assert typed(f"{example.removeprefix('gantool ')} --help").code == 0
+
+
+# What is drawn is large enough to be seen, laid out by class, and takes nothing away.
+
+
+@pytest.fixture
+def three(typed: Typed) -> str:
+    assert typed(f"{CGAN} --steps 1 --size 8 --name three").code == 0
+    return "sample three"
+
+
+def size(path: str) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_images_are_enlarged_until_they_can_be_seen(typed: Typed, three: str) -> None:
+    assert typed(f"{three} --digit 7 -n 16 -o auto.png").code == 0
+    assert max(size("auto.png")) >= 640
+    assert typed(f"{three} --digit 7 -n 16 --scale 1 -o native.png").code == 0
+    assert size("native.png") == (38, 38)
+    assert typed(f"{three} --digit 7 -n 3 --interpolate -o walk.gif").code == 0
+    assert max(size("walk.gif")) >= 640
+    assert typed(f"{three} -n 3 -o folder").code == 0
+    assert {size(str(file)) for file in Path("folder").iterdir()} == {(8, 8)}
+    wrong = typed(f"{three} --scale big")
+    assert wrong.code == 2 and "'big' should be auto, or a whole number from 1 to 64." in wrong.err
+    assert max(size("runs/three/samples/step-000001.png")) >= 640
+
+
+def test_each_class_has_a_column_with_its_name_above(typed: Typed, three: str) -> None:
+    assert "70 images in cgan.png" in typed(three).err  # as many of each of ten
+    assert typed(f"{three} --scale 1 -n 70 -o native.png").code == 0
+    assert size("native.png") == (10 * 10 - 2, 7 * 10 - 2 + 18)
+    assert typed(f"{three} --digit 3,5 -n 8 --scale 1 -o two.png").code == 0  # two classes, four of each: rows
+    assert size("two.png")[1] == 2 * 10 - 2 and size("two.png")[0] > 4 * 10 - 2
+
+
+def test_what_does_not_fit_a_grid_is_refused(typed: Typed, three: str) -> None:
+    wrong = typed(f"{three} --grid 3x3 -n 20")
+    assert wrong.code == 2 and "20 images do not fit a grid of 3x3." in wrong.err and "--grid 3x7, or -n 9" in wrong.err
+
+
+def test_nothing_is_written_over_unless_that_was_said(typed: Typed, three: str) -> None:
+    Path("photo.png").write_text("mine")
+    Path("photos").mkdir()
+    Path("photos/one.png").write_text("mine")
+    for out, says in (("photo.png", "photo.png is already there."), ("photos", "photos has files in it.")):
+        wrong = typed(f"{three} -n 2 -o {out}")
+        assert wrong.code == 2 and says in wrong.err and "--force" in wrong.err
+    assert Path("photo.png").read_text() == Path("photos/one.png").read_text() == "mine"
+    assert typed(f"{three} -n 2 -o photo.png --force").code == 0 and size("photo.png")[0] >= 640
+    assert typed(f"{three} -n 2 -o photos --force").code == 0 and Path("photos/one.png").read_text() == "mine"
+    assert "in cgan.png" in typed(three).err and "in cgan-2.png" in typed(three).err
+
+
+def test_a_png_goes_down_a_pipe(typed: Typed, three: str) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "gantool", *f"{three} -n 4 -o -".split()], capture_output=True, check=False
+    )
+    assert made.returncode == 0 and made.stdout.startswith(b"\x89PNG")
+    assert typed(f"{three} -n 4 -o same.png").code == 0
+    assert made.stdout == Path("same.png").read_bytes()
+
+
+def test_a_film_says_its_step(typed: Typed, three: str) -> None:
+    width, height = size("runs/three/samples/step-000001.png")
+    assert size("runs/three/progress.gif") == (width, height + 18)

@@ -258,7 +258,7 @@ def test_a_writer_that_breaks_off_leaves_the_old_file(add: Add, gantool: Gantool
     )
     add("plug-bad", half + "    return write\n", "[gantool.writers]\nhlf = MODULE:half\n")
     Path("x.hlf").write_text("old")
-    done = gantool("sample", "gan", "--out", "x.hlf", "-q")
+    done = gantool("sample", "gan", "--out", "x.hlf", "--force", "-q")
     assert done.code == 1 and "RuntimeError: no" in done.err and Path("x.hlf").read_text() == "old"
     assert [path.name for path in Path().glob(".*")] == []
 

@@ -108,7 +108,7 @@ def test_one_package_may_offer_several_variants(gantool: Gantool, install: Insta
 def test_a_variant_may_lay_its_samples_out_as_a_table(gantool: Gantool, install: Install) -> None:
     install("plug-table", MINE + "class Table(Mine):\n    def sheet(self, options): return 5, 3\n", table="Table")
     assert gantool("train", "table", *TINY, "--name", "t").code == 0
-    assert gantool("sample", "table", "--out", "t.png", "-q").code == 0
+    assert gantool("sample", "table", "--out", "t.png", "--scale", "1", "-q").code == 0
     with Image.open("t.png") as image:
         assert image.size == (5 * 30 - 2, 3 * 30 - 2)
     refused = gantool("sample", "table", "--grid", "4x4", "-q")

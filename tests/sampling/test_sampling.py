@@ -22,7 +22,7 @@ from gantool.registry import Registry
 from gantool.runs import sealed
 from gantool.runs.model import open_model
 from gantool.sampling.sampler import CHUNK, draw, listed, read, translated
-from gantool.sampling.writers import write
+from gantool.sampling.writers import Drawing, write
 from gantool.variants.cgan import CGAN
 
 NETS = ("--z", 4, "--g-layers", "4", "--d-layers", "4", "--size", 8, "--batch-size", 4, "--steps", 2, "-q")
@@ -59,7 +59,7 @@ def sample(gantool: Gantool, models: Path) -> Gantool:
     """`sample("cgan", "-n", 5, out="a.npz")`, which must succeed; what was written."""
 
     def sample(variant: str, *args: object, out: str = "a.npz") -> Any:
-        done = gantool("sample", variant, "--run", models / f"{variant}.safetensors", *args, "-o", out)
+        done = gantool("sample", variant, "--run", models / f"{variant}.safetensors", *args, "-o", out, "--force")
         assert done.code == 0, done.err
         if out.endswith(".npz"):
             with np.load(out, allow_pickle=False) as found:
@@ -105,11 +105,11 @@ def test_an_unknown_class_is_refused_before_anything_is_written(gantool: Gantool
 def test_a_image_is_the_images_side_by_side(sample: Gantool) -> None:
     images = sample("cgan", "-n", 6)["images"]
     for grid, columns, rows in (("3x2", 3, 2), ("2X3", 2, 3), ("6x1", 6, 1)):
-        sheet = np.asarray(Image.open(sample("cgan", "--grid", grid, out="a.png")))
+        sheet = np.asarray(Image.open(sample("cgan", "--grid", grid, "--scale", 1, out="a.png")))[-(rows * 10 - 2) :]
         assert sheet.shape == (rows * 10 - 2, columns * 10 - 2, 3)
         tiles = [sheet[y * 10 : y * 10 + 8, x * 10 : x * 10 + 8] for y in range(rows) for x in range(columns)]
         assert same_bits(np.stack(tiles), images)
-    square = np.asarray(Image.open(sample("gan", out="b.PNG")))
+    square = np.asarray(Image.open(sample("gan", "--scale", 1, out="b.PNG")))
     assert square.shape == (78, 78)  # 64 grey ones
 
 
@@ -128,10 +128,10 @@ def test_images_from_a_folder_are_in_memory_a_chunk_at_a_time(sample: Gantool) -
 
 def test_a_film_shows_a_walk_and_a_strip_lays_it_in_a_row(sample: Gantool) -> None:
     images = sample("gan", "--interpolate", "-n", 9)["images"]
-    strip = np.asarray(Image.open(sample("gan", "--interpolate", "-n", 9, out="a.png")))
+    strip = np.asarray(Image.open(sample("gan", "--interpolate", "-n", 9, "--scale", 1, out="a.png")))
     assert strip.shape == (8, 9 * 10 - 2)
     assert same_bits(strip[:, -8:], images[-1])
-    with Image.open(sample("gan", "--interpolate", "-n", 9, out="a.gif")) as film:
+    with Image.open(sample("gan", "--interpolate", "-n", 9, "--scale", 1, out="a.gif")) as film:
         assert same_bits(np.asarray(film.convert("L")), images[0])
 
 
@@ -183,7 +183,7 @@ def test_a_model_file_is_enough_anywhere(gantool: Gantool, models: Path) -> None
     assert "64 images in cgan.png" in done.err
     assert done.out == ""
     assert not Path("runs").exists()
-    assert "1 image in cgan.png" in gantool("sample", "cgan", "--run", "mine.safetensors", "-n", 1).err
+    assert "1 image in cgan-2.png" in gantool("sample", "cgan", "--run", "mine.safetensors", "-n", 1).err
 
 
 def test_a_hostile_class_name_stays_in_the_folder(gantool: Gantool, models: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_newest_run_of_the_variant_is_meant(gantool: Gantool) -> None:
         assert gantool("train", "gan", *NETS, "--seed", seed).code == 0
     assert gantool("sample", "gan", "-n", 2, "-o", "a.npz").code == 0
     for name, same in (("gan-002", True), ("gan-001", False)):
-        assert gantool("sample", "gan", "-n", 2, "-o", "b.npz", "--run", name).code == 0
+        assert gantool("sample", "gan", "-n", 2, "-o", "b.npz", "--force", "--run", name).code == 0
         assert (Path("a.npz").read_bytes() == Path("b.npz").read_bytes()) == same
 
 
@@ -277,7 +277,10 @@ def test_translated_images_keep_their_names_and_none_is_lost(images: Callable[..
     folder = images({"a.png": (0, 50, 100), "b.png": (1, 2, 3), "b.bmp": (255, 255, 255), ".hidden.png": "red"})
     variant = Negative(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     inputs = listed(folder)
-    write(tmp_path / "out", translated(variant, read(inputs, variant, o := Given(input=folder)), o), len(inputs), None)
+    write(
+        tmp_path / "out",
+        Drawing(len(inputs), None, translated(variant, read(inputs, variant, o := Given(input=folder)), o)),
+    )
     found = {file.name: np.asarray(Image.open(file))[0, 0].tolist() for file in (tmp_path / "out").iterdir()}
     assert found == {"a.png": [255, 205, 155], "b.png.png": [254, 253, 252], "b.bmp.png": [0, 0, 0]}
     (only,) = translated(variant, read(listed(folder / "a.png"), variant, o := Given(input=folder / "a.png")), o)
@@ -305,7 +308,7 @@ class Wide(Negative):
 def widened(folder: Path, out: Path) -> dict[str, Any]:
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     inputs = listed(folder)
-    write(out, translated(variant, read(inputs, variant, o := AsTheyAre(input=folder)), o), len(inputs), None)
+    write(out, Drawing(len(inputs), None, translated(variant, read(inputs, variant, o := AsTheyAre(input=folder)), o)))
     return {file.name: np.asarray(Image.open(file)) for file in out.iterdir()}
 
 
@@ -352,7 +355,9 @@ def test_one_image_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch:
     Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     given = AsTheyAre(input=tmp_path / "a.png")
-    write(tmp_path / "out.png", translated(variant, read([given.input], variant, given), given), 1, None)
+    write(
+        tmp_path / "out.png", Drawing(1, None, translated(variant, read([given.input], variant, given), given), (), 1)
+    )
     made = np.asarray(Image.open(tmp_path / "out.png"))
     assert made.shape == (3, 18, 4) and made[0, 0].tolist() == [1, 2, 3, 4]
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from gantool.errors import UserError
 from gantool.progress import terminal
 from gantool.progress.terminal import Working
-from gantool.sampling.writers import LARGEST, Drawn, write
+from gantool.sampling.writers import LARGEST, Drawing, Drawn, write
 
 Array = NDArray[Any]
 
@@ -58,7 +58,7 @@ def hidden(folder: Path) -> list[str]:
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_an_npz_is_what_numpy_would_have_saved(tmp_path: Path, count: int, channels: int) -> None:
     images, labels = noise(count, channels), np.arange(count)
-    write(tmp_path / "a.npz", drawn(images, labels), count, None)
+    write(tmp_path / "a.npz", Drawing(count, None, drawn(images, labels)))
     theirs = io.BytesIO()
     np.savez(theirs, images=images[..., 0] if channels == 1 else images, labels=labels)
     with zipfile.ZipFile(tmp_path / "a.npz") as ours, zipfile.ZipFile(theirs) as expected:
@@ -66,7 +66,7 @@ def test_an_npz_is_what_numpy_would_have_saved(tmp_path: Path, count: int, chann
         assert {name: ours.read(name) for name in ours.namelist()} == {n: expected.read(n) for n in expected.namelist()}
     with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
         assert (found["labels"] == labels).all()
-    write(tmp_path / "b.npz", drawn(images, labels, chunk=1), count, None)
+    write(tmp_path / "b.npz", Drawing(count, None, drawn(images, labels, chunk=1)))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
@@ -74,7 +74,7 @@ def test_an_npz_is_what_numpy_would_have_saved(tmp_path: Path, count: int, chann
 @pytest.mark.parametrize("most", [255, 256])
 def test_an_idx_is_read_by_its_format_s_description(tmp_path: Path, channels: int, most: int) -> None:
     images, labels = noise(10, channels), np.linspace(0, most, 10).astype(np.int64)
-    write(tmp_path / "a.idx", drawn(images, labels), 10, None)
+    write(tmp_path / "a.idx", Drawing(10, None, drawn(images, labels)))
     assert (read_idx(tmp_path / "a.idx") == (images[..., 0] if channels == 1 else images)).all()
     found = read_idx(tmp_path / "a-labels.idx")
     assert found.tolist() == labels.tolist() and found.dtype.itemsize == (1 if most < 256 else 4)
@@ -82,14 +82,14 @@ def test_an_idx_is_read_by_its_format_s_description(tmp_path: Path, channels: in
 
 
 def test_labels_of_other_images_do_not_stay_beside_an_idx(tmp_path: Path) -> None:
-    write(tmp_path / "a.idx", drawn(noise(4), np.arange(4)), 4, None)
-    write(tmp_path / "a.idx", drawn(noise(5)), 5, None)
+    write(tmp_path / "a.idx", Drawing(4, None, drawn(noise(4), np.arange(4))))
+    write(tmp_path / "a.idx", Drawing(5, None, drawn(noise(5))))
     assert [path.name for path in tmp_path.iterdir()] == ["a.idx"]
 
 
 def test_a_folder_holds_each_image_to_the_bit(tmp_path: Path) -> None:
     images = noise(700, 3)
-    write(tmp_path / "out", drawn(images, chunk=200), 700, None)
+    write(tmp_path / "out", Drawing(700, None, drawn(images, chunk=200)))
     found = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "out").iterdir())]
     assert (np.stack(found) == images).all()
 
@@ -97,17 +97,17 @@ def test_a_folder_holds_each_image_to_the_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.npz", "a.idx", "a.png", "a.gif"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device"), ValueError()])
 def test_what_breaks_in_the_middle_leaves_the_old_file(tmp_path: Path, name: str, error: BaseException) -> None:
-    write(tmp_path / name, drawn(noise(4), np.arange(4)), 4, None)
+    write(tmp_path / name, Drawing(4, None, drawn(noise(4), np.arange(4))))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError if isinstance(error, OSError) else type(error)):
-        write(tmp_path / name, failing(noise(9), error), 9, None)
+        write(tmp_path / name, Drawing(9, None, failing(noise(9), error)))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["new/a.npz", "new/a.png", "new/folder"])
 def test_what_is_wrong_from_the_start_makes_no_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="no such domain"):
-        write(tmp_path / name, failing(noise(3), UserError("no such domain")), 3, None)
+        write(tmp_path / name, Drawing(3, None, failing(noise(3), UserError("no such domain"))))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,7 +117,7 @@ def test_images_that_do_not_get_their_name_leave_no_rubbish(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match=r"a\.idx cannot be written: No space left"):
-        write(tmp_path / "a.idx", drawn(noise(4), np.arange(4)), 4, None)
+        write(tmp_path / "a.idx", Drawing(4, None, drawn(noise(4), np.arange(4))))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -125,7 +125,7 @@ def test_images_that_do_not_get_their_name_leave_no_rubbish(tmp_path: Path, monk
 def test_a_folder_that_breaks_off_holds_whole_images_only(tmp_path: Path, error: BaseException) -> None:
     images = noise(900)
     with pytest.raises((UserError, KeyboardInterrupt)):
-        write(tmp_path / "out", failing(images, error), 900, None)
+        write(tmp_path / "out", Drawing(900, None, failing(images, error)))
     assert hidden(tmp_path) == []
     for file in (tmp_path / "out").iterdir():
         assert (np.asarray(Image.open(file)) == images[int(file.stem), :, :, 0]).all()
@@ -134,7 +134,7 @@ def test_a_folder_that_breaks_off_holds_whole_images_only(tmp_path: Path, error:
 def test_a_image_that_cannot_be_written_stops_a_folder(tmp_path: Path) -> None:
     (tmp_path / "out" / "00002.png").mkdir(parents=True)
     with pytest.raises(UserError, match="cannot be written"):
-        write(tmp_path / "out", drawn(noise(5000, size=2), chunk=50), 5000, None)
+        write(tmp_path / "out", Drawing(5000, None, drawn(noise(5000, size=2), chunk=50)))
     assert hidden(tmp_path) == []
     assert len(os.listdir(tmp_path / "out")) < 5000
 
@@ -149,7 +149,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, name: st
     peaks = []
     for count in (1600, 6400):
         tracemalloc.start()
-        write(tmp_path / name, endless(count), count, None)
+        write(tmp_path / name, Drawing(count, None, endless(count)))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 4800 * 64 * 64 / 4
@@ -165,14 +165,14 @@ def test_a_grid_too_large_for_memory_is_refused_at_once(tmp_path: Path, name: st
             yield part
 
     with pytest.raises(UserError, match="images of 6x6 are too many") as caught:
-        write(tmp_path / name, counted(), LARGEST // 36 + 1, None)
+        write(tmp_path / name, Drawing(LARGEST // 36 + 1, None, counted()))
     assert "FILE.npz" in caught.value.hint and len(came) == 1 and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.idx"])
 def test_a_count_that_is_not_kept_writes_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="4 images came, not 5"):
-        write(tmp_path / name, drawn(noise(4)), 5, None)
+        write(tmp_path / name, Drawing(5, None, drawn(noise(4))))
     assert list(tmp_path.iterdir()) == []
 
 

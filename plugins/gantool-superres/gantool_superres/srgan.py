@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Sheet, Turn, UserError, Variant
 from torch import Tensor
 from torch.nn.functional import mse_loss, softplus
 from torch.optim import Optimizer
@@ -159,10 +159,11 @@ class SRGAN(Variant):
         enlarge = partial(enlarged, partial(self.draw, first=options.faithful), self.data.channels)
         return of_any_size(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Batch) -> Sheet:
         """As it came, enlarged by bicubic interpolation, by G; and the truth. Two to a row."""
         large, small = (x[:16] for x in batch)
-        return api.in_rows(nearest(small), bicubic(small).clamp(-1, 1), self.draw(small), large, groups=2)
+        plain, drawn = bicubic(small).clamp(-1, 1), self.draw(small)
+        return api.in_rows({"input": nearest(small), "bicubic": plain, "output": drawn, "truth": large}, groups=2)
 
     def measure(self, held: Data) -> dict[str, float]:
         return measures.measured(self, held)

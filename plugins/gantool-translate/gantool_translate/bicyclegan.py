@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, Variant
+from gantool.api import Batch, Data, DataSpec, InputOptions, Loss, Recipe, Sheet, Turn, Variant
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 from torch.optim import Optimizer
@@ -90,10 +90,11 @@ class BicycleGAN(Variant):
         x = x.repeat_interleave(options.answers, 0)
         return self.draw(x, self.noise(len(x)))
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Batch) -> Sheet:
         """Input, truth, and six answers in a row."""
         a, b = (x[:8] for x in batch)
-        return torch.stack([a, b, *(self.draw(a, self.noise(len(a))) for _ in range(6))], 1)
+        answers = {f"output {i + 1}": self.draw(a, self.noise(len(a))) for i in range(6)}
+        return api.in_rows({"input": a, "truth": b} | answers)
 
     def measure(self, held: Data) -> dict[str, float]:
         """How far an input's answers are from each other, next to how far the truths of all inputs are."""

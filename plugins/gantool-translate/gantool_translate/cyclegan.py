@@ -12,7 +12,20 @@ from typing import Annotated, Any, Literal
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, is_named
+from gantool.api import (
+    USAGE,
+    Batch,
+    Data,
+    DataSpec,
+    InputOptions,
+    Loss,
+    Recipe,
+    Sheet,
+    Turn,
+    UserError,
+    Variant,
+    is_named,
+)
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Optimizer
@@ -100,10 +113,10 @@ class CycleGAN(Variant):
         y: Tensor = self.g(x) if options.direction == "a2b" else self.f(x)
         return y
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Batch) -> Sheet:
         """a, g(a), b, f(b); three of these in a row."""
         a, b = (x[:12] for x in batch)
-        return api.in_rows(a, self.g(a), b, self.f(b), groups=3)
+        return api.in_rows({"A": a, "as B": self.g(a), "B": b, "as A": self.f(b)}, groups=3)
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:

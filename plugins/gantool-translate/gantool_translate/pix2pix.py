@@ -12,7 +12,20 @@ from typing import Annotated, Any, Literal
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant, is_named
+from gantool.api import (
+    USAGE,
+    Batch,
+    Data,
+    DataSpec,
+    InputOptions,
+    Loss,
+    Recipe,
+    Sheet,
+    Turn,
+    UserError,
+    Variant,
+    is_named,
+)
 from torch import Tensor
 from torch.nn.functional import l1_loss, softplus
 from torch.optim import Optimizer
@@ -105,10 +118,10 @@ class Pix2Pix(Variant):
     def translate(self, x: Tensor, options: Any) -> Tensor:
         return self.g(x)  # type: ignore[no-any-return]
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Batch) -> Sheet:
         """Input, output, truth; four of these in a row."""
         x, y = (p[:24] for p in self.pair(batch))
-        return api.in_rows(x, self.g(x), y, groups=4)
+        return api.in_rows({"input": x, "output": self.g(x), "truth": y}, groups=4)
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from gantool import api
-from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Turn, UserError, Variant
+from gantool.api import USAGE, Batch, Data, DataSpec, InputOptions, Loss, Recipe, Sheet, Turn, UserError, Variant
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss, one_hot
 from torch.optim import Optimizer
@@ -122,11 +122,10 @@ class StarGAN(Variant):
         c = self.data.class_index(options.to)
         return self.draw_all(x, c)
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Batch) -> Sheet:
         """Each image, then it in every domain."""
-        x, k = batch[0][:12], len(self.data.classes)
-        drawn = [self.draw_all(x, c) for c in range(k)]
-        return torch.stack([x, *drawn], 1)
+        x, domains = batch[0][:12], self.data.classes
+        return api.in_rows({"input": x} | {name: self.draw_all(x, c) for c, name in enumerate(domains)}, groups=2)
 
     @torch.no_grad()
     def measure(self, held: Data) -> dict[str, float]:
