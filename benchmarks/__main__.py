@@ -11,7 +11,7 @@ from pathlib import Path
 
 from networks import NETWORKS
 
-SECTIONS = ("training", "beside", "kernels", "growth", "sampling", "startup", "files", "monitor")
+SECTIONS = ("training", "beside", "kernels", "growth", "sampling", "startup", "files", "monitor", "quality")
 SECONDS = """of each timing (default 12); in shorter ones previews and checkpoints come more often
 than in a default run, which makes gantool slower than it is"""
 
@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST; else the embedded digits")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--plain", action="store_true", help="training: gantool with --ema-images 0, too")
+    parser.add_argument("--marks", default="10,20,40,80,160", help="quality: seconds from Enter (default %(default)s)")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="quality: also draw it there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all rows there")
     args = parser.parse_args()
     sections = SECTIONS if "all" in args.sections else args.sections or SECTIONS[:1]

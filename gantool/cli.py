@@ -114,15 +114,71 @@ def info(
     shown(registry(), wanted(variant, "info", "gan"), json)
 
 
-@app.command(cls=PlainCommand)
-def runs(
+class RunsGroup(PlainGroup):
+    """`gantool runs` alone, or with a folder, lists."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = (*self.commands, *self.get_help_option_names(ctx))
+        return super().parse_args(ctx, args if args and args[0] in named else ["list", *args])
+
+
+runs = typer.Typer(cls=RunsGroup, help="The runs so far: list them, find, rename or remove one.")
+app.add_typer(runs, name="runs")
+RunName = Annotated[str | None, Argument(help="A run's name or folder.", show_default=False)]
+
+
+@runs.command("list", cls=PlainCommand)
+def runs_list(
     folder: Annotated[str, Argument(help="Where to look.")] = "runs",
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The runs so far, newest first."""
+    """The runs so far, newest first; what `gantool runs` shows."""
     from gantool.commands import listing
 
     listing.runs(Path(folder), json)
+
+
+@runs.command("path", cls=PlainCommand)
+def runs_path(run: RunName = None) -> None:
+    """Print a run's folder; the newest run's if left out."""
+    from gantool.runs.run import find, newest
+
+    print((find(run) if run else newest()).folder)
+
+
+@runs.command("open", cls=PlainCommand)
+def runs_open(run: RunName = None) -> None:
+    """Show a run's folder in the file browser; the newest run's if left out."""
+    from gantool.runs.run import find, newest
+
+    folder = (find(run) if run else newest()).folder
+    if typer.launch(str(folder)):
+        print(folder)
+
+
+@runs.command("rename", cls=PlainCommand)
+def runs_rename(
+    run: RunName = None, name: Annotated[str | None, Argument(help="Its new name.", show_default=False)] = None
+) -> None:
+    """Give a run another name."""
+    from gantool.runs import keeping
+    from gantool.runs.run import find
+
+    old = find(wanted(run, "runs rename", "cgan-001 sevens"))
+    print(keeping.rename(old, wanted(name, f"runs rename {run}", "sevens")).folder)
+
+
+@runs.command("rm", cls=PlainCommand)
+def runs_rm(
+    run: Annotated[list[str] | None, Argument(help="Runs' names or folders.", show_default=False)] = None,
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove runs, with all that is in their folders."""
+    from gantool.commands import listing
+    from gantool.runs.run import find
+
+    wanted(run or None, "runs rm", "cgan-001")
+    listing.remove([find(name) for name in dict.fromkeys(run or [])], yes)
 
 
 @app.command(cls=PlainCommand)

@@ -12,7 +12,7 @@ from gantool.nn.augment import NONE, checked_policy, diff_augment, policy_of_pix
 from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
-FADING = 600  # steps in which the weight of counter-examples falls to half; to a third in twice as many
+FADING = 300  # steps in which the weight of counter-examples falls to half; to a third in twice as many
 MANY = 20_000  # images, more than D soon memorises
 OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
     "augment": ("translate:1", NONE), "r1": (0.25, 0.5),

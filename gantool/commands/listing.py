@@ -1,12 +1,15 @@
 """`list`, `runs`, `diagnose` and `data`: what there is, as tables or JSON."""
 
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gantool.commands.terminal import as_json, table
 from gantool.config.packages import DATASETS, offers
 from gantool.data import catalog
-from gantool.errors import UserError
+from gantool.errors import USAGE, UserError
 from gantool.registry import Registry
 
 if TYPE_CHECKING:
@@ -26,21 +29,56 @@ def variants(registry: Registry, json: bool) -> None:
 
 
 def runs(folder: Path, json: bool) -> None:
+    from gantool.runs import keeping
     from gantool.runs.run import all_runs
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in all_runs(folder):
+        about = {"age": time.time() - run.config.stat().st_mtime, "bytes": keeping.room(run)}
         try:
-            rows.append({"run": run.name, **run.status()._asdict()})
+            rows.append({"run": run.name, **run.status()._asdict(), "seconds": keeping.seconds(run), **about})
         except UserError as error:
-            rows.append({"run": run.name, "state": f"unreadable: {error.message}"})
+            rows.append({"run": run.name, "state": f"unreadable: {error.message}", **about})
     if json:
         as_json(rows)
     elif not rows:
         print(f"No runs in {folder}/ yet. Make one: gantool train gan")
     else:
         names = ("run", "variant", "data", "step", "steps", "state", "score")
-        table(names, [[row.get(name, "") for name in names] for row in rows])
+        body = [
+            [*(row.get(name, "") for name in names), time_of(row.get("seconds", 0)), f"{time_of(row['age'])} ago",
+             f"{row['bytes'] / 1e6:,.1f}"] for row in rows
+        ]  # fmt: skip
+        table((*names, "trained", "begun", "MB"), body)
+
+
+def time_of(seconds: float) -> str:
+    """In the largest unit of which there are two or more, or in seconds."""
+    unit, name = next(
+        ((n, name) for n, name in ((86_400, "d"), (3_600, "h"), (60, "min")) if seconds >= 2 * n), (1, "s")
+    )
+    return f"{seconds / unit:.0f} {name}"
+
+
+def remove(found: Sequence["RunFolder"], yes: bool) -> None:
+    """Ask, unless that was answered beforehand; nothing is removed if one of them is being trained."""
+    from gantool.runs import keeping
+
+    for run in found:
+        keeping.idle(run)
+    what = ", ".join(str(run.folder) for run in found)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError(f"Remove {what}?", "Nobody is here to answer: add --yes.", USAGE)
+        if input(f"Remove {what} ({sum(map(keeping.room, found)) / 1e6:,.1f} MB)? [y/N] ").strip().lower() not in (
+            "y",
+            "yes",
+        ):
+            print("Nothing was removed.")
+            return
+    for run in found:
+        keeping.remove(run)
+        print(f"removed {run.folder}")
 
 
 def diagnose(run: "RunFolder", json: bool) -> None:

@@ -216,7 +216,7 @@ def first_free(variant: str) -> Path:
 
 def all_runs(root: Path = RUNS) -> list[RunFolder]:
     """The runs in a folder, newest first."""
-    found = [RunFolder(config.parent) for config in root.glob("*/config.yaml") if config.is_file()]
+    found = [RunFolder(config.parent) for config in root.glob("[!.]*/config.yaml") if config.is_file()]
     return sorted(found, key=lambda r: (r.config.stat().st_mtime_ns, r.name), reverse=True)
 
 

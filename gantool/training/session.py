@@ -27,11 +27,10 @@ from gantool.training.compiling import compile_networks
 from gantool.training.events import Fenced, heard_by
 from gantool.training.monitor import Monitor
 from gantool.training.settings import HowToResume, HowToTrain
-from gantool.training.trainer import Diverged, Trainer
+from gantool.training.trainer import CLOSING, Diverged, Trainer
 from gantool.variant import parameters_of
 
 MARGIN = 0.9  # of --minutes goes to steps, at first sight; the rest to what is drawn and saved between them
-CLOSING = 3.0  # seconds kept for the last save and the film
 DEFAULT_STEPS = 10_000  # steps, for a variant whose recipe says nothing
 OnStep = Callable[[Trainer], object]
 
@@ -117,8 +116,9 @@ class Session:
             steps = max(1, round(recipe.epochs * len(self.data) / recipe.batch_size))
         if recipe.minutes:
             each = trainer.seconds_a_step()
-            deadline = started + recipe.minutes * 60 - CLOSING
-            steps = max(1, int(distributed.broadcast((deadline - time.monotonic()) * MARGIN / each)))
+            deadline = started + recipe.minutes * 60
+            budget = (deadline - CLOSING - time.monotonic()) * MARGIN
+            steps = max(1, int(distributed.broadcast(budget / each)))
             trainer.timed = True
             if torchrun.first():  # whose clock is all processes'
                 trainer.deadline = deadline

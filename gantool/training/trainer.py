@@ -30,6 +30,7 @@ from gantool.variant import Batch, Turn, Variant
 from gantool.viz.rows import Sheet
 
 OFTEN = 20  # times that the end of a run given minutes is reckoned anew
+CLOSING = 1.0  # seconds kept for the end of a run given minutes, besides twice the longest pause between steps
 NEAR = 0.01  # of a run: an end that is off by less stays where it is
 PREVIEW_SEED = 0  # the same noise at every preview of every run
 
@@ -81,6 +82,7 @@ class Trainer:
         self.timed = False  # whether any process has such a deadline
         self.ends: dict[int, int] = {}  # after which steps the end is to be moved, and to where, as before a stop
         self.moved = False  # whether it was, after this step
+        self.pause = 0.0  # seconds, the longest that drawing and saving between two steps has taken
         self.reckoned = (self.began, 0)  # when that was last thought about, and at which step
         variant.train()
 
@@ -160,7 +162,9 @@ class Trainer:
                 self.logged = self.moved or self.step % self.recipe.log_every == 0 or self.step == self.steps
                 if self.logged:
                     self.read_window()
+                before = time.monotonic()
                 events.gantool_train_step(trainer=self)
+                self.pause = max(self.pause, time.monotonic() - before)
                 stop = distributed.all_reduced(self.stop)
             self.ending = "done" if self.step >= self.steps else stop
         except BaseException:
@@ -185,7 +189,7 @@ class Trainer:
         """The step at which this process' time is up, at the pace since this was last reckoned."""
         now, (then, step) = time.monotonic(), self.reckoned
         each = (now - then) / max(self.step - step, 1)
-        left = self.deadline - now
+        left = self.deadline - CLOSING - 2 * self.pause - now  # a save, a grid and a film are to come
         if left < each / 2:
             return self.step
         late = now - then > (self.deadline - self.began) / OFTEN and self.step % self.recipe.log_every == 0
@@ -301,7 +305,7 @@ class Trainer:
         self.step, self.steps = state["step"], state.get("steps", self.steps)
         self.batches.rewind(state["drawn"])
 
-    def seconds_a_step(self, seconds: float = 1.5) -> float:
+    def seconds_a_step(self, seconds: float = 0.5) -> float:
         """Times a few steps and takes them back."""
         before = deepcopy(self.state())
         self.take_step()

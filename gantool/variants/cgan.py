@@ -46,7 +46,7 @@ class CGAN(Mismatched, GAN):
     class Options(Mismatched.Options, GAN.Options):
         lr: float = 3e-3
         decay: float = 5e-4
-        mismatch: float = 0.2
+        mismatch: float = 0.5
         r1: float = 0.1
         z: int = 16
         augment: str | None = "translate:1"

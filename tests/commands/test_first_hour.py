@@ -1,5 +1,6 @@
 """What a person types in the first hour, written as it was typed, and what gantool answers."""
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from gantool.api import DataSpec, UserError, open_folder
 from gantool.data.named import digits
 from gantool.errors import SYNONYMS
 from gantool.registry import PACKAGED
+from gantool.runs.run import RunFolder
 
 Typed = Callable[[str], Result]
 ROOT = Path(__file__).parents[2]
@@ -217,3 +220,57 @@ def test_a_png_goes_down_a_pipe(typed: Typed, three: str) -> None:
 def test_a_film_says_its_step(typed: Typed, three: str) -> None:
     width, height = size("runs/three/samples/step-000001.png")
     assert size("runs/three/progress.gif") == (width, height + 18)
+
+
+# Runs are listed, found, renamed and removed.
+
+
+def test_runs_are_listed_with_what_one_wants_to_know(typed: Typed, three: str) -> None:
+    header, row = typed("runs").out.splitlines()
+    assert header.split() == ["run", "variant", "data", "step", "steps", "state", "score", "trained", "begun", "MB"]
+    assert row.startswith("three  cgan     digits  1     1      done") and row.split()[-2] == "ago"
+    (known,) = json.loads(typed("runs --json").out)
+    assert known["run"] == "three" and known["bytes"] > 1000 and known["age"] >= 0 and known["seconds"] >= 0
+    assert typed("runs list").out == typed("runs runs").out == typed("runs").out
+    assert typed("runs path three").out == typed("runs path").out == "runs/three\n"
+
+
+def test_a_run_gets_another_name(typed: Typed, three: str) -> None:
+    assert typed("runs rename three sevens").out == "runs/sevens\n" and not Path("runs/three").exists()
+    assert "drawn by runs/sevens" in typed("sample sevens -n 4").err
+    shutil.copytree("runs/sevens", "runs/other")
+    for line, says in (
+        ("runs rename sevens other", "runs/other is already there."),
+        ("runs rename sevens ../out", "'../out' is not a name for a run."),
+        ("runs rename", "runs rename what?"), ("runs rm", "runs rm what?"),
+        ("runs rename nothing x", "No run at nothing."),
+    ):  # fmt: skip
+        wrong = typed(line)
+        assert wrong.code == 2 and says in wrong.err and Path("runs/sevens/config.yaml").is_file()
+
+
+def test_a_run_is_removed_when_that_was_meant(typed: Typed, three: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree("runs/three", "runs/four")
+    wrong = typed("runs rm three")
+    assert wrong.code == 2 and "add --yes" in wrong.err and Path("runs/three").is_dir()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or "n")
+    assert typed("runs rm three").out == "Nothing was removed.\n" and Path("runs/three").is_dir()
+    assert asked[0].startswith("Remove runs/three (") and asked[0].endswith("MB)? [y/N] ")
+    assert typed("runs rm three four --yes").out == "removed runs/three\nremoved runs/four\n"
+    assert list(Path("runs").iterdir()) == [] and "No runs" in typed("runs").out
+
+
+def test_a_run_that_is_being_trained_stays(typed: Typed, three: str) -> None:
+    with RunFolder(Path("runs/three")).taken():
+        for line in ("runs rm three --yes", "runs rename three four"):
+            wrong = typed(line)
+            assert wrong.code == 2 and "runs/three is being trained." in wrong.err
+    assert Path("runs/three/model.safetensors").is_file()
+
+
+def test_a_removal_that_was_killed_leaves_no_run_behind(typed: Typed, three: str) -> None:
+    shutil.copytree("runs/three", "runs/.removed-old")
+    assert len(typed("runs").out.splitlines()) == 2
+    assert typed("runs rm three --yes").code == 0 and list(Path("runs").iterdir()) == []

@@ -593,7 +593,7 @@ def test_where_the_end_was_moved_a_resumed_run_moves_it_too(
 
 
 def test_too_few_minutes_still_take_a_step(gantool: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gantool("train", "gan", *TINY, "--minutes", 0.05).code == 0
+    assert gantool("train", "gan", *TINY, "--minutes", 0.01).code == 0
     assert yaml.read(Path("runs/gan-001/config.yaml"))["steps"] == 1
 
 
