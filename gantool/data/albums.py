@@ -26,6 +26,7 @@ from gantool.data.decoding import BadImage as BadImage
 from gantool.errors import USAGE, UserError, did_you_mean, printable
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+NOTICED = 0.05  # a share that is lost to cropping, and worth a word
 LONGEST = 1_000  # characters of a name in a zip
 THREADS = min(8, os.cpu_count() or 1)
 Progress = Callable[[int, int], None]  # images done, images in all
@@ -114,6 +115,12 @@ class Album:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def cropped(self) -> float:
+        """The share of what the images show that lies outside their middle squares."""
+        lost = sum(n * (1 - min(size) / max(size)) for size, n in self.sizes.items())
+        return lost / self.sizes.total()
 
     def decode(self, index: int, size: int | None, channels: int) -> Pixels:
         """One image as (channels, size, size), or at its own size, from any thread; raises `BadImage`."""
@@ -248,6 +255,7 @@ class Report:
             f"labels: {f'{len(album.classes)} classes' if album.labels else 'none'}{beside}",
             *(f"  {name}: {count}" for name, count in self.per_class.items()),
             f"sizes: smallest {small}, most common {common}, largest {large}",
+            *([f"cut to squares, they lose {album.cropped:.0%}"] if album.cropped >= NOTICED else []),
             f"bad: {len(self.bad)}",
             *(f"  {name}: {why}" for name, why in sorted(self.bad.items())),
             f"other files: {album.ignored}",
@@ -274,3 +282,12 @@ def read_image(path: str | Path, size: int | None, channels: int | None) -> Pixe
             return decoding.pixels(file, size, MODES[channels])
     except Exception as error:
         raise UserError(f"{printable(path)} cannot be used: {reason(error)}.", code=USAGE) from error
+
+
+def size_of(path: str | Path) -> tuple[int, int]:
+    """Width and height of one file, by its header."""
+    try:
+        with decoding.open_file(_existing(path)) as file:
+            return decoding.header(file)[0]
+    except Exception as error:
+        raise UserError(f"{printable(str(path))} cannot be used: {reason(error)}.", code=USAGE) from error

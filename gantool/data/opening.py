@@ -98,6 +98,8 @@ def open_folder(
     notes = [skipped(album.bad)] if album.bad else []
     if album.mixed:
         notes.append(f"{album.loose} images lie beside the class folders, so there are no classes.")
+    if not crop and album.cropped >= albums.NOTICED:
+        notes.append(f"images are cut to their middle squares, which leaves out {album.cropped:.0%} of what they show.")
     data: ImageData
     if crop:
         data = Crops(album, size, channels, flip)

@@ -34,7 +34,9 @@ def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
         raise UserError(f"{how.n} images do not fit a grid of {how.grid}.", near, USAGE)
     if (source := getattr(options, "input", None)) and takes_input(type(options)):
         each = variant.answers(options)
-        files = listed(source)[: wanted and max(1, wanted // each)]
+        files = usable(listed(source)[: wanted and max(1, wanted // each)])
+        if not options.natural:
+            tell_of_sizes(files, variant)
         made = translated(variant, read(files, variant, options), options)
         scale = scale or (1 if len(files) * each == 1 else None)  # a single one is as large as it was made
         return Drawing(len(files) * each, columns or (each if each > 1 else None), made, (), scale)
@@ -130,6 +132,33 @@ def translated(variant: Variant, inputs: Iterable[tuple[str, Tensor]], options: 
 
         names = [name] if each == 1 else [f"{name}-{i + 1}" for i in range(each)]
         yield Drawn(as_images(made.cpu() if made.dtype == torch.uint8 else as_bytes(made)), None, names)
+
+
+def usable(files: list[Path]) -> list[Path]:
+    """Of several files those that can be read, as in training; a single one must be."""
+    if len(files) == 1:
+        return files
+    bad: dict[str, str] = {}
+    for file in files:
+        try:
+            albums.read_image(file, 4, 3)
+        except UserError as error:
+            bad[file.name] = error.message
+    if len(bad) == len(files):
+        raise UserError(f"None of {len(files)} files can be used.", next(iter(bad.values())), USAGE)
+    if bad:
+        progress.current().note(f"left out {len(bad)} bad file{'s' * (len(bad) > 1)}: {next(iter(bad.values()))}")
+    return [file for file in files if file.name not in bad]
+
+
+def tell_of_sizes(files: Sequence[Path], variant: Variant) -> None:
+    """That what comes out is of another size than what went in."""
+    height, width = variant.data.height, variant.data.width
+    sizes = Counter(albums.size_of(file) for file in files)
+    if changed := sizes.total() - sizes[width, height]:
+        many = f"{changed} inputs are" if changed > 1 else "the input is"
+        (w, h), _ = next(pair for pair in sizes.most_common() if pair[0] != (width, height))
+        progress.current().note(f"{many} brought from {w}x{h} to {width}x{height}, the model's size.")
 
 
 def listed(path: Path) -> list[Path]:

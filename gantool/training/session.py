@@ -88,7 +88,10 @@ class Session:
         devices.seed_all(self.recipe.seed)
         with distributed.rank_by_rank():
             self.data: Data = self.cls.dataset(self.recipe, self.options)
-        for note in self.data.notes:
+        notes = [*self.data.notes]
+        if batch > len(self.data):
+            notes.append(f"a batch of {batch} holds the {len(self.data)} examples there are more than once.")
+        for note in notes:
             if torchrun.first():
                 progress.current().note(note)
         self.options = self.cls.resolve(self.options, self.data)

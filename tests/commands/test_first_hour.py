@@ -274,3 +274,16 @@ def test_a_removal_that_was_killed_leaves_no_run_behind(typed: Typed, three: str
     shutil.copytree("runs/three", "runs/.removed-old")
     assert len(typed("runs").out.splitlines()) == 2
     assert typed("runs rm three --yes").code == 0 and list(Path("runs").iterdir()) == []
+
+
+# What is lost or odd about a folder is said.
+
+
+def test_what_cropping_loses_and_a_batch_that_is_too_large_are_said(typed: Typed) -> None:
+    Path("wide").mkdir()
+    for i in range(3):
+        Image.new("L", (40, 20), 80 * i).save(f"wide/{i}.png")
+    assert "cut to squares, they lose 50%" in typed("data check wide").out
+    said = typed("train gan --data wide --size 8 --batch-size 4 --z 2 --g-layers 2 --d-layers 2 --steps 1").err
+    assert "cut to their middle squares, which leaves out 50% of what they show." in said
+    assert "a batch of 4 holds the 3 examples there are more than once." in said

@@ -393,3 +393,23 @@ def test_inputs_are_never_overwritten(
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert gantool("sample", "negative", "--input", folder, "-o", "out").code == 0
     assert [np.asarray(Image.open(f"out/{name}.png"))[0, 0, 0] for name in "ab"] == [255, 0]
+
+
+def test_bad_inputs_of_a_folder_are_left_out_by_name_and_a_changed_size_is_said(
+    gantool: Gantool, install: Callable[..., Path], images: Callable[..., Path]
+) -> None:
+    install("plug-negative", PLUGIN, negative="Negative")
+    folder = images({"a.png": "black", "b.png": "white", "c.png": "white"})
+    assert gantool("train", "negative", *NETS, "--data", folder).code == 0
+    (folder / "b.png").write_bytes(b"no image")
+    Image.new("RGB", (30, 20)).save(folder / "c.png")
+    done = gantool("sample", "negative", "--input", folder, "-o", "out")
+    assert done.code == 0 and sorted(file.name for file in Path("out").iterdir()) == ["a.png", "c.png"]
+    assert "left out 1 bad file: " in done.err and "b.png" in done.err
+    assert "brought from 30x20 to 8x8, the model's size." in done.err
+    one = gantool("sample", "negative", "--input", folder / "b.png", "-o", "one.png")
+    assert one.code == 2 and "b.png cannot be used: not an image." in one.err
+    for name in "ac":
+        (folder / f"{name}.png").write_bytes(b"no image")
+    none = gantool("sample", "negative", "--input", folder, "-o", "none")
+    assert none.code == 2 and "None of 3 files can be used." in none.err and not Path("none").exists()
