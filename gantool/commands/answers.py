@@ -58,7 +58,9 @@ def measured(found: dict[str, Any], metrics: str | None, out: Path | None, as_js
 
 
 def scores(found: dict[str, Any]) -> None:
-    """Each score, between its floor and real images."""
+    """What to think of it, in a sentence; then each score, between its floor and real images."""
+    if said := report.verdict(found):
+        print(said)
     body = report.rows(found)
     wide = len(report.HEADER) if any(row[-1] for row in body) else len(report.HEADER) - 1
     table(report.HEADER[:wide], [row[:wide] for row in body])
@@ -66,8 +68,6 @@ def scores(found: dict[str, Any]) -> None:
         print(note)
     judged = f", judged by: {found['judge']}" if "judge" in found else ""
     print(f"{found['n']} {report.made_by(found)}{judged}")
-    if said := report.verdict(found):
-        print(said)
 
 
 def card(found: dict[str, Any]) -> None:

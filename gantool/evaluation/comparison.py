@@ -31,7 +31,7 @@ def compare(images: Path | ImageData, against: str, how: HowToMeasure) -> dict[s
     real = real_set(against, how.data_dir, 2 * features)
     spec = real.reference.spec
     shown = mixed(like(images, spec) if isinstance(images, ImageData) else image_set(images, spec), how.seed)
-    n = evaluation.enough(how.n, len(shown), len(real.reference), features=features, way_out=BOTH)
+    n = evaluation.enough(how, len(shown), len(real.reference), way_out=BOTH)
     extractor = find_extractor(how.with_inception, how.inception_weights, how.device)
     judge, who = find_judge(spec, against, real[:2])
     on = evaluation.ground_of(judge, real, n, extractor)._replace(second=check_judge(spec, against), offered=offered)
@@ -40,6 +40,7 @@ def compare(images: Path | ImageData, against: str, how: HowToMeasure) -> dict[s
     found: dict[str, Any] = {"images": what, "against": against, "judge": who, "n": n}
     found |= {"extractor": "inception"} if extractor else {}
     found |= {"split": real.split, "scores": scores(x, on, wanted), "floor_from": "one of the images, repeated"}
+    found |= evaluation.lacking(found["scores"], wanted)
     one, _ = controls.one_image(x.pixels, torch.zeros(n))
     found["floor"] = evaluation.floor(see(judge, one, x.labels), on, wanted)
     if len(real.others) >= n:

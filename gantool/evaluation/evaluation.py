@@ -16,11 +16,11 @@ from gantool.errors import USAGE, UserError
 from gantool.evaluation import gates, report, sheet
 from gantool.evaluation.held import Held, Real, held_data, real_of, without_real
 from gantool.evaluation.offered import Offered
-from gantool.evaluation.scores import Extractor, Ground, Seen, ground, scores, see, see_data
+from gantool.evaluation.scores import NEIGHBOURS, Extractor, Ground, Seen, few, ground, scores, see, see_data
 from gantool.evaluation.settings import HowToMeasure
 from gantool.metrics import cas, measures
 from gantool.metrics.inception import features_of, find_extractor
-from gantool.metrics.judge import FEATURES, Judge
+from gantool.metrics.judge import Judge
 from gantool.metrics.judges import check_judge, find_judge
 from gantool.metrics.mixtures import MEASURED, score_points
 from gantool.runs.model import Opened
@@ -29,6 +29,7 @@ from gantool.runtime import device, progress
 from gantool.sampling.sampler import draw
 from gantool.variant import Variant
 
+LEAST = 2 * NEIGHBOURS + 2  # images of which anything can be said
 LACKING = "What suits it better, its author can add: `measure`, in docs/plugins.md."
 
 
@@ -144,7 +145,7 @@ def look_at(
     """Adds to `found` what can be said of images drawn from noise."""
     device.seed_all(how.seed)
     real = real_images(data, facts, how)
-    n = enough(how.n, *map(len, real[:2] if real else ()), features=features_of(how.with_inception))
+    n = enough(how, *map(len, real[:2] if real else ()))
     extractor, trained_on = find_extractor(how.with_inception, how.inception_weights, how.device), str(facts["data"])
     judge, who = find_judge(variant.data, trained_on, real[:2] if real else ())
     on = ground_of(judge, real, n, extractor)._replace(second=check_judge(variant.data, trained_on), offered=offered)
@@ -153,6 +154,7 @@ def look_at(
     found["scores"] = scores(drawn, on, wanted)
     found["floor"] = floor(seen_drawn(judge, untrained(variant, how.seed), n, real), on, wanted)
     if real:
+        found |= lacking(found["scores"], wanted)
         found["ceiling"] = ceiling(see_data(judge, real.others, n), on, wanted)
         offered.without_failed(found)
         if "CAS" in wanted and drawn.labels is not None and len(variant.data.classes) > 1:
@@ -173,11 +175,20 @@ def real_images(data: Held | None, facts: dict[str, Any], how: HowToMeasure) -> 
         return None
 
 
-def enough(*counts: int, features: int = FEATURES, way_out: str = "measure against others with --data") -> int:
-    """The least of them, if covariances can be made of so many images. The first is what was asked for."""
-    if (n := min(counts)) <= 2 * features:
-        more = "Give more with -n." if n == counts[0] else f"There are no more; {way_out}."
-        why = f"the covariance of {features} features needs more than {2 * features}."
+def lacking(scored: dict[str, float], wanted: Container[str]) -> dict[str, bool]:
+    """That there were too few images for a score that was asked for."""
+    return {"few": True} if "FD" in wanted and "FD" not in scored else {}
+
+
+def enough(how: HowToMeasure, *counts: int, way_out: str = "measure against others with --data") -> int:
+    """How many images there are to measure, if what was asked for can be said of so many."""
+    n, features, why = min((how.n, *counts)), features_of(how.with_inception), ""
+    if how.metrics and "FD" in gates.chosen(how.metrics) and few(n, features):
+        why = f"FD's covariance of {features} features needs more than {2 * features}. --metrics KID needs {LEAST}."
+    elif n < LEAST:
+        why = f"at least {LEAST} are needed."
+    if why:
+        more = "Give more with -n." if n == how.n else f"There are no more; {way_out}."
         raise UserError(f"{n} images are too few: {why}", more, USAGE)
     return n
 

@@ -41,7 +41,8 @@ def rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
         label = f"{name}[{judge}, {found['n']}, {found['split']}]" if name in labelled else name
         reached = ""
         if None not in (floor, best) and abs(floor - best) > 0.1 * abs(best):  # else nothing fails this measure
-            reached = f"{max(0, 1 - abs(value - best) / abs(floor - best)):.0%}"
+            share = (value - floor) / (best - floor)
+            reached = f"{max(0, share):.0%}" if share <= 1 else ""  # beyond real images is no longer a share of the way
         numbers = ("" if v is None else f"{v:.4g}" for v in (value, floor, best))
         made.append((label, *numbers, reached, threshold.get(name, "")))
     return made
@@ -57,6 +58,8 @@ def notes(found: dict[str, Any]) -> list[str]:
     """What the columns are."""
     copied = "; of nearest_ratio, the training images themselves" if "nearest_ratio" in found["scores"] else ""
     ends = ["ceiling: other real images; reached: from floor to ceiling"] if "ceiling" in found else []
+    if found.get("few"):
+        ends.append(f"FD wants more images than {found['n']}; KID, which is fair to few, stands for it")
     own = [name for name in found["scores"] if name not in (*SCORES, "KID_spread", *found.get("ceiling", {}))]
     if own and found.get("split") == "train":
         ends.append(f"{', '.join(own)}: on what it was trained on; nothing is held out")

@@ -45,6 +45,11 @@ class Ground(NamedTuple):
     offered: Offered | None = None  # metrics of packages
 
 
+def few(n: int, features: int) -> bool:
+    """Whether a covariance of so many features cannot be made of so many images; a kernel distance still can."""
+    return n <= 2 * features
+
+
 def see(judge: Judge, pixels: Tensor, labels: Tensor | None) -> Seen:
     return Seen(pixels, *look(judge, pixels), labels)
 
@@ -89,7 +94,7 @@ def scores(x: Seen, on: Ground, chosen: Container[str]) -> dict[str, float]:
         real, a, b = on.real, on.far, x.features
         if on.extractor and any(name in chosen for name in DISTANCES):
             b = on.extractor(x.pixels)
-        if "FD" in chosen:
+        if "FD" in chosen and not few(min(len(a), len(b)), a.shape[1]):
             found["FD"] = measures.frechet(a, b)
         if "KID" in chosen:
             found["KID"], found["KID_spread"] = measures.kernel(a, b)

@@ -70,9 +70,9 @@ def test_folders_without_classes_say_that_untrained_convolutions_looked(
 
 def test_too_few_are_refused_with_the_reason(gantool: Gantool, some: tuple[Any, Any], tmp_path: Path) -> None:
     few, more = folder(tmp_path / "few", some[0][:128]), folder(tmp_path / "more", some[0][:129])
-    done = gantool("eval", "--images", few, "--against", "digits")
+    done = gantool("eval", "--images", few, "--against", "digits", "--metrics", "FD")
     assert done.code == 2
-    assert "128 images are too few: the covariance of 64 features needs more than 128." in done.err
+    assert "128 images are too few: FD's covariance of 64 features needs more than 128." in done.err
     assert "--images and --against both need as many" in done.err
     assert gantool("eval", "--images", more, "--against", "digits", "--metrics", "FD").code == 0
 

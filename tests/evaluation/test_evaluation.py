@@ -12,6 +12,7 @@ from torch import Tensor
 from gantool.config.options import Recipe
 from gantool.data.images import DataSpec, ImageData
 from gantool.data.opening import open_data
+from gantool.evaluation import report
 from gantool.evaluation.evaluation import seen_drawn
 from gantool.evaluation.held import Real
 from gantool.metrics.judge import digits_judge
@@ -57,7 +58,8 @@ def test_the_table_names_the_judge_and_both_ends(gantool: Gantool) -> None:
     assert gantool("train", "cgan", *NETS).code == 0
     tables = [gantool("eval", "cgan", "--n", 130, "--seed", 5).out for _ in range(2)]
     assert tables[0] == tables[1]
-    header, *_ = tables[0].splitlines()
+    verdict, header, *_ = tables[0].splitlines()
+    assert verdict.startswith("passes ")
     assert header.split() == ["measure", "value", "floor", "ceiling", "reached", "verdict"]
     assert "label_accuracy" in tables[0] and "FD[digits-judge, 130, test]" in tables[0]
     assert "130 samples of runs/cgan-001/model.safetensors, judged by: digits-judge" in tables[0]
@@ -153,8 +155,15 @@ def test_images_without_classes_are_measured_by_untrained_convolutions(
     assert done.code == 0, done.err
     assert "FD[random-convolutions, 129, train]" in done.out and "label_accuracy" not in done.out
     Path(folder, "a.png").unlink()
-    few = gantool("eval", "gan")
-    assert few.code == 2
-    assert (
-        "128 images are too few: the covariance of 64 features needs more than 128" in few.err and "--data" in few.err
-    )
+    few = gantool("eval", "gan")  # what is fair to few is measured
+    assert few.code == 0 and "KID[random-convolutions, 128, train]" in few.out and "FD[" not in few.out
+    assert "FD wants more images than 128; KID, which is fair to few, stands for it" in few.out
+    asked = gantool("eval", "gan", "--metrics", "FD")
+    assert asked.code == 2 and "--data" in asked.err
+    assert "128 images are too few: FD's covariance of 64 features needs more than 128." in asked.err
+
+
+def test_what_lies_beyond_real_images_is_no_share_of_the_way_to_them() -> None:
+    ends = {"floor": {"nearest_ratio": 0.0, "variety": 0.0}, "ceiling": {"nearest_ratio": 1.0, "variety": 1.0}}
+    found = {"scores": {"nearest_ratio": 23.2, "variety": 0.5}, "n": 9, "split": "test"} | ends
+    assert [row[4] for row in report.rows(found)] == ["", "50%"]
