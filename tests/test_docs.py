@@ -29,7 +29,12 @@ PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 FILES = dict(re.findall(r"<!-- file: (\w+)\.py -->\n```python\n(.*?)```", PLUGINS, re.DOTALL))
-LINES = sorted({line for page in PAGES for line in re.findall(r"^\$ (gantool .*)$", page.read_text("utf-8"), re.M)})
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+]
+LINES = sorted({line for block in BLOCKS for line in re.findall(r"^(?:\$ )?(gantool .*)$", block, re.M)})
 SMALL = ("--batch-size", "4", "--width", "2", "--sample-every", "2", "--grid", "2x2", "-q")
 
 
@@ -58,6 +63,13 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     yield importlib.import_module
     for name in FILES:
         sys.modules.pop(name, None)
+
+
+def test_what_is_to_be_typed_can_be_pasted() -> None:
+    """A prompt stands only where what is answered is shown, too."""
+    for block in BLOCKS:
+        typed = [line.startswith("$ ") for line in block.splitlines()]
+        assert not (typed and all(typed)), block
 
 
 def test_the_readme_marks_one_test_command() -> None:

@@ -251,7 +251,7 @@ def page(found: dict[str, Any]) -> str:
     where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"
     lines += [
         "", f"{found['n']:,} {by}; steps: {steps}.", "",
-        "```console", f"$ {found['command']}", "```", "",
+        "```sh", str(found["command"]), "```", "",
         f"gantool {made['gantool']}, torch {made['torch']}, Python {made['python']}; {where}.",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
