@@ -65,6 +65,13 @@ class Commands(PlainGroup):
         raise UserError(f"No such command {name!r}.{near}", f"See: gantool --help{plugins.lost()}", USAGE)
 
 
+def run_names(incomplete: str) -> list[str]:
+    """What Tab offers where a run is meant."""
+    from gantool.commands import typer_flags
+
+    return typer_flags.run_names(incomplete)
+
+
 app = typer.Typer(
     name="gantool", cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
@@ -124,7 +131,7 @@ class RunsGroup(PlainGroup):
 
 runs = typer.Typer(cls=RunsGroup, help="The runs so far: list them, find, rename or remove one.")
 app.add_typer(runs, name="runs")
-RunName = Annotated[str | None, Argument(help="A run's name or folder.", show_default=False)]
+RunName = Annotated[str | None, Argument(help="A run's name or folder.", show_default=False, autocompletion=run_names)]
 
 
 @runs.command("list", cls=PlainCommand)
@@ -170,7 +177,9 @@ def runs_rename(
 
 @runs.command("rm", cls=PlainCommand)
 def runs_rm(
-    run: Annotated[list[str] | None, Argument(help="Runs' names or folders.", show_default=False)] = None,
+    run: Annotated[
+        list[str] | None, Argument(help="Runs' names or folders.", show_default=False, autocompletion=run_names)
+    ] = None,
     yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove runs, with all that is in their folders."""
@@ -183,7 +192,9 @@ def runs_rm(
 
 @app.command(cls=PlainCommand)
 def diagnose(
-    run: Annotated[str | None, Argument(help="A run's folder or name; the newest if left out.")] = None,
+    run: Annotated[
+        str | None, Argument(help="A run's folder or name; the newest if left out.", autocompletion=run_names)
+    ] = None,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Did it go wrong? What the monitor saw during a training, and what to try."""

@@ -36,10 +36,20 @@ class VariantGroup(PlainGroup):
         return import_module(f"gantool.commands.{self.name}").command(variant)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return registry().names()
+        return [*registry().names(), *self.runs(ctx)]
+
+    def runs(self, ctx: Any) -> list[str]:
+        """Those that Tab offers, too."""
+        if not ctx.resilient_parsing or self.name not in OF_RUNS:
+            return []
+        from gantool.runs.run import all_runs
+
+        return [run.name for run in all_runs() if run.name not in registry().names()]
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Enough for --help and to complete a name; `resolve_command` builds the one that is meant."""
+        if name in self.runs(ctx):
+            return PlainCommand(name, help="A run.")
         if name not in registry().names():
             return None
         return PlainCommand(name, help=registry().offers[name][0].summary)

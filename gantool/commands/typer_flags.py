@@ -57,7 +57,8 @@ def built(
 
 def argument(name: str, help: str, many: bool = False) -> inspect.Parameter:
     words: Any = list[str] if many else str
-    kind = Annotated[words | None, typer.Argument(help=help, show_default=False)]
+    offered = KNOWN.get(name)
+    kind = Annotated[words | None, typer.Argument(help=help, show_default=False, autocompletion=offered)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
@@ -71,7 +72,7 @@ def flags(schema: Schema) -> Iterator[inspect.Parameter]:
         names += setting.flags[len(names) :]
         option = typer.Option(
             *names, help=explained(setting), rich_help_panel=setting.panel, show_default=False, metavar=kind(setting),
-            autocompletion=completed(setting.choices) if setting.choices else None,
+            autocompletion=completed(setting.choices) if setting.choices else KNOWN.get(setting.name),
         )  # fmt: skip
         kind_: Any = list[str] if setting.many else bool if setting.kind == "bool" else str
         annotation = Annotated[kind_ | None, option]
@@ -89,6 +90,24 @@ def completed(choices: Iterable[Any]) -> Callable[[str], list[str]]:
         return [word for word in words if word.startswith(incomplete)]
 
     return begun
+
+
+def run_names(incomplete: str) -> list[str]:
+    """Of runs in the usual place."""
+    from gantool.runs.run import all_runs
+
+    return completed(run.name for run in all_runs())(incomplete)
+
+
+def data_names(incomplete: str) -> list[str]:
+    """Of data sets, gantool's and those of packages."""
+    from gantool.config.packages import DATASETS, offers
+    from gantool.data import catalog
+
+    return completed([*catalog.OURS, *offers(DATASETS)])(incomplete)
+
+
+KNOWN: dict[str, Callable[[str], list[str]]] = {"run": run_names, "data": data_names, "against": data_names}
 
 
 def kind(setting: Setting) -> str:

@@ -98,11 +98,17 @@ def test_the_version_is_that_of_the_package(light: dict[str, list[Any]]) -> None
     [
         ("gantool tra", {"train"}), ("gantool train dc", {"dcgan"}), ("gantool train gan --st", {"--steps"}),
         ("gantool sample cgan --dig", {"--digit"}), ("gantool data ch", {"check"}),
+        ("gantool train gan --data di", {"digits"}), ("gantool train gan --preset pa", {"paper"}),
+        ("gantool resume ninth", {"ninth-run"}), ("gantool sample gan --run ninth", {"ninth-run"}),
+        ("gantool diagnose ninth", {"ninth-run"}), ("gantool runs rm ninth", {"ninth-run"}),
+        ("gantool sample ninth", {"ninth-run"}), ("gantool eval ninth", {"ninth-run"}),
     ],
 )  # fmt: skip
 def test_tab_completes_commands_variants_and_flags_without_torch(
-    typed: str, offered: set[str], process: Gantool
+    typed: str, offered: set[str], process: Gantool, tmp_path: Path
 ) -> None:
+    (tmp_path / "runs/ninth-run").mkdir(parents=True)
+    (tmp_path / "runs/ninth-run/config.yaml").write_text("variant: gan\n")
     complete = "import atexit; atexit.register(lambda: print(*asked, file=sys.stderr)); sys.exit(cli.run(sys.argv[1:]))"
     watch = WATCH.partition("told = {}")[0] + complete
     done = process("-c", watch, COMP_WORDS=typed, COMP_CWORD=str(typed.count(" ")), _GANTOOL_COMPLETE="complete_bash")
