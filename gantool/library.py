@@ -87,8 +87,7 @@ class Model:
         every = as_inputs(images, self.variant.data, options.natural)
         inputs = [(f"{i:05d}", pixels) for i, pixels in enumerate(every)]
         made = sampler.translated(self.variant, inputs, options)
-        n = len(inputs) * self.variant.answers(options)
-        return self._collected(sampler.Drawing(n, None, made, (), 1 if n == 1 else None), how.seed)
+        return self._collected(sampler.Drawing(len(inputs) * self.variant.answers(options), None, made), how.seed)
 
     def write(self, out: str | Path, settings: Settings = None, **flags: Any) -> int:
         """Draw into a file or a folder as images come, however many: what `gantool sample --out` does."""

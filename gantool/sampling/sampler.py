@@ -38,7 +38,6 @@ def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
         if not options.natural:
             tell_of_sizes(files, variant)
         made = translated(variant, read(files, variant, options), options)
-        scale = scale or (1 if len(files) * each == 1 else None)  # a single one is as large as it was made
         return Drawing(len(files) * each, columns or (each if each > 1 else None), made, (), scale)
     if sheet := variant.sheet(options):
         if columns not in (0, sheet[0]):

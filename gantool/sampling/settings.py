@@ -29,7 +29,7 @@ class HowToSample:
         Option(metavar="COLSxROWS", callback=checked_grid, help="Shape of the grid.", show_default="square"),
     ] = None
     scale: Annotated[
-        str, Option(metavar="N|auto", callback=checked_scale, help="Enlarge what is drawn into a PNG or GIF N times.",
+        str, Option(metavar="N|auto", callback=checked_scale, help="Enlarge each pixel of a grid or a film N times.",
                     show_default="auto: to 640 pixels or more")
     ] = "auto"  # fmt: skip
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Same seed, same images.")] = 0

@@ -111,8 +111,7 @@ def write(out: Path, images: Drawing) -> None:
 def png(images: Drawing, out: Path) -> bytes:
     if images.n == 1 and images.columns in (None, 1):  # of any size: no sheet is made of it
         (part,) = images.parts
-        alone = shown(part.images)[0]
-        return drawing.encode_png(sheets.enlarged(alone, images.scale or sheets.large_enough(alone)))
+        return drawing.encode_png(sheets.enlarged(shown(part.images)[0], images.scale or 1))
     return drawing.encode_png(laid_out(*held(out, images.parts, images.n), images))
 
 

@@ -355,9 +355,7 @@ def test_one_image_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch:
     Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     given = AsTheyAre(input=tmp_path / "a.png")
-    write(
-        tmp_path / "out.png", Drawing(1, None, translated(variant, read([given.input], variant, given), given), (), 1)
-    )
+    write(tmp_path / "out.png", Drawing(1, None, translated(variant, read([given.input], variant, given), given)))
     made = np.asarray(Image.open(tmp_path / "out.png"))
     assert made.shape == (3, 18, 4) and made[0, 0].tolist() == [1, 2, 3, 4]
 

@@ -284,7 +284,7 @@ def test_captions_without_known_meanings_are_matched_only(data: str) -> None:
 def test_the_model_file_alone_draws_what_a_text_says(data: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "gan-cls", "--data", data, "--steps", "3", "--out", "run", *FLAGS]) == 0
     with Image.open("run/samples/step-000003.png") as sheet:
-        assert sheet.width == 2 * 128 + 2
+        assert sheet.width == 2 * (2 * 128 + 2)
     Path("run/model.safetensors").rename("alone.safetensors")
     Path("data").rename("gone")
     with safe_open("alone.safetensors", "pt") as file:
@@ -301,7 +301,7 @@ def test_the_model_file_alone_draws_what_a_text_says(data: str, capsys: pytest.C
     assert x["a"].shape == (6, 8, 8, 3) and (x["a"] == x["c"]).all() and (x["a"] != x["b"]).any()
     assert run([*sample, "--text", "a dark green", "--captioned", "--grid", "3x1", "--out", "said.png"]) == 0
     with Image.open("said.png") as sheet:
-        assert sheet.width == 3 * 128 + 4
+        assert sheet.width == 2 * (3 * 128 + 4)
     capsys.readouterr()
     assert run([*sample, "--text", "a darc green", "--out", "none.png"]) == USAGE
     said = capsys.readouterr().err

@@ -195,11 +195,11 @@ def test_two_sets_of_one_s_own_are_measured_by_the_way_back(data: Path) -> None:
 def test_preview_shows_each_set_and_what_becomes_of_it(variant: CycleGAN) -> None:
     a, b = torch.rand(2, 7, 3, 16, 16)
     with torch.no_grad():
-        shown = variant.preview((a, b))
+        shown = variant.preview((a, b)).images
         assert shown.shape == (2, 12, 3, 16, 16)
         expected = torch.stack([a[4], variant.g(a[4:5])[0], b[4], variant.f(b[4:5])[0]])
         torch.testing.assert_close(shown[1, 4:8], expected)
-        assert variant.preview((a[:2], b[:2])).shape == (2, 4, 3, 16, 16)
+        assert variant.preview((a[:2], b[:2])).images.shape == (2, 4, 3, 16, 16)
 
 
 # The command line.

@@ -273,10 +273,10 @@ def test_pairs_of_one_s_own_are_measured_by_distance(folder: Path) -> None:
 def test_preview_is_input_output_truth(variant: Pix2Pix) -> None:
     x, y = torch.rand(2, 9, 3, 16, 16)
     with torch.no_grad():
-        shown = variant.preview((x, y))
+        shown = variant.preview((x, y)).images
         assert shown.shape == (2, 12, 3, 16, 16)
         torch.testing.assert_close(shown[1, 3:6], torch.stack([x[5], variant.g(x[5:6])[0], y[5]]))
-        assert variant.preview((x[:2], y[:2])).shape == (2, 3, 3, 16, 16)
+        assert variant.preview((x[:2], y[:2])).images.shape == (2, 3, 3, 16, 16)
 
 
 # The command line.

@@ -181,8 +181,9 @@ def test_one_s_own_domain_is_measured_of_any_data(folder: Path) -> None:
 def test_preview_has_a_column_for_each_domain(variant: StarGAN) -> None:
     x = torch.rand(14, 3, 8, 8)
     with torch.no_grad():
-        shown = variant.preview((x, torch.zeros(14)))
-        assert shown.shape == (12, 4, 3, 8, 8)
+        shown, across, _ = variant.preview((x, torch.zeros(14)))
+        assert shown.shape == (6, 8, 3, 8, 8) and across == 2 * ["input", *variant.data.classes]
+        shown = shown.view(12, 4, 3, 8, 8)
         torch.testing.assert_close(shown[5, 0], x[5])
         torch.testing.assert_close(shown[5, 2], variant.draw(x[5:6], torch.tensor([1]))[0])
 
