@@ -26,7 +26,9 @@ NETS = {"z": 2, "g_layers": "2", "d_layers": "2"}
         (GAN, NETS | {"d_steps": 2, "noise": "uniform", "loss": "saturating", "batch_norm": 0}, 8),
         (CGAN, {"z": 2, "width": 1}, 8),
         (CGAN, NETS | {"networks": "mlp"}, 8),
+        (CGAN, NETS | {"networks": "mlp", "mismatch": 0.0}, 8),
         (DCGAN, {"z": 2, "width": 1}, 16),
+        (DCGAN, {"z": 2, "width": 1, "d_width": 1, "growth": 2}, 256),
     ],
 )
 def test_the_built_in_variants_keep_the_contract(cls: type[Variant], options: dict[str, Any], size: int) -> None:

@@ -6,6 +6,7 @@ from shlex import quote
 import torch
 
 from gantool.commands.groups import registry
+from gantool.commands.shared import free
 from gantool.config.options import InputOptions, Recipe, core
 from gantool.data import catalog
 from gantool.data.images import Data
@@ -27,7 +28,7 @@ def onward(made: Run) -> str:
         return drawn
     data, folder = str(core(made.config, "data")), core(made.config, "data_dir")
     if Path(data).exists():
-        return f"{drawn} --input {quote(data)} --out outputs"
+        return f"{drawn} --input {quote(data)} --out {free('outputs')}"
     try:
         catalog.is_named(data)
         held = open_data(Recipe(data=data, data_dir=Path(folder) if folder else None), of=Data)  # type: ignore[type-abstract]
@@ -37,5 +38,6 @@ def onward(made: Run) -> str:
     # Of a pair, what goes in comes first; of one image in two sizes, the small one goes in.
     side = min(range(len(sides)), key=lambda i: sides[i].numel())
     folders = [*PARTS] if len(sides) > 1 else [*held.spec.classes, ""]
-    inputs = quote(str(Path("inputs", folders[side])))
-    return f"gantool data export {data} inputs -n 8 && {drawn} --input {inputs} --out outputs"
+    exported = free("inputs")
+    inputs = quote(str(exported / folders[side]))
+    return f"gantool data export {data} {exported} -n 8 && {drawn} --input {inputs} --out {free('outputs')}"

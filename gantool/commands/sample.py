@@ -2,13 +2,12 @@
 
 import sys
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Option
 
-from gantool.commands.shared import OURS, Quiet, WhichRun, at_work, known, of, schema
+from gantool.commands.shared import OURS, Quiet, WhichRun, at_work, free, known, of, schema
 from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
@@ -51,13 +50,6 @@ def keep_safe(out: Path, force: bool) -> None:
     elif not force and (any(out.iterdir()) if out.is_dir() else out.suffix and out.exists()):
         there = "has files in it" if out.is_dir() else "is already there"
         raise UserError(f"{out} {there}.", "Give another --out, or --force to write over it.", USAGE)
-
-
-def free(name: str) -> Path:
-    """The name, or the first numbered one that nothing has."""
-    first = Path(name)
-    names = chain([first], (first.with_stem(f"{first.stem}-{i}") for i in count(2)))
-    return next(path for path in names if not path.exists())
 
 
 def typical(every: Schema) -> str:

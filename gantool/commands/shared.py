@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,3 +57,10 @@ def of(name: str, model: Any, verb: str) -> Any:
     if model.name != name:
         raise UserError(f"{model.path} is a {model.name}.", f"gantool {verb} {model.name} --run {model.path}", USAGE)
     return model
+
+
+def free(name: str) -> Path:
+    """The name, or the first numbered one that nothing has."""
+    first = Path(name)
+    names = chain([first], (first.with_stem(f"{first.stem}-{i}") for i in count(2)))
+    return next(path for path in names if not path.exists())

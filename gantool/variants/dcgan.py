@@ -42,9 +42,9 @@ class DCGAN(Game):
     def __init__(self, options: Options, data: DataSpec) -> None:
         if not data.images:
             raise UserError("dcgan draws images, and these are points.", "Try gantool train gan.", USAGE)
-        if not 16 <= min(data.height, data.width) <= max(data.height, data.width) <= 128:
+        if not 16 <= min(data.height, data.width) <= max(data.height, data.width) <= 256:
             shown = data.height if data.height == data.width else f"{data.width}x{data.height}"
-            raise UserError(f"dcgan draws sizes from 16 to 128, not {shown}.", "Try --size 32.", USAGE)
+            raise UserError(f"dcgan draws sizes from 16 to 256, not {shown}.", "Try --size 32.", USAGE)
         self.maps = map_sizes(data, coarsest=4)
         super().__init__(options, data)
         self.apply(self.start)

@@ -67,7 +67,7 @@ MISTAKES = [
     row("train gan --precision fp64", "--precision", "'fp64'", "'bf16'"),
     row("train gan --loss hinge", "--loss", "'hinge'", "'non-saturating'"),
     row("train gan --g-layers 8-x", "'8-x'", "256-512", "--help"),
-    row("train dcgan --size 12 -q", "not 12", "16 to 128", "--size 32"),
+    row("train dcgan --size 12 -q", "not 12", "16 to 256", "--size 32"),
     row("sample gan -n 0", "-n", "should be 1 or more"),
     row("sample gan --truncation 0", "--truncation", "0 should be more than 0"),
     row("sample gan --grid 3by3", "--grid", "3by3", "COLSxROWS"),
