@@ -90,7 +90,7 @@ def diagnose(run: "RunFolder", json: bool) -> None:
         return
     status = run.status()
     print(f"{run.folder}: {status.variant} on {status.data}, step {status.step} of {status.steps}, {status.state}")
-    from gantool.training.signs import EARLY, command
+    from gantool.training.signs import EARLY, command, meaning
 
     for line in signs:
         print(f"step {line['step']}: {line.get('grade', 'warning')}: {line['words']}")
@@ -101,11 +101,11 @@ def diagnose(run: "RunFolder", json: bool) -> None:
         print(f"Too early to judge: {len(probes)} probes." if early else f"No sign of trouble in {len(probes)} probes.")
     if probes:
         first, last = probes[0], probes[-1]
-        header = ("measured", *(f"at step {line['step']}" for line in (first, last)))
+        header = ("measured", *(f"at step {line['step']}" for line in (first, last)), "what it is")
         shown = [
-            (name, *(f"{line['probe'][name]:.3g}" if name in line["probe"] else "" for line in (first, last)))
-            for name in last["probe"]
-        ]
+            (name, *(f"{line['probe'][name]:.3g}" if name in line["probe"] else "" for line in (first, last)),
+             meaning(name)) for name in last["probe"]
+        ]  # fmt: skip
         table(header, shown)
 
 

@@ -1,7 +1,9 @@
 """What looks wrong in a training, of numbers that were probed: a name, a grade, words, and what to type next."""
 
+import math
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -82,8 +84,12 @@ def best_of(lines: list[Line]) -> Line:
 
 def advice(sign: str, options: Any, best: int) -> tuple[str, str]:
     """What to try, and its flag, of those a variant with these options has; its samples were best at step `best`."""
-    o = options
+    o, usual = options, {f.name: f.default for f in fields(options) if isinstance(f.default, float)}
     d_lr = getattr(o, "d_lr", None) or o.lr
+    for name, whose in (("d_lr", "D's steps"), ("lr", "The steps")):  # first, what was made much larger than it is
+        mine, before = getattr(o, name, None), usual.get(name) or usual.get("lr", math.inf)
+        if isinstance(mine, float) and mine > 2 * before > 0:
+            return f"{whose} are {mine / before:.0f} times as long as usual", f"--{name.replace('_', '-')} {before:g}"
     if d_lr > 4 * o.lr:
         return "D's steps are long beside G's", f"--d-lr {d_lr / 4:g}"
     if sign == "worse":
@@ -95,6 +101,22 @@ def advice(sign: str, options: Any, best: int) -> tuple[str, str]:
     if sign in ("collapse", "narrow", "missing class", "copies", "D memorises") and hasattr(o, "r1"):
         return "Try a stronger R1 penalty", f"--r1 {max(2 * (o.r1 or 0), 0.1):g}"
     return "Try smaller steps", f"--lr {o.lr / 2:g}"
+
+
+MEANINGS = {  # of what is probed
+    "diversity": "how much samples vary, as a share of real images",
+    "distance": "from real images; 0 is as they are",
+    "label effect": "how much of what tells samples apart the class decides",
+    "rarest class": "share of samples that show the class least drawn",
+    "label accuracy": "share of samples that show the class asked for",
+    "nearest": "how far samples are from training images; 1 is as far as others are",
+    "D right": "how often D tells real from drawn; .5 is a guess",
+    "memorised": "how far D takes new images for drawn ones; 0 is as it should be",
+}
+
+
+def meaning(name: str) -> str:
+    return "how strongly its weights are pulled" if name.endswith(" gradient") else MEANINGS.get(name, "")
 
 
 def command(variant: str, config: object, flag: str) -> str:

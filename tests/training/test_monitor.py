@@ -1,7 +1,9 @@
 """Tests of the monitor: what goes wrong is said, and a healthy run is left in peace."""
 
+import inspect
 import json
 import math
+import re
 import shlex
 import urllib.request
 from dataclasses import replace
@@ -19,9 +21,9 @@ from gantool.data.images import ImageData
 from gantool.data.opening import open_data
 from gantool.runs.run import RunFolder
 from gantool.runtime.device import seed_all
-from gantool.training import events
+from gantool.training import events, monitor
 from gantool.training.monitor import SETTLED, Monitor, label_effect, settled_at
-from gantool.training.signs import EARLY, ERROR, WARNING, advice, command, signs
+from gantool.training.signs import EARLY, ERROR, MEANINGS, WARNING, advice, command, meaning, signs
 from gantool.training.trainer import Diverged, Trainer
 from gantool.variants.cgan import CGAN
 from gantool.variants.dcgan import DCGAN
@@ -108,8 +110,22 @@ def test_networks_that_draw_nothing_are_judged_by_their_gradients() -> None:
     ],
 )
 def test_what_to_try_is_a_flag_of_the_variant(sign: str, flag: str) -> None:
-    what, found = advice(sign, CGAN.Options(), 700)
+    what, found = advice(sign, CGAN.Options(lr=2e-3, r1=0.1), 700)
     assert found == flag and what
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"), [({"lr": 0.5}, "--lr 0.003"), ({"d_lr": 0.5}, "--d-lr 0.003"), ({"lr": 0.004}, "--lr 0.002")]
+)
+def test_what_was_made_much_larger_than_usual_goes_back_to_that(options: dict[str, float], flag: str) -> None:
+    assert advice("G explodes", CGAN.Options(**options), 700)[1] == flag
+
+
+def test_every_number_of_a_probe_has_a_meaning() -> None:
+    named = re.findall(r'(?:found\[|\{|, )"([A-Za-z ]+)"(?:\]|:) ', inspect.getsource(monitor))
+    probed = set(named) - {"step", "probe", "sign", "grade", "words", "try"}  # of a line of the log
+    assert len(probed) > 6 and probed <= MEANINGS.keys()
+    assert meaning("G gradient") and not meaning("theirs")
 
 
 def test_what_to_try_can_be_typed_as_it_is(gantool: Any, tmp_path: Path) -> None:
