@@ -154,7 +154,7 @@ def test_diagnose_tells_each_sign_its_grade_and_what_to_try(gantool: Any) -> Non
     run.append(line(2))
     told = gantool("diagnose", "run").out.splitlines()
     assert told[1:3] == ["step 2: warning: Too narrow. Try:", f"  gantool train gan --config {run.config} --lr 1"]
-    assert ["diversity", "0.5", "0.9"] in [row.split() for row in told]
+    assert ["diversity", "0.5", "0.9"] in [row.split()[:3] for row in told]
     assert ["nearest", "1.1"] in [row.split() for row in told]  # not measured at first
 
 
@@ -299,7 +299,7 @@ class Beaten(Painter):
 
 def test_a_discriminator_that_learns_twenty_times_as_fast_is_told(tmp_path: Path, told: list[str]) -> None:
     """A made-up game: whether a real one is lost, chance decides; what is said of a lost one must not."""
-    for times, tried in ((20, "--d-lr 0.01"), (1, "--d-lr 0.001")):
+    for times, tried in ((20, "--d-lr 0.003"), (1, "--d-lr 0.0015")):
         variant, data = game(Beaten, d_lr=times * CGAN.Options().lr)
         run = train(tmp_path / f"{times}", told, variant, data, log_every=1, data="none held out")
         assert names(run) == ["D wins"]
