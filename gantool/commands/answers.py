@@ -12,13 +12,19 @@ from gantool.evaluation.gates import ALL, chosen
 from gantool.library import Run
 from gantool.progress.console import console
 from gantool.progress.display import clock
+from gantool.progress.events import emit
 from gantool.training.session import Plan
 
 
-def trained(made: Run, quiet: bool) -> None:
+def trained(made: Run, quiet: bool, as_events: bool) -> None:
     """What came of a training, and what to type next."""
     screen, run, outcome = console(quiet=quiet), made.files, made.outcome
     assert outcome is not None  # it was just made
+    if as_events:
+        seconds, rate = round(outcome.seconds, 2), round(outcome.rate, 1)
+        facts = {"step": outcome.step, "steps": outcome.steps, "seconds": seconds, "images_per_s": rate}
+        emit("end", ending=outcome.ending, run=str(run.folder), model=str(run.model), **facts, next=onward(made))
+        return
     took = f"{clock(outcome.seconds)} ({outcome.rate:,.0f} images/s)"
     screen.print(f"{outcome.ending}: step {outcome.step} of {outcome.steps} in {took}", style="bold")
     if outcome.steps != outcome.planned:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from typer import Option
 
-from gantool.commands.shared import OURS, Quiet, WhichRun, at_work, free, known, of, schema
+from gantool.commands.shared import OURS, Events, Quiet, WhichRun, at_work, free, known, of, schema
 from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
@@ -29,6 +29,7 @@ class SampleCommand(HowToSample):
     force: Annotated[bool, Option("--force", help="Write over what --out holds already.")] = False
     run: WhichRun = None
     device: Device = "auto"
+    json: Events = False
     quiet: Quiet = False
 
 
@@ -71,13 +72,17 @@ def command(name: str) -> Any:
 
         ours = {s.key for s in every.of["Sampling"] if s.name in (*OURS, "device", "force")}
         values = {key: value for key, value in given.values.items() if key not in ours}
-        with at_work(this.quiet, answers=True):
+        with at_work(this.quiet, answers=True, events=this.json):
             check_kind(out)
             if (source := getattr(options, "input", None)) is None or source.resolve() != out.resolve():
                 keep_safe(out, this.force)
             model = of(name, library.load(model_path(name, this.run), device=this.device), "sample")
             n = model.write(out, settings=values)
-        if not this.quiet:
+        if this.json:
+            from gantool.progress.events import emit
+
+            emit("end", out=str(out), n=n, model=str(model.path))
+        elif not this.quiet:
             print(f"{n} image{'s' * (n != 1)} in {out}, drawn by {drawn_by(model.path)}", file=sys.stderr)
 
     return built(name, f"Draw with {name}.", every, run, example=f"gantool sample {name} {typical(every)}")

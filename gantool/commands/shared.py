@@ -19,6 +19,7 @@ OURS = ("resume", "dry_run", "quiet", "out", "run", "json")  # of flags, those t
 
 # Flags of several commands.
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print only errors.")]
+Events = Annotated[bool, Option("--json", help="Print JSON: a line for each event.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 WhichRun = Annotated[
     Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")
@@ -26,12 +27,20 @@ WhichRun = Annotated[
 
 
 @contextmanager
-def at_work(quiet: bool = False, answers: bool = False) -> Iterator[Signals]:
-    """While the library works for a command: signals are heard, and a person sees how it goes."""
-    from gantool.progress.terminal import OnTerminal
-    from gantool.runtime.progress import shown_by
+def at_work(quiet: bool = False, answers: bool = False, events: bool = False) -> Iterator[Signals]:
+    """While the library works for a command: signals are heard, and a person, or a program, sees how it goes."""
+    from gantool.runtime.progress import Progress, shown_by
 
-    with Signals() as signals, shown_by(OnTerminal(quiet, answers)):
+    screen: Progress
+    if events:
+        from gantool.progress.events import AsEvents
+
+        screen = AsEvents()
+    else:
+        from gantool.progress.terminal import OnTerminal
+
+        screen = OnTerminal(quiet, answers)
+    with Signals() as signals, shown_by(screen):
         yield signals
 
 

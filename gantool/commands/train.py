@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from gantool.commands.groups import RESUME, registry
-from gantool.commands.shared import OURS, Quiet, at_work, known, schema
+from gantool.commands.shared import OURS, Events, Quiet, at_work, known, schema
 from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.schema import Schema
@@ -21,6 +21,7 @@ from gantool.training.settings import HowToResume, HowToTrain
 @dataclass(kw_only=True)
 class TrainCommand(HowToTrain):
     resume: Annotated[bool, Option("--resume", help="Go on with --name or --out, or the newest run.")] = False
+    json: Events = False
     dry_run: Annotated[bool, Option("--dry-run", help="Show settings, networks and time; train nothing.")] = False
     quiet: Quiet = False
 
@@ -28,6 +29,7 @@ class TrainCommand(HowToTrain):
 @dataclass(kw_only=True)
 class ResumeCommand(HowToResume):
     steps: Annotated[int | None, Option(min=1, help="Train on to this many steps in all.")] = None
+    json: Events = False
     quiet: Quiet = False
 
 
@@ -54,19 +56,19 @@ def run_train(name: str, every: Schema, usual_data: str, given: Given) -> None:
         return
     if usual_data in catalog.names():  # other variants read data of their own
         catalog.is_named(recipe.data)
-    if torchrun.first() and not this.quiet and not this.dry_run:
+    if torchrun.first() and not (this.quiet or this.dry_run or this.json):
         print(f"{name} on {recipe.data}", flush=True)  # seconds before torch is there
     ours = {s.key for s in every.of["This run"] if s.name in OURS and s.name != "out"}
     values = {key: value for key, value in given.values.items() if key not in ours}
     from gantool import library
     from gantool.commands import answers
 
-    with at_work(this.quiet):
+    with at_work(this.quiet, events=this.json):
         if this.dry_run:
             answers.planned(library.plan(name, preset=given.preset, config=given.config, settings=values))
         else:
             made = library.train(name, preset=given.preset, config=given.config, settings=values)
-            answers.trained(made, this.quiet)
+            answers.trained(made, this.quiet, this.json)
 
 
 def resume_as_told(name: str, every: Schema, given: Given, this: TrainCommand) -> None:
@@ -81,7 +83,7 @@ def resume_as_told(name: str, every: Schema, given: Given, this: TrainCommand) -
         said = dict(layer.values) | said
     if lengths := said.keys() & {"epochs", "minutes"}:
         raise UserError(f"A resumed run has its steps; it takes no --{lengths.pop()}.", "Give --steps, in all.", USAGE)
-    go_on(run, said, this.quiet)
+    go_on(run, said, this)
 
 
 def resume_command() -> Any:
@@ -91,17 +93,17 @@ def resume_command() -> Any:
     def run(given: Given) -> None:
         (this,) = settled(every, given, "See: gantool resume --help").values()
         which = find(given.words[0]) if given.words else unfinished()
-        said = {key: value for key, value in given.values.items() if key not in ("quiet", "steps")}
-        go_on(which, said, this.quiet, this.steps)
+        said = {key: value for key, value in given.values.items() if key not in ("quiet", "steps", "json")}
+        go_on(which, said, this, this.steps)
 
     return built("resume", RESUME, every, run, words=words, example="gantool resume cgan-001 --steps 10000")
 
 
-def go_on(run: RunFolder, said: dict[str, Any], quiet: bool, steps: int | None = None) -> None:
-    if torchrun.first() and not quiet:
+def go_on(run: RunFolder, said: dict[str, Any], this: Any, steps: int | None = None) -> None:
+    if torchrun.first() and not (this.quiet or this.json):
         print(f"resuming {run.folder}", flush=True)
     from gantool import library
     from gantool.commands import answers
 
-    with at_work(quiet):
-        answers.trained(library.resume(run.folder, steps=steps, settings=said), quiet)
+    with at_work(this.quiet, events=this.json):
+        answers.trained(library.resume(run.folder, steps=steps, settings=said), this.quiet, this.json)

@@ -287,3 +287,25 @@ def test_what_cropping_loses_and_a_batch_that_is_too_large_are_said(typed: Typed
     said = typed("train gan --data wide --size 8 --batch-size 4 --z 2 --g-layers 2 --d-layers 2 --steps 1").err
     assert "cut to their middle squares, which leaves out 50% of what they show." in said
     assert "a batch of 4 holds the 3 examples there are more than once." in said
+
+
+# A program reads what a person sees.
+
+
+def test_trainings_and_drawings_are_told_as_lines_of_json(typed: Typed) -> None:
+    told = [
+        json.loads(line) for line in typed(f"{CGAN} --steps 4 --log-every 2 --json".replace(" -q", "")).out.splitlines()
+    ]
+    assert {line["event"] for line in told} >= {"said", "start", "step", "end"}
+    steps = [line for line in told if line["event"] == "step"]
+    assert [line["step"] for line in steps] == [2, 4] and steps[0]["steps"] == 4 and "D/real" in steps[0]
+    assert told[-1]["ending"] == "done" and told[-1]["run"] == "runs/cgan-001"
+    done = typed(told[-1]["next"].removeprefix("gantool ") + " -n 4 --out four.png --json")
+    assert json.loads(done.out) == {
+        "event": "end",
+        "out": "four.png",
+        "n": 4,
+        "model": "runs/cgan-001/model.safetensors",
+    }
+    more = [json.loads(line) for line in typed("resume cgan-001 --steps 6 --json").out.splitlines()]
+    assert more[-1]["event"] == "end" and more[-1]["step"] == 6
