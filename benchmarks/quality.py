@@ -29,8 +29,8 @@ def quality(args: Namespace) -> list[dict[str, Any]]:
     marks = sorted(int(mark) for mark in args.marks.split(","))
     with tempfile.TemporaryDirectory() as folder:
         found = show("quality: by the digits judge, medians over seeds", rows(args, marks, Path(folder)))
-    if args.picture:
-        draw(found, args.picture)
+    if args.image:
+        draw(found, args.image)
     return found
 
 
@@ -104,8 +104,8 @@ def play(name: str, seed: int, folder: Path, marks: list[int]) -> None:
         began += time.monotonic() - before
 
 
-def draw(found: list[dict[str, Any]], picture: Path) -> None:
-    """A panel for each network, confident images against seconds; of cgan, images as asked."""
+def draw(found: list[dict[str, Any]], image: Path) -> None:
+    """A panel for each network, confident images against seconds; of cgan, images of the class they should be."""
     from gantool.viz.charts import curves
     from gantool.viz.drawing import encode_png
 
@@ -118,7 +118,7 @@ def draw(found: list[dict[str, Any]], picture: Path) -> None:
             for kind in ("gantool", "script")
         }  # fmt: skip
         panels.append((f"{name}: {score.replace('_', ' ')}", lines))
-    picture.write_bytes(encode_png(curves(panels, unit="seconds from Enter")))
+    image.write_bytes(encode_png(curves(panels, unit="seconds from Enter")))
 
 
 if __name__ == "__main__":
