@@ -114,11 +114,12 @@ def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -
 def info(
     variant: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
     json: Annotated[bool, Option("--json", help="Print its settings as JSON: types, ranges, defaults, help.")] = False,
+    everything: Annotated[bool, Option("--all", help="Also every setting, and what was measured in full.")] = False,
 ) -> None:
-    """A variant's networks, options, presets and paper."""
+    """A variant's paper, networks, presets, and how well it draws; with --all, its settings."""
     from gantool.commands.info import shown
 
-    shown(registry(), wanted(variant, "info", "gan"), json)
+    shown(registry(), wanted(variant, "info", "gan"), json, everything)
 
 
 class RunsGroup(PlainGroup):

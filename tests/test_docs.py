@@ -245,7 +245,7 @@ def test_two_variants_in_a_module_have_papers_of_their_own(gantool: Gantool, off
     listed = {row["name"]: row for row in json.loads(gantool("list", "--json").out)}
     assert listed["heed"]["summary"].startswith("Heed:") and listed["strict"]["summary"].startswith("Strict:")
     assert "1805.08318" in listed["heed"]["paper"] and "1802.05957" in listed["strict"]["paper"]
-    assert "one block, a tenth of the width" in gantool("info", "heed").out
+    assert "one block, a tenth of the width" in gantool("info", "heed", "--all").out
 
 
 def test_samples_of_any_shape_are_shown_and_an_option_may_have_a_name_of_gantools(

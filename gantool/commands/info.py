@@ -13,7 +13,7 @@ from gantool.sampling.settings import HowToSample
 DIFFERS = "Differs from the paper"
 
 
-def shown(registry: Registry, name: str, json: bool) -> None:
+def shown(registry: Registry, name: str, json: bool, everything: bool) -> None:
     offer, cls = registry.offer(name), registry.load(name)
     if json:
         as_json(described(offer, cls))
@@ -25,14 +25,40 @@ def shown(registry: Registry, name: str, json: bool) -> None:
     print(f"package: {offer.package} {offer.version}")
     print(f"source: {offer.source}")
     networks(cls)
-    for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
-        print(f"\n{title}:")
-        table(("name", "default", "what"), [(s.key, s.shown, s.help) for s in settings_of(section, title)])
+    if everything:
+        for title, section in (("options", cls.Options), ("sample flags", cls.SampleOptions)):
+            print(f"\n{title}:")
+            table(("name", "default", "what"), [(s.key, s.shown, s.help) for s in settings_of(section, title)])
     if presets := offer.presets():
         print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
-    card = offer.source.parent / "cards" / f"{name}.md" if offer.source else None
-    if card and card.is_file():
-        print("\n" + card.read_text().strip())
+    cards(offer, everything)
+    if not everything:
+        print(f"\nAll its settings, and each card: gantool info {name} --all")
+
+
+def cards(offer: Offer, everything: bool) -> None:
+    """What was measured of it: a line for each card, or the cards themselves."""
+    from gantool.evaluation.acceptance import cards_in
+    from gantool.evaluation.acceptance import table as thresholds
+
+    try:
+        found = cards_in(offer.source.parent / "cards" / f"{offer.name}.json") if offer.source else []
+    except UserError as error:  # a package's
+        print(f"\ncards: not shown ({error.message})")
+        return
+    if everything:
+        from gantool.commands.answers import card
+
+        for one in found:
+            print()
+            card(one)
+    elif found:
+        print("\nmeasured, medians of several trainings (gantool accept):")
+        rows = [
+            (one["data"], one["trained"], "accepted" if one["accepted"] else "NOT accepted",
+             ", ".join(f"{row[0].split()[0]} {row[1]}" for row in thresholds(one)[:3])) for one in found
+        ]  # fmt: skip
+        table(("data", "trained for", "thresholds", "what it reaches"), rows)
 
 
 def described(offer: Offer, cls: Any) -> dict[str, Any]:

@@ -142,7 +142,9 @@ def test_with_no_runs_yet_one_is_told_how_to_make_one(light: dict[str, list[Any]
 
 
 def test_info_shows_networks_options_and_presets(gantool: Gantool) -> None:
-    result = gantool("info", "gan")
+    brief = gantool("info", "gan").out
+    assert "g_layers" not in brief and "gantool info gan --all" in brief and len(brief.splitlines()) < 24
+    result = gantool("info", "gan", "--all")
     assert result.code == 0 and not result.err
     for words in ("paper: Goodfellow et al., 2014", "package: gantool", "generator", "discriminator", "g_layers",
                   "truncation", "pytorch", "as --lr", "translate:1 below 20,000 images, else none"):  # fmt: skip

@@ -238,7 +238,7 @@ def test_only_gantool_itself_is_the_gantool_that_is_needed(gantool: Gantool, ins
 def test_a_variant_that_cannot_be_built_still_shows_its_options(gantool: Gantool, install: Install) -> None:
     burst = "    def __init__(self, options, data):\n        raise RuntimeError('no networks today')\n"
     install("plug-odd", MINE + burst, odd="Mine")
-    result = gantool("info", "odd")
+    result = gantool("info", "odd", "--all")
     assert result.code == 0 and "networks: not shown (RuntimeError: no networks today)" in result.out
     assert "g_layers" in result.out
 

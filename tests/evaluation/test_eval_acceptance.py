@@ -65,8 +65,10 @@ def test_a_perfect_generator_is_accepted_and_its_card_is_shown(gantool: Gantool,
     assert by_name["coverage"]["worst"] == min(scores["coverage"] for scores in report["scores"])
     assert by_name["class_balance_kl"]["worst"] == max(scores["class_balance_kl"] for scores in report["scores"])
     assert report["negative_controls"].keys() == {"untrained", "one image repeated", "blurred means"}
-    shown = gantool("info", "perfect").out
-    assert "perfect on digits, 1 s, seeds: 2: accepted" in shown and "| coverage >= 0.7 x real | " in shown
+    shown = gantool("info", "perfect", "--all").out
+    assert "perfect on digits, 1 s, seeds: 2: accepted" in shown and "coverage >= 0.7 x real" in shown
+    brief = gantool("info", "perfect").out
+    assert "digits  1 s          accepted" in brief and ">=" not in brief and len(brief.splitlines()) < 24
 
 
 def test_a_card_keeps_what_it_says_of_other_data_and_times(tmp_path: Path) -> None:

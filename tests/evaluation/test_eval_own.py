@@ -1,6 +1,7 @@
 """Tests of a variant's own measures: shown by `eval`, gated by `accept`, beside models trained so that they fail."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -235,9 +236,10 @@ def test_a_model_that_must_fail_is_trained_and_fails(gantool: Gantool, package: 
     assert "no pull: training brighten on dim for 1 s" in err
     off = card["scores"][0]["off"]  # type: ignore[index]
     assert f"seed 0: off {off:.4g}\n" in err and "no pull: off 0.78" in err
-    shown = gantool("info", "brighten").out
-    assert "| no pull | off <= 0.2, off <= 0.5 x no pull |" in shown and "| off <= 0.5 x no pull | " in shown
-    assert "10 examples of dim; steps: " in shown
+    shown = gantool("info", "brighten", "--all").out
+    assert re.search(r"^no pull +off <= 0.2, off <= 0.5 x no pull$", shown, re.MULTILINE)
+    page = (package / "cards/brighten.md").read_text()
+    assert "| off <= 0.5 x no pull | " in page and "10 examples of dim; steps: " in page
 
 
 def test_thresholds_may_be_for_a_preset(gantool: Gantool, package: Path) -> None:
@@ -249,7 +251,7 @@ def test_thresholds_may_be_for_a_preset(gantool: Gantool, package: Path) -> None
     assert card["preset"] == "weak" and card["steps"] == [4]
     config = Path("runs/brighten-001/config.yaml").read_text()
     assert "pull: 0.0" in config and "batch_size: 3" in config
-    assert "brighten on dim, preset weak, 4 steps, seeds: 1: NOT accepted" in gantool("info", "brighten").out
+    assert "brighten on dim, preset weak, 4 steps, seeds: 1: NOT accepted" in gantool("info", "brighten", "--all").out
     strong = "- {data: dim, steps: 20, preset: weak, negative_controls: {pulled: {pull: 1}}, thresholds: [off >= 0.2]}"
     code, card, err = accepted(gantool, package, strong)
     assert card["negative_controls"]["pulled"] == ["off >= 0.2"], (card, err)  # the preset, but for what is said  # type: ignore[index]
