@@ -88,15 +88,14 @@ class Session:
         devices.seed_all(self.recipe.seed)
         with distributed.rank_by_rank():
             self.data: Data = self.cls.dataset(self.recipe, self.options)
-        notes = [*self.data.notes]
-        if batch > len(self.data):
-            notes.append(f"a batch of {batch} holds the {len(self.data)} examples there are more than once.")
-        for note in notes:
+        for note in self.data.notes:
             if torchrun.first():
                 progress.current().note(note)
         self.options = self.cls.resolve(self.options, self.data)
         variant = self.cls(self.options, self.data.spec).to(self.device)
         self.trainer = Trainer(variant, self.recipe, self.data, self.device)
+        if torchrun.first() and batch > (n := len(self.data)):
+            progress.current().note(f"a batch of {batch} holds the {n} examples there are more than once.")
         if batch // count == 1:
             self.check_one()
 

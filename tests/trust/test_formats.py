@@ -41,7 +41,7 @@ def test_a_run_of_a_format_that_is_read_is_listed_drawn_from_and_resumed(
     run = old(form)
     lines = [
         ("runs", "--json"),
-        ("sample", "gan", "-q"),
+        ("sample", "gan", "-q", "--scale", 1),
         ("resume", run, "-q", "--steps", 9),
     ]
     listed, *others = outcomes(start, tmp_path, lines)

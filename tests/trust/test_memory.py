@@ -159,11 +159,21 @@ def test_drawing_and_measuring_without_memory_leave_what_was(start, tried, tmp_p
     assert start(*SHORT, 12).wait() == 0
     assert start("sample", "gan", "-n", 4, "-q", "-o", "out.png").wait() == 0
     before = (tmp_path / "out.png").read_bytes()
-    for args in (("sample", "gan", "-o", "out.png"), ("eval", "gan")):
+    for args in (("sample", "gan", "--force", "-o", "out.png"), ("eval", "gan")):
         said = complains(start(*args, hook=(shortage.device, "gantool.variant", "Variant.sample", 0)))
         assert "-n" in said and "--device cpu" in said
     said = complains(
-        start("sample", "gan", "-n", 10**8, "--interpolate", "-o", "out.png", hook=(shortage.address_space, 300 * MB))
+        start(
+            "sample",
+            "gan",
+            "-n",
+            10**8,
+            "--interpolate",
+            "--force",
+            "-o",
+            "out.png",
+            hook=(shortage.address_space, 300 * MB),
+        )
     )
     assert (tmp_path / "out.png").read_bytes() == before
     tried("images and measures that did not fit", 3)

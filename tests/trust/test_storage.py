@@ -333,12 +333,12 @@ def done(start: Start, tmp_path: Path) -> Path:
 
 
 OTHERS = {
-    "png": ("sample", "gan", "-n", 3, "-q", "-o", "out.png"),
-    "npz": ("sample", "gan", "-n", 3, "-q", "-o", "out.npz"),
-    "idx": ("sample", "gan", "-n", 3, "-q", "-o", "out.idx"),
-    "gif": ("sample", "gan", "-n", 3, "-q", "--interpolate", "-o", "out.gif"),
-    "folder": ("sample", "gan", "-n", 3, "-q", "-o", "out"),
-    "folder within folders": ("sample", "gan", "-n", 1, "-q", "-o", "new/deep/out"),
+    "png": ("sample", "gan", "-n", 3, "-q", "--force", "-o", "out.png"),
+    "npz": ("sample", "gan", "-n", 3, "-q", "--force", "-o", "out.npz"),
+    "idx": ("sample", "gan", "-n", 3, "-q", "--force", "-o", "out.idx"),
+    "gif": ("sample", "gan", "-n", 3, "-q", "--force", "--interpolate", "-o", "out.gif"),
+    "folder": ("sample", "gan", "-n", 3, "-q", "--force", "-o", "out"),
+    "folder within folders": ("sample", "gan", "-n", 1, "-q", "--force", "-o", "new/deep/out"),
     "eval": ("eval", "gan", "-n", 200),
     "new": ("new", "some-gan"),
 }  # fmt: skip
