@@ -91,7 +91,7 @@ def test_a_student_draws_the_digit_of_a_choice(terminal: Terminal) -> None:
     assert "gantool train gan" in terminal.type("gantool")
     assert "cgan" in terminal.type("gantool list")
     assert "differs from the paper" in terminal.type("gantool info cgan")
-    assert "done: step" in terminal.type("gantool train cgan --minutes 0.4")
+    assert "done: step" in terminal.type("gantool train cgan --steps 400")
     assert "70 images in cgan.png, drawn by runs/cgan-001" in terminal.type(terminal.next())
     terminal.type("gantool sample cgan --digit 7 -n 16 --out sevens.png")
     assert max(terminal.image("sevens.png").size) >= 640 and max(terminal.image("cgan.png").size) >= 640
@@ -164,7 +164,7 @@ def test_a_notebook_trains_draws_and_measures(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     cells = (
         "import gantool\n[known.name for known in gantool.variants()]",
-        "run = gantool.train('cgan', minutes=0.3)\nrun",
+        "run = gantool.train('cgan', steps=400)\nrun",
         "run.model.sample(16, digit=7)",
         "report = gantool.evaluate(run, n=300)\nprint(report.scores['label_accuracy'])",
         "run.model.sample(16, digit=7).save('sevens.png')",
