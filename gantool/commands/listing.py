@@ -70,10 +70,8 @@ def remove(found: Sequence["RunFolder"], yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(f"Remove {what}?", "Nobody is here to answer: add --yes.", USAGE)
-        if input(f"Remove {what} ({sum(map(keeping.room, found)) / 1e6:,.1f} MB)? [y/N] ").strip().lower() not in (
-            "y",
-            "yes",
-        ):
+        answer = input(f"Remove {what} ({sum(map(keeping.room, found)) / 1e6:,.1f} MB)? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was removed.")
             return
     for run in found:
