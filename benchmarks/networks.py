@@ -53,7 +53,7 @@ NETWORKS = {
         mlp("gan", "gan", batch=64, size=28, z=100, g=WIDE, d=(512, 256), demanded=2.3,
             own={"r1": 0, "augment": "none"}),
         mlp("cgan", "cgan", batch=64, size=32, z=100, g=WIDE, d=(512, 512, 512), labelled=True, demanded=2.3,
-            own={"r1": 0, "augment": "none", "networks": "mlp"}),
+            own={"r1": 0, "augment": "none", "networks": "mlp", "mismatch": 0}),
         mlp("wgan-gp", "bench-wgan-gp", batch=64, size=28, z=100, g=WIDE, d=(512, 256), critic=5, demanded=3.0, own={}),
         Network("dcgan", "bench-dcgan", batch=64, size=32, z=100, g=(128, 128, 64), d=(16, 32, 64, 128),
                 convolutional=True, demanded=2.8),

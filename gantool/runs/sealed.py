@@ -33,12 +33,13 @@ class Damaged(UserError):
 
 def save(path: Path, facts: dict[str, Any], state: Tree) -> None:
     tensors: dict[str, Tensor] = {}
-    skeleton = pack(state, "", tensors)
+    skeleton = pack(state, "", tensors, set())
     header = json.dumps({"sha256": BLANK, "format": FORMAT, "facts": facts, "state": skeleton})
     data = safetensors.torch.save(tensors, {"gantool": header})
     _, end, spot = layout(data, path)
     digest = sha256(data, end, spot)
-    files.write(path, data[:spot] + digest.encode() + data[spot + 64 :])
+    rest = memoryview(data)
+    files.write(path, lambda file: file.writelines((rest[:spot], digest.encode(), rest[spot + 64 :])))
 
 
 def load(path: Path) -> tuple[dict[str, Any], Tree]:
@@ -94,19 +95,21 @@ def sha256(data: bytes, end: int, spot: int) -> str:
     return digest.hexdigest()
 
 
-def pack(tree: Tree, path: str, tensors: dict[str, Tensor]) -> Any:
+def pack(tree: Tree, path: str, tensors: dict[str, Tensor], taken: set[int]) -> Any:
     """The tree as JSON can hold it; tensors go to `tensors` under their path."""
     match tree:
         case Tensor():
             while path in tensors or path == "__metadata__":  # {"a.b": x} and {"a": {"b": y}} have one path
                 path += "'"
-            # A copy of its own: safetensors refuses tensors that share memory, as tied weights do.
-            tensors[path] = tree.detach().to("cpu", copy=True).contiguous()
+            # safetensors refuses tensors that share memory, as tied weights do.
+            memory = tree.untyped_storage().data_ptr()
+            tensors[path] = tree.detach().to("cpu", copy=memory in taken).contiguous()
+            taken.add(memory)
             return {"tensor": path}
         case dict() if all(isinstance(k, str | int | float | None) for k in tree):
-            return {"dict": [[k, pack(v, f"{path}.{k}".lstrip("."), tensors)] for k, v in tree.items()]}
+            return {"dict": [[k, pack(v, f"{path}.{k}".lstrip("."), tensors, taken)] for k, v in tree.items()]}
         case list() | tuple():
-            items = [pack(v, f"{path}.{i}".lstrip("."), tensors) for i, v in enumerate(tree)]
+            items = [pack(v, f"{path}.{i}".lstrip("."), tensors, taken) for i, v in enumerate(tree)]
             return {"tuple" if isinstance(tree, tuple) else "list": items}
         case None | bool() | int() | float() | str():
             return tree

@@ -28,6 +28,7 @@ from gantool.training.trainer import Trainer
 from gantool.variant import Variant
 
 SAMPLES = 256  # a probe
+FEW = 64  # as long as samples are not judged: on slow networks a probe takes longer than a step
 COMPARED = 1_250  # training images that samples are held against, a quarter of them at least
 SHOWN = 10  # times that each is trained on, at the least, before it can be memorised
 AT_ONCE = 128  # images, that the judge looks at: a quarter faster than a thousand
@@ -95,11 +96,13 @@ class Monitor:
             found["D right"] = trainer.metrics["D right"]
         if self.judge is None:
             return found
+        count = SAMPLES if trainer.step >= settled_at(trainer.recipe) else FEW
         with trainer.sampling() as variant:
-            got = variant.sample(SAMPLES, variant.SampleOptions())
+            got = variant.sample(count, variant.SampleOptions())
             images, labels = got if isinstance(got, tuple) else (got, None)
             if self.held and type(variant).d_logits is not Variant.d_logits:
-                found |= d_probes(variant, self.seen, self.held, images, labels)
+                seen, held = ([t[:count] for t in batch] for batch in (self.seen, self.held))
+                found |= d_probes(variant, seen, held, images, labels)
         features, probabilities = look(self.judge, as_bytes(images), AT_ONCE)
         found["diversity"] = spread(features) / max(self.usual, 1e-12)
         found["distance"] = measures.frechet(self.real, features)

@@ -3,7 +3,7 @@
 import gc
 import math
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -92,8 +92,8 @@ class Trainer:
         """One step of the variant's algorithm. Nothing here waits for the device."""
         variant = self.variant
         terms: dict[str, Tensor] = {}
-        variant.step, variant.logged = self.step, {}
-        variant.progress = min(1.0, self.step / self.steps) if self.steps else 0.0
+        progress = min(1.0, self.step / self.steps) if self.steps else 0.0
+        vars(variant).update(step=self.step, progress=progress, logged={})  # a module's own way to set them is slow
         factor = variant.schedule()
         for name, optimizer in self.players.items():
             for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
@@ -123,7 +123,10 @@ class Trainer:
             with self.cast():
                 loss = turn.loss(turn.batch)
             named = loss if isinstance(loss, Mapping) else {"loss": loss}
-            terms = {f"{turn.player}/{name}": torch.as_tensor(t, device=self.device) for name, t in named.items()}
+            terms = {
+                f"{turn.player}/{name}": t if isinstance(t, Tensor) else torch.tensor(t, device=self.device)
+                for name, t in named.items()
+            }
             total = reduce(torch.add, (term.float() for term in terms.values()))
             if not total.requires_grad:
                 raise ValueError(f"{turn.player}'s loss does not depend on any weight: it is a constant, or detached")
@@ -135,7 +138,7 @@ class Trainer:
             found = iter(shared)
             for weight, grad in zip(owned, grads, strict=True):
                 weight.grad = None if grad is None else laid_out(next(found), weight)
-            self.variant.logged |= dict(zip(said, found, strict=True))
+            self.variant.logged.update(zip(said, found, strict=True))
             self.variant.before_step(turn.player, owned)
             return total.detach()
 
@@ -284,12 +287,14 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""
+        self.ema.gather()
         return {
             "step": self.step,
             "steps": self.steps,
             "drawn": self.batches.drawn,
             "networks": self.variant.state_dict(),
             "ema": self.ema.copies.state_dict(),
+            "shown": {name: list(shown) for name, shown in self.ema.shown.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.players.items()},
             "random": devices.random_states(self.device),
             "window": self.window,
@@ -298,6 +303,8 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         self.variant.load_state_dict(state["networks"])
         self.ema.copies.load_state_dict(state["ema"])
+        self.ema.shown = {name: deque(state.get("shown", {}).get(name, ())) for name in self.ema.shown}
+        self.ema.stale = False
         for name, optimizer in self.players.items():
             restore_optimizer(optimizer, state["optimizers"][name])
         devices.restore_random(state["random"], self.device)

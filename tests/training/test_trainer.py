@@ -27,7 +27,7 @@ from gantool.runs.run import RunFolder, all_runs, find
 from gantool.runtime.device import random_states, restore_random, seed_all
 from gantool.training import session, trainer
 from gantool.training.callbacks import Gallery
-from gantool.training.ema import EMA, STATISTICS
+from gantool.training.ema import EMA, GATHERED, NUMBERS
 from gantool.training.monitor import Monitor
 from gantool.training.trainer import Diverged, Trainer
 from gantool.variants.cgan import CGAN
@@ -285,29 +285,40 @@ def test_the_average_follows_the_half_life_in_images() -> None:
 def test_a_change_is_half_forgotten_after_the_half_life() -> None:
     holder = nn.Module()
     holder.generator = nn.Linear(1, 1)
-    average = EMA(holder, ("generator",), 1040)
+    average = EMA(holder, ("generator",), 1120)
     nn.init.constant_(average.copies["generator"].weight, 1.0)
     nn.init.constant_(holder.generator.weight, 0.0)
-    for step in range(10_001, 10_105):  # 104 steps of 10 images, long after the first ones
+    for step in range(10_001, 10_113):  # 112 steps of 10 images, long after the first ones
         average.update(step, 10)
     assert average.copies["generator"].weight.item() == pytest.approx(0.5, abs=1e-4)
 
 
-def test_with_batch_norm_the_average_keeps_statistics_of_its_own() -> None:
+def test_with_batch_norm_the_average_gathers_statistics_of_its_own_when_somebody_looks() -> None:
     trainer = start(Normed, {"lr": 0.05})
-    copy = trainer.ema.copies["generator"]
-    norm, inner, expected = copy[1], copy[0], [torch.zeros(4), torch.ones(4)]
-    noises: list[Tensor] = []
+    copy, noises = trainer.ema.copies["generator"], list[Tensor]()
     trainer.variant.generator.register_forward_pre_hook(lambda module, args: noises.append(args[0].clone()))
-    for step in range(1, 2 * STATISTICS[0] + 1):
+    for _ in range(20):
         trainer.take_step()
-        if step % STATISTICS[0] == 0:  # what the live network was last shown, through the averaged weights
-            h = inner(noises[-1])
-            expected[0] = 0.7 * expected[0] + 0.3 * h.mean(0)
-            expected[1] = 0.7 * expected[1] + 0.3 * h.var(0)
-    assert torch.allclose(norm.running_mean, expected[0], atol=1e-6)
-    assert torch.allclose(norm.running_var, expected[1], atol=1e-6)
-    assert not torch.allclose(norm.running_mean, trainer.variant.generator[1].running_mean)
+    random = torch.get_rng_state()
+    trainer.state()
+    assert torch.equal(torch.get_rng_state(), random)
+    shown = [copy[0](z) for z in noises[-(GATHERED // len(noises[0])) :]]  # what the live network was shown last
+    assert torch.allclose(copy[1].running_mean, torch.stack([h.mean(0) for h in shown]).mean(0), atol=1e-6)
+    assert torch.allclose(copy[1].running_var, torch.stack([h.var(0) for h in shown]).mean(0), atol=1e-6)
+    assert not torch.allclose(copy[1].running_mean, trainer.variant.generator[1].running_mean)
+    assert copy[1].momentum == trainer.variant.generator[1].momentum
+
+
+@pytest.mark.parametrize(
+    ("examples", "width", "kept"), [(64, 2, GATHERED // 64), (300, 2, 1), (1_000, 2, 1), (2, NUMBERS // 8, 4)]
+)
+def test_what_is_kept_for_statistics_is_bounded(examples: int, width: int, kept: int) -> None:
+    holder = nn.Module()
+    holder.g = nn.BatchNorm1d(width, affine=False)
+    average = EMA(holder, ("g",), 100)
+    for _ in range(GATHERED // examples + 4):
+        holder.g(torch.zeros(examples, width))
+    assert len(average.shown["g"]) == kept
 
 
 def test_other_buffers_are_copied_also_beside_batch_norm() -> None:
