@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         compare,
         datasets,
         evaluate,
+        explain,
         load,
         plan,
         resume,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 HOME = {"Progress": "runtime.progress", "UserError": "errors", **dict.fromkeys(("Card", "Images", "Report"), "results")}
 __all__ = [
     "Card", "Images", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare", "datasets",
-    "evaluate", "load", "plan", "resume", "runs", "train", "variants",
+    "evaluate", "explain", "load", "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
-ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "runs", "diagnose", "plugins", "data", "new")
+ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "runs", "diagnose", "plugins",
+         "data", "new")  # fmt: skip
 
 
 class Commands(PlainGroup):
@@ -120,6 +121,18 @@ def info(
     from gantool.commands.info import shown
 
     shown(registry(), wanted(variant, "info", "gan"), json, everything)
+
+
+@app.command(cls=PlainCommand)
+def explain(
+    variant: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    html: Annotated[str | None, Option(help="Write a page instead.", metavar="FILE", show_default=False)] = None,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Read a variant: its paper's equations, each beside the lines of code that are it."""
+    from gantool.commands.reading import explained
+
+    explained(wanted(variant, "explain", "gan"), Path(html) if html else None, json)
 
 
 class RunsGroup(PlainGroup):

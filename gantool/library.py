@@ -25,6 +25,8 @@ from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.evaluation import acceptance, comparison, evaluation
 from gantool.evaluation.settings import HowToAccept, HowToMeasure
 from gantool.progress import screen
+from gantool.reading import explaining
+from gantool.reading.explaining import Explanation
 from gantool.registry import Registry
 from gantool.results import Card, Images, Known, Report
 from gantool.runs.model import Opened, open_model
@@ -47,7 +49,8 @@ Settings = Mapping[str, Any] | None
 Shown = bool | Progress | None
 GREY = ("1", "L", "LA", "I;16")  # Pillow's modes
 __all__ = [
-    "Model", "Run", "accept", "compare", "datasets", "evaluate", "load", "plan", "resume", "runs", "train", "variants",
+    "Model", "Run", "accept", "compare", "datasets", "evaluate", "explain", "load", "plan", "resume", "runs", "train",
+    "variants",
 ]  # fmt: skip
 
 
@@ -351,6 +354,12 @@ def accept(variant: str, *, progress: Shown = None, settings: Settings = None, *
     how = settle(schema, layers, presets.see(variant, "accept")).sections["Acceptance"]
     with at_work(TRAINING, progress), listening() as signals:
         return Card(acceptance.accept(Registry(), variant, signals, how))
+
+
+def explain(variant: str) -> Explanation:
+    """A variant's algorithm, equation by equation, each beside the lines of its installed source that are it."""
+    registry = Registry()
+    return explaining.explain(registry.offer(variant), registry.load(variant))
 
 
 def variants() -> list[Known]:

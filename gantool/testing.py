@@ -26,6 +26,7 @@ from gantool.config.validate import Wrong, converted, held_to, settle
 from gantool.data.images import Data, DataSpec, as_floats
 from gantool.data.opening import open_data
 from gantool.errors import UserError
+from gantool.reading import explaining
 from gantool.registry import Registry
 from gantool.runs import model, sealed
 from gantool.runtime import device as devices
@@ -47,6 +48,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
     settings, chosen = dataclasses.replace(cls.recipe, **recipe), cls.Options(**(options or {}))
     check_flags(cls)
     check_outline(cls)
+    check_explained(cls)
     trainer = start(cls, chosen, settings)
     check_owners(trainer)
     check_moves(trainer)
@@ -123,6 +125,16 @@ taken = [word for s in own for word in (s.key, *s.flags, *s.off)]
 every = [*settings_of(found.recipe, "Training", taken), *own, *settings_of(HowToTrain, "This run", taken)]
 print(json.dumps([s.described() for s in (*every, *settings_of(found.SampleOptions, ""))]))
 """
+
+
+def check_explained(cls: type[Variant]) -> None:
+    """What its page of equations quotes, if its package has one, is in the source."""
+    for offer in (offer for offers in Registry().offers.values() for offer in offers):
+        if offer.entry.value == f"{cls.__module__}:{cls.__qualname__}":
+            try:
+                explaining.explain(offer, cls)
+            except UserError as error:
+                raise AssertionError(error.message) from None
 
 
 def check_owners(trainer: Trainer) -> None:

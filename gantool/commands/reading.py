@@ -1,0 +1,75 @@
+"""`explain`, `diff` and `eject`: a variant's code, to be read."""
+
+import sys
+import textwrap
+from pathlib import Path
+from shutil import get_terminal_size
+
+from gantool.commands.terminal import as_json
+from gantool.errors import USAGE, UserError
+from gantool.reading.explaining import Equation, Explanation
+from gantool.runtime import files
+
+WIDEST = 110  # columns of a paragraph
+
+
+def explained(variant: str, html: Path | None, json: bool) -> None:
+    from gantool import library
+
+    found = library.explain(variant)
+    if html:
+        write(html, found.html(), "--html explained.html")
+        print(html)
+    elif json:
+        as_json(found.facts())
+    else:
+        for line in lines(found):
+            say(line)
+
+
+def write(out: Path, text: str, example: str) -> None:
+    try:
+        files.write(out, text)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}.", f"For example: {example}", USAGE) from None
+
+
+def say(line: str) -> None:
+    """Of what this terminal cannot show, a question mark."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding))
+
+
+def lines(found: Explanation) -> list[str]:
+    """An explanation for a terminal."""
+    said = wrapped(found.summary or found.name)
+    for name, text in (("paper", found.paper), ("differs from the paper", found.differs), ("from", found.package)):
+        said += wrapped(f"{name}: {text}") if text else []
+    said += ["", *found.about.splitlines()] if found.about else []
+    if not found.written:
+        said += ["", *wrapped(f"{found.package} has no page of equations for {found.name}; this is its code.")]
+    for number, equation in enumerate(found.equations, 1):
+        said += ["", *of_equation(number, equation)]
+    return said
+
+
+def of_equation(number: int, equation: Equation) -> list[str]:
+    said = [f"{number}. {equation.what}" + (f"  ({equation.where})" if equation.where else "")]
+    if equation.maths:
+        said += ["", *(f"     {line}" for line in equation.maths.splitlines())]
+    if equation.words:
+        said += ["", *wrapped(equation.words, "   ")]
+    for part in equation.lines:
+        said += ["", f"   {part.place}, {part.name}"]
+        said += [f"   {number:>5}  {text}".rstrip() for number, text in part.numbered()]
+    if equation.knobs:
+        said.append("")
+    for knob in equation.knobs:
+        said += wrapped(f"{knob.flag}  {knob.help} [{knob.values}]", "   ", "     ")
+    return said
+
+
+def wrapped(text: str, indent: str = "", more: str | None = None) -> list[str]:
+    width = min(WIDEST, get_terminal_size().columns)
+    more = indent if more is None else more
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=more, break_on_hyphens=False)
