@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         accept,
         compare,
         datasets,
+        diff,
         evaluate,
         explain,
         load,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 HOME = {"Progress": "runtime.progress", "UserError": "errors", **dict.fromkeys(("Card", "Images", "Report"), "results")}
 __all__ = [
     "Card", "Images", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare", "datasets",
-    "evaluate", "explain", "load", "plan", "resume", "runs", "train", "variants",
+    "diff", "evaluate", "explain", "load", "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 

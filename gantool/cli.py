@@ -22,8 +22,8 @@ from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
-ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "runs", "diagnose", "plugins",
-         "data", "new")  # fmt: skip
+ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "diff", "runs", "diagnose",
+         "plugins", "data", "new")  # fmt: skip
 
 
 class Commands(PlainGroup):
@@ -133,6 +133,19 @@ def explain(
     from gantool.commands.reading import explained
 
     explained(wanted(variant, "explain", "gan"), Path(html) if html else None, json)
+
+
+@app.command(cls=PlainCommand)
+def diff(
+    a: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    b: Annotated[str | None, Argument(help="Another.", show_default=False)] = None,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What one variant changes of another: networks, players, turns, losses, defaults."""
+    from gantool.commands.reading import compared
+
+    a = wanted(a, "diff", "gan dcgan")
+    compared(a, wanted(b, f"diff {a}", "dcgan" if a != "dcgan" else "gan"), json)
 
 
 class RunsGroup(PlainGroup):

@@ -25,7 +25,8 @@ from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.evaluation import acceptance, comparison, evaluation
 from gantool.evaluation.settings import HowToAccept, HowToMeasure
 from gantool.progress import screen
-from gantool.reading import explaining
+from gantool.reading import differing, explaining
+from gantool.reading.differing import Differences
 from gantool.reading.explaining import Explanation
 from gantool.registry import Registry
 from gantool.results import Card, Images, Known, Report
@@ -49,8 +50,8 @@ Settings = Mapping[str, Any] | None
 Shown = bool | Progress | None
 GREY = ("1", "L", "LA", "I;16")  # Pillow's modes
 __all__ = [
-    "Model", "Run", "accept", "compare", "datasets", "evaluate", "explain", "load", "plan", "resume", "runs", "train",
-    "variants",
+    "Model", "Run", "accept", "compare", "datasets", "diff", "evaluate", "explain", "load", "plan", "resume", "runs",
+    "train", "variants",
 ]  # fmt: skip
 
 
@@ -360,6 +361,12 @@ def explain(variant: str) -> Explanation:
     """A variant's algorithm, equation by equation, each beside the lines of its installed source that are it."""
     registry = Registry()
     return explaining.explain(registry.offer(variant), registry.load(variant))
+
+
+def diff(a: str, b: str) -> Differences:
+    """What variant b changes of variant a: networks, players, turns, losses, defaults."""
+    registry = Registry()
+    return differing.differences((a, b), (registry.load(a), registry.load(b)))
 
 
 def variants() -> list[Known]:

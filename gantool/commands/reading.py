@@ -5,8 +5,9 @@ import textwrap
 from pathlib import Path
 from shutil import get_terminal_size
 
-from gantool.commands.terminal import as_json
+from gantool.commands.terminal import as_json, table
 from gantool.errors import USAGE, UserError
+from gantool.reading.differing import Differences, Row
 from gantool.reading.explaining import Equation, Explanation
 from gantool.runtime import files
 
@@ -73,3 +74,30 @@ def wrapped(text: str, indent: str = "", more: str | None = None) -> list[str]:
     width = min(WIDEST, get_terminal_size().columns)
     more = indent if more is None else more
     return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=more, break_on_hyphens=False)
+
+
+def compared(a: str, b: str, json: bool) -> None:
+    from gantool import library
+
+    found = library.diff(a, b)
+    if json:
+        as_json(found.facts())
+        return
+    print(f"{found.b}, beside {found.a}: {found.kinship}")
+    rows("networks", found, found.networks)
+    rows("players", found, found.players)
+    rows("defaults", found, found.settings)
+    for change in found.code:
+        print(f"\n{change.name}: {change.a or 'none'} -> {change.b or 'none'}")
+        for line in change.lines:
+            say(f"  {line}" if not line.startswith("@@") else "  ...")
+    if not found.code:
+        print("\nturns and losses: the same")
+
+
+def rows(title: str, found: Differences, every: tuple[Row, ...]) -> None:
+    if not every:
+        print(f"\n{title}: the same")
+        return
+    print(f"\n{title}:")
+    table(("", found.a, found.b), [(row.name, row.a, row.b if row.differs else "the same") for row in every])
