@@ -22,8 +22,8 @@ from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
-ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "diff", "runs", "diagnose",
-         "plugins", "data", "new")  # fmt: skip
+ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "diff", "eject", "runs",
+         "diagnose", "plugins", "data", "new")  # fmt: skip
 
 
 class Commands(PlainGroup):
@@ -146,6 +146,23 @@ def diff(
 
     a = wanted(a, "diff", "gan dcgan")
     compared(a, wanted(b, f"diff {a}", "dcgan" if a != "dcgan" else "gan"), json)
+
+
+@app.command(cls=PlainCommand)
+def eject(
+    what: Annotated[
+        str | None,
+        Argument(metavar="RUN|VARIANT", help="Whose training.", show_default=False, autocompletion=run_names),
+    ] = None,
+    out: Annotated[str | None, Option(help="Where to write it.", metavar="FILE.py", show_default="NAME.py")] = None,
+    preset: Annotated[str | None, Option(help="Of a variant: settings of a preset.", show_default=False)] = None,
+    config: Annotated[str | None, Option(help="Of a variant: settings in a file.", show_default=False)] = None,
+    with_data: Annotated[bool, Option("--with-data", help="Also write its data, as NAME.npz.")] = False,
+) -> None:
+    """Own the loop: a training as one plain PyTorch file without gantool, to the same losses."""
+    from gantool.commands.reading import ejected
+
+    ejected(wanted(what, "eject", "gan --out gan.py"), out, preset, config, with_data)
 
 
 class RunsGroup(PlainGroup):

@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 from shutil import get_terminal_size
 
+from gantool.commands.shared import at_work, free
 from gantool.commands.terminal import as_json, table
 from gantool.errors import USAGE, UserError
 from gantool.reading.differing import Differences, Row
@@ -101,3 +102,19 @@ def rows(title: str, found: Differences, every: tuple[Row, ...]) -> None:
         return
     print(f"\n{title}:")
     table(("", found.a, found.b), [(row.name, row.a, row.b if row.differs else "the same") for row in every])
+
+
+def ejected(what: str, out: str | None, preset: str | None, config: str | None, with_data: bool) -> None:
+    path = free(f"{Path(what).name.replace('-', '_')}.py") if out is None else Path(out)
+    if path.exists():
+        raise UserError(f"{path} is there already.", "Give --out another name.", USAGE)
+    from gantool import library
+
+    with at_work(answers=True):
+        try:
+            written = library.eject(what, path, preset=preset, config=config, with_data=with_data)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}.", "Give another --out.", USAGE) from None
+    data = written[1] if with_data else "DATA.npz"
+    print(f"{' and '.join(map(str, written))}: trains without gantool. Next:")
+    print(f"  python {path} {data}")
