@@ -381,7 +381,10 @@ def eject(
     if path.suffix != ".py":
         raise UserError(f"{path} should end in .py.", f"For example: {path.stem or 'plain'}.py", USAGE)
     if isinstance(what, str) and what in registry.offers:
-        name, made_of = what, f"gantool's {what}" + (f" with --preset {preset}" if preset else "")
+        name, made_of = (
+            what,
+            f"{what} with its " + (f"preset {preset}" if preset else "defaults" if not values else "settings"),
+        )
         template = ejecting.check(registry.offer(name), registry.offers)
         made, _ = prepared(name, values, preset, config, made_of)
         recipe, options = made.recipe, made.options
@@ -389,8 +392,7 @@ def eject(
         run = run_of(registry, what)
         if values or preset or config:
             raise UserError(f"{run.folder} has its settings.", f"gantool eject {run.folder} --out {path}", USAGE)
-        made_of = f"the run {run.name}: {run.made_with()}"
-        name = run.variant
+        name, made_of = run.variant, f"the run {run.name}"
         template = ejecting.check(registry.offer(name), registry.offers)
         sections = session.stored(registry, run)[2]
         recipe, options = sections["Training"], sections[name]

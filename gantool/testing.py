@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
 from importlib.metadata import EntryPoint
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,47 @@ def check_explained(cls: type[Variant]) -> None:
                 explaining.explain(offer, cls)
             except UserError as error:
                 raise AssertionError(error.message) from None
+
+
+def check_ejected(variant: str, steps: int = 20, **settings: Any) -> None:
+    """Raise AssertionError unless the variant's plain file, `gantool eject`, trains to the losses that gantool does.
+
+    To the bit, on one thread. `settings` are flags of `train`: check_ejected("my-gan", data="digits", width=4).
+    """
+    from gantool import library
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = library.train(variant, out=Path(folder, "run"), steps=steps, log_every=1, settings=settings)
+            plain, data = library.eject(run, Path(folder, "plain.py"), with_data=True)
+            with devices.undisturbed(), devices.matmul_backend(CPU):
+                mine = losses_of(plain, data)
+            logged = run.metrics
+    finally:
+        torch.set_num_threads(threads)
+    assert len(mine) == steps, f"the plain file takes {len(mine)} steps of {steps}"
+    minimised = {name for name in logged if name.startswith(("D/", "G/"))}
+    assert minimised == {name for losses in mine for name in losses}, "the plain file names other losses"
+    for step, losses in enumerate(mine):
+        for name, value in losses.items():
+            assert logged[name][step] == value, (
+                f"at step {step + 1} {name} is {value}, and {logged[name][step]} in gantool"
+            )
+
+
+def losses_of(plain: Path, data: Path) -> list[dict[str, float]]:
+    """Of each step of an ejected file, imported here."""
+    spec = spec_from_file_location("plain", plain)
+    assert spec and spec.loader
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.tune(CPU)
+    torch.manual_seed(module.SEED)
+    images, labels = module.read(data)
+    steps = module.training(*module.networks(), module.batches(images, labels))
+    return [{name: loss.item() for name, loss in losses.items()} for losses in steps]
 
 
 def check_owners(trainer: Trainer) -> None:

@@ -13,6 +13,7 @@ from string import Template
 from typing import Any
 
 import numpy as np
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool import __version__
 from gantool.config.options import Recipe
@@ -82,8 +83,8 @@ def program(template: Path, schema: Schema, recipe: Recipe, variant: Variant, fi
     kept, names = needed(tree, values)
     defs = [text[starts[first_line(node) - 1] : span(starts, node)[1]] for node in kept]
     words = {
-        "title": (ast.get_docstring(tree) or "").strip(), "file": file, "data": f"{Path(file).stem}.npz",
-        "made": f"{made_of}, by gantool {__version__}", "shape": variant.data.shown,
+        "title": (ast.get_docstring(tree) or "").strip(), "file": quotable(file), "version": __version__,
+        "data": quotable(f"{Path(file).stem}.npz"), "made": quotable(made_of), "shape": variant.data.shown,
     }  # fmt: skip
     return "\n\n\n".join([
         Template(HEAD).substitute(words) + SPIN + "\n" + imports(tree, kept) + "\n" + constants(schema, values, names),
@@ -95,11 +96,16 @@ HEAD = '''"""$title
 
     python $file $data
 
-trains it, and leaves samples and a model beside this file. Made of $made.
-It needs PyTorch and no more, and is for images of $shape; the same seed gives the same losses.
+trains it, and leaves samples and a model beside this file. It needs PyTorch and no more. Made by gantool $version of
+$made, for images of $shape; the same seed gives gantool's losses, on one thread to the bit.
 """
 
 '''
+
+
+def quotable(text: str) -> str:
+    """Names of files and runs may be anyone's, and are not to end a docstring, or to be code."""
+    return re.sub(r"[^\w .-]", "_", text, flags=re.ASCII)
 
 
 def first_line(node: Any) -> int:
@@ -119,6 +125,7 @@ def known(schema: Schema, recipe: Recipe, variant: Variant) -> dict[str, Any]:
     values: dict[str, Any] = {"SHAPE": (spec.height, spec.width, spec.channels), "CLASSES": len(spec.classes)}
     for section in (recipe, variant.options):
         values |= {s.name.upper(): getattr(section, s.name) for s in schema.all if hasattr(section, s.name)}
+    values["NORMED"] = any(isinstance(m, _BatchNorm) for m in variant.generator.modules())
     if isinstance(policy := values.get("AUGMENT"), str) and policy != "none":
         names = [word.partition(":")[0].strip() for word in policy.split(",")]
         if names != sorted(names, key=ORDER.index):
