@@ -38,8 +38,11 @@ def decided(node: ast.expr, values: Values) -> Any:
 
 
 def settled(text: str, values: Values) -> str:
-    """The text without the branches that are not taken: of `if` as a statement, and inside an expression."""
-    while edit := first_edit(text, values):
+    """The text without the branches that are not taken: of `if` as a statement, and inside an expression.
+
+    What a function then calls `x` only to return it, it returns at once.
+    """
+    while edit := first_edit(text, values) or first_detour(text):
         start, end, new = edit
         text = text[:start] + new + text[end:]
     return text
@@ -54,6 +57,18 @@ def first_edit(text: str, values: Values) -> Edit | None:
             except Open:
                 continue
             return branch(text, starts, node, taken) if isinstance(node, ast.If) else chosen(text, starts, node, taken)
+    return None
+
+
+def first_detour(text: str) -> Edit | None:
+    """`x = f(x)`, then `return x`, at the end of a function."""
+    starts = offsets(text)
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.FunctionDef(body=[*_, ast.Assign(targets=[ast.Name(id=a)]) as last, ast.Return(ast.Name(id=b))]):
+                if a == b:
+                    start, end = span(starts, last.value)
+                    return span(starts, last)[0], span(starts, node)[1], f"return {text[start:end]}"
     return None
 
 

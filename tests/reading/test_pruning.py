@@ -29,6 +29,11 @@ VALUES = {"A": 0, "B": "b", "C": None}
         ("x = f(1 if C is None else 2, 3)\n", "x = f(1, 3)\n"),
         ("if 'c' in B or A > 1:\n    x\nelse:\n    y\n", "y\n"),
         ("if unknown:\n    x\n", "if unknown:\n    x\n"),
+        (
+            "def f():\n    if A:\n        y\n    x = g(\n        1)\n    return x\n",
+            "def f():\n    return g(\n        1)\n",
+        ),
+        ("def f():\n    x = 1\n    return y\n", "def f():\n    x = 1\n    return y\n"),
         ("if A and unknown():\n    x\n", "if A and unknown():\n    x\n"),
     ],
 )
