@@ -1,5 +1,6 @@
 """An explanation as one HTML page: no scripts, nothing fetched."""
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,18 @@ section { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); g
 @media (max-width: 56rem) { section { grid-template-columns: minmax(0, 1fr); gap: .6rem } }
 .maths { font: 1.05rem/1.6 "Cambria Math", "STIX Two Math", Cambria, Georgia, serif; white-space: pre-wrap;
   color: var(--mark); margin: 0 0 .7rem }
-pre { margin: 0 0 .9rem; padding: .7rem .8rem; background: var(--code); border-radius: 6px; overflow-x: auto;
+sub { font-size: .72em; line-height: 0 }
+.code { margin: 0 0 .9rem; padding: .7rem .8rem; background: var(--code); border-radius: 6px;
   font: 13px/1.5 ui-monospace, monospace }
-.n { color: var(--soft); user-select: none; padding-right: 1em; display: inline-block; min-width: 3.6em;
-  text-align: right }
+.line { display: flex } .line code { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; min-width: 0 }
+.n { color: var(--soft); user-select: none; padding-right: 1em; flex: 0 0 3.6em; text-align: right }
 .place { font: 12px ui-monospace, monospace; color: var(--soft); margin: 0 0 .2rem }
 dl { font-size: .88rem; margin: .8rem 0 0 } dt { font-family: ui-monospace, monospace } dd { margin: 0 0 .4rem 1rem;
   color: var(--soft) }
 """
+
+
+SUBSCRIPT = re.compile("_({[^}]*}|[^\\W_]+\u0302?)")  # `E_x`, `E_{x,z}`, and below a hat
 
 
 def page(found: "Explanation") -> str:
@@ -47,16 +52,20 @@ def page(found: "Explanation") -> str:
 
 def section(equation: "Equation") -> str:
     where = f" <small>{escape(equation.where)}</small>" if equation.where else ""
-    maths = f'<p class="maths">{escape(equation.maths)}</p>' if equation.maths else ""
+    formula = SUBSCRIPT.sub(lambda found: f"<sub>{found[1].strip('{}')}</sub>", escape(equation.maths))
+    maths = f'<p class="maths">{formula}</p>' if formula else ""
     words = f"<p>{escape(equation.words)}</p>" if equation.words else ""
     options = "".join(
         f"<dt>{escape(knob.flag)}</dt><dd>{escape(knob.help)} Default {escape(knob.values)}.</dd>"
         for knob in equation.knobs
     )
     code = "".join(
-        f'<p class="place">{escape(lines.place)}, {escape(lines.name)}</p><pre>'
-        + "\n".join(f'<span class="n">{n}</span>{escape(text)}' for n, text in lines.numbered())
-        + "</pre>"
+        f'<p class="place">{escape(lines.place)}, {escape(lines.name)}</p><div class="code">'
+        + "".join(
+            f'<div class="line"><span class="n">{n}</span><code>{escape(text)}</code></div>'
+            for n, text in lines.numbered()
+        )
+        + "</div>"
         for lines in equation.lines
     )
     options = options and f"<dl>{options}</dl>"

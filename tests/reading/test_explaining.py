@@ -139,7 +139,7 @@ def test_the_page_is_whole_in_itself(gantool: Gantool) -> None:
     assert "<script" not in page and "src=" not in page and "href=" not in page and "url(" not in page
     assert page.count("<section>") == len(library.explain("gan").equations)
     assert "lambda n: nn.BatchNorm1d(n, momentum=m) if m else None" in page
-    assert "Goodfellow" in page and "E_x[‖∇l(x)‖²]" in page
+    assert "Goodfellow" in page and "E<sub>x</sub>[‖∇l(x)‖²]" in page
 
 
 def test_json_has_it_all(gantool: Gantool) -> None:
