@@ -130,9 +130,10 @@ def explain(
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Read a variant: its paper's equations, each beside the lines of code that are it."""
+    name = registry().offer(wanted(variant, "explain", "gan")).name
     from gantool.commands.reading import explained
 
-    explained(wanted(variant, "explain", "gan"), Path(html) if html else None, json)
+    explained(name, Path(html) if html else None, json)
 
 
 @app.command(cls=PlainCommand)
@@ -142,10 +143,11 @@ def diff(
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What one variant changes of another: networks, players, turns, losses, defaults."""
+    a = registry().offer(wanted(a, "diff", "gan dcgan")).name
+    b = registry().offer(wanted(b, f"diff {a}", "dcgan" if a != "dcgan" else "gan")).name
     from gantool.commands.reading import compared
 
-    a = wanted(a, "diff", "gan dcgan")
-    compared(a, wanted(b, f"diff {a}", "dcgan" if a != "dcgan" else "gan"), json)
+    compared(a, b, json)
 
 
 @app.command(cls=PlainCommand)
@@ -160,9 +162,10 @@ def eject(
     with_data: Annotated[bool, Option("--with-data", help="Also write its data, as NAME.npz.")] = False,
 ) -> None:
     """Own the loop: a training as one plain PyTorch file without gantool, to the same losses."""
+    whose = wanted(what, "eject", "gan --out gan.py")
     from gantool.commands.reading import ejected
 
-    ejected(wanted(what, "eject", "gan --out gan.py"), out, preset, config, with_data)
+    ejected(whose, out, preset, config, with_data)
 
 
 class RunsGroup(PlainGroup):
