@@ -1,5 +1,6 @@
 """How long a step takes; and with how many threads, in which arithmetic, it takes least on this machine, now."""
 
+import math
 import time
 from copy import deepcopy
 from dataclasses import replace
@@ -13,8 +14,8 @@ from gantool.runtime import distributed, torchrun
 from gantool.training.trainer import Trainer
 
 SHORT = 1_000  # steps of a run that asks no clock what to compute with, so that its bytes hang on none
-EACH, ALONE = 0.12, 0.5  # seconds that each of several ways is timed for, or the only one; two steps at least
-BETTER = 0.9  # of the time that all cores take in float32, or another way is not worth its difference
+EACH, ALONE = 0.06, 0.5  # seconds that each of several ways is timed for, twice, or the only one; two steps at least
+BETTER = 0.8  # of the time that all cores take in float32, or another way is not worth its difference
 
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -46,15 +47,18 @@ def settled(trainer: Trainer, recipe: Recipe, timed: bool) -> tuple[Recipe, floa
     """The settings with both chosen, and the trainer set to them; and where that was timed, a step's seconds."""
     plainest, *others = every = ways(recipe, trainer.device)
     plainest.take(trainer)
-    best, each, least = plainest, 0.0, 0.0
-    if timed:
-        each = usual = seconds_a_step(trainer, EACH if others else ALONE)
-        least = BETTER * usual
-        for way in others:
+    best, each = plainest, 0.0
+    if timed and others:
+        took = dict.fromkeys(every, math.inf)
+        for way in every * 2:  # turn about, and the quieter turn counts: machines drift
             way.take(trainer)
-            if (took := seconds_a_step(trainer, EACH)) < least:
-                best, each, least = way, took, took
+            took[way] = min(took[way], seconds_a_step(trainer, EACH))
+        fastest = min(others, key=took.__getitem__)
+        best = fastest if took[fastest] < BETTER * took[plainest] else plainest
         best.take(trainer)
+        each = took[best]
+    elif timed:
+        each = seconds_a_step(trainer)
     if torchrun.count() > 1 or trainer.device.type != "cpu":
         return recipe, each
     kind = best.precision if len({way.precision for way in every}) > 1 else recipe.precision

@@ -78,12 +78,12 @@ def test_the_fastest_is_kept_and_written_down(cores: Any, monkeypatch: pytest.Mo
     trainer: Any = Timed({Way(*way): took for way, took in every.items()}, monkeypatch)
     recipe, each = settled(trainer, Recipe(steps=5_000), timed=True)
     assert (recipe.threads, recipe.precision, each) == ("1", "bf16", 0.4)
-    assert trainer.now == Way(1, "bf16") and len(trainer.asked) == 4
+    assert trainer.now == Way(1, "bf16") and trainer.asked == 2 * [Way(*way) for way in every]
 
 
 def test_a_machines_drift_decides_nothing(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cores(2, True)
-    every = {(2, "fp32"): 1.0, (1, "fp32"): 0.95, (2, "bf16"): 0.92, (1, "bf16"): 1.3}
+    every = {(2, "fp32"): 1.0, (1, "fp32"): 0.85, (2, "bf16"): 0.81, (1, "bf16"): 1.3}
     trainer: Any = Timed({Way(*way): took for way, took in every.items()}, monkeypatch)
     recipe, each = settled(trainer, Recipe(steps=5_000), timed=True)
     assert (recipe.threads, recipe.precision, each) == ("2", "fp32", 1.0)
