@@ -84,7 +84,7 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
     """gantool's, as its command line would make it."""
     from gantool.config.schema import Schema
     from gantool.config.validate import held_to
-    from gantool.runtime.device import matmul_backend, tune_malloc
+    from gantool.runtime.device import computing, tune_malloc
     from gantool.training.trainer import Trainer
 
     cls = variant(net)
@@ -92,7 +92,7 @@ def trainer(net: Network, data_dir: Path | None, device: torch.device, **setting
     schema = Schema({"Training": cls.recipe, net.variant: cls.Options}, own=net.variant)
     recipe, options = held_to(schema, net.settings() | where | settings).values()
     tune_malloc()
-    matmul_backend(device).__enter__()  # this process does nothing else
+    computing(device).__enter__()  # this process does nothing else
     data = cls.dataset(recipe, options)
     return Trainer(cls(options, data.spec).to(device), recipe, data, device)
 

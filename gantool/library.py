@@ -18,7 +18,7 @@ from gantool.config import presets
 from gantool.config.options import draws, takes_input
 from gantool.config.packages import DATASETS, offers
 from gantool.config.schema import Schema
-from gantool.config.validate import Layer, environment, settle
+from gantool.config.validate import Layer, environment, idle, settle
 from gantool.data import catalog
 from gantool.data.images import ImageData
 from gantool.errors import USAGE, UserError, did_you_mean
@@ -36,7 +36,7 @@ from gantool.runtime import alone, files
 from gantool.runtime.alone import TRAINING
 from gantool.runtime.caller import caller
 from gantool.runtime.device import undisturbed
-from gantool.runtime.progress import Progress, shown_by
+from gantool.runtime.progress import Progress, current, shown_by
 from gantool.runtime.signals import listening
 from gantool.sampling import sampler
 from gantool.sampling.inputs import as_inputs
@@ -238,7 +238,10 @@ def prepared(
     offer, cls = registry.offer(variant), registry.load(variant)
     schema = schema_of(variant, cls)
     layers = [Layer(values), environment(schema), *presets.layers(variant, offer.presets(), preset, config)]
-    recipe, options, how = settle(schema, layers, presets.see(variant)).sections.values()
+    sections = settle(schema, layers, presets.see(variant)).sections
+    for note in idle(schema, sections, values):
+        current().note(note)
+    recipe, options, how = sections.values()
     if cls.recipe.data in catalog.names():  # other variants read data of their own
         catalog.is_named(recipe.data)
     return session.Session(registry, variant, recipe, options, how, said), how

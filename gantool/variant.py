@@ -245,10 +245,12 @@ class Variant(nn.Module, ABC):
 
     def log(self, **values: Tensor | float) -> None:
         """Log numbers that are not minimised."""
-        self.logged.update({
-            name: value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, device=self.device)
-            for name, value in values.items()
-        })
+        self.logged.update(
+            {
+                name: value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, device=self.device)
+                for name, value in values.items()
+            }
+        )
 
     @property
     def device(self) -> torch.device:

@@ -15,6 +15,7 @@ import gantool as library
 from gantool.api import DataSpec, Points, Recipe, Turn, Variant, mlp, open_data, weights
 from gantool.data.images import ImageData
 from gantool.testing import check_variant
+from gantool.training import pace
 from gantool.training.trainer import Trainer
 from gantool.variants.cgan import CGAN
 from gantool.variants.gan import GAN
@@ -307,7 +308,7 @@ class Watching(Base):
 def test_progress_never_passes_1_not_even_while_steps_are_timed() -> None:
     trainer = trainer_of(Watching)
     trainer.steps = 0
-    trainer.seconds_a_step(0.01)
+    pace.seconds_a_step(trainer, 0.01)
     trainer.steps = 4
     for _ in range(4):
         trainer.take_step()

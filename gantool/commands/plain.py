@@ -19,6 +19,8 @@ class Plain:
         params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for param in params:
             param.process_value = partial(as_typed, param)
+            if getattr(param, "is_flag", False):
+                param.metavar = ""  # nothing follows a switch
         return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -37,6 +37,13 @@ def checked_grid(text: str | None) -> str | None:
     return text
 
 
+def checked_threads(text: str) -> str:
+    """The callback of a number of threads."""
+    if text != "auto" and not (text.isdecimal() and 0 < int(text) <= 1024):
+        raise ValueError(f"{text[:80]!r} should be auto, or a number of threads such as 1.")
+    return text if text == "auto" else str(int(text))
+
+
 def device_name(text: str) -> str:
     """A device as torch spells it; whether it is here is another question."""
     if not re.fullmatch(r"auto|(cpu|mps|cuda)(:\d+)?", text):
@@ -95,7 +102,12 @@ class Recipe:
     ] = None
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"], Option(help="Number format; auto: bf16 on GPUs that have it, else fp32.")
+        Literal["auto", "fp32", "bf16"],
+        Option(help="Number format; auto: bf16 on GPUs that have it, and on CPUs where it is faster, else fp32."),
+    ] = "auto"
+    threads: Annotated[
+        str,
+        Option(metavar="auto|N", callback=checked_threads, help="CPU threads; auto: one or all, whichever is faster."),
     ] = "auto"
     ema_images: Annotated[
         int, Option(min=0, help="Half-life, in images, of the generator's moving average (EMA); 0 for none.")

@@ -5,7 +5,7 @@ Flags, keywords, YAML, presets and stored settings pass here and are told the sa
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,14 @@ def settle(schema: Schema, layers: Iterable[Layer], see: str = "") -> Settled:
         merged = values | merged
     open_ = dict.fromkeys(schema.lengths) if merged.keys() & set(schema.lengths) else {}
     return Settled(filled(schema, open_ | merged, see), set(merged))
+
+
+def idle(schema: Schema, sections: Mapping[str, Any], said: Iterable[str]) -> Iterator[str]:
+    """A sentence for each setting that was said and does nothing, since it matters with others' other values."""
+    for setting in filter(None, map(schema.find, said)):
+        for key, value in setting.when.items():
+            if (other := schema.find(key)) and getattr(sections[other.panel], other.name) != value:
+                yield f"{setting.flag} does nothing here: it matters with {other.flag} {value}."
 
 
 def filled(schema: Schema, values: Mapping[str, Any], see: str = "") -> dict[str, Any]:

@@ -40,7 +40,8 @@ def choose(name: str) -> torch.device:
 def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else str(device)
 
 
 def half(precision: str, device: torch.device) -> bool:
@@ -67,21 +68,33 @@ def tune_malloc() -> None:
 
 
 @contextmanager
-def matmul_backend(device: torch.device) -> Iterator[None]:
+def computing(device: torch.device) -> Iterator[None]:
     """While this lasts, oneDNN multiplies matrices in place of MKL, which at some sizes leaves AMD's cores idle.
 
     That is a tenth on MLPs. torch asks oneDNN where bfloat16 would do; it has no use for that without AMX, and computes
-    float32 as exactly as MKL.
+    float32 as exactly as MKL. Afterwards this, and the number of threads, are as before.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict
-    has: dict[str, Any] = capabilities()
-    before = torch.get_float32_matmul_precision()
+    has = capabilities() if device.type == "cpu" else {}
+    before, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
     if has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
         torch.set_float32_matmul_precision("medium")
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+        torch.set_num_threads(threads)
+
+
+def capabilities() -> dict[str, Any]:
+    """What this CPU can do, as far as torch tells."""
+    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return found
+
+
+def multiplies_bf16() -> bool:
+    """Whether this CPU has instructions for it; others take many times as long as for float32."""
+    has = capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from torch import nn
 
 from gantool.errors import UserError
+from gantool.training.pace import seconds_a_step
 from gantool.training.trainer import Trainer
 from gantool.variant import Variant
 
@@ -23,7 +24,7 @@ def compile_networks(trainer: Trainer, how: str, say: Callable[[str], object]) -
     found = dict(compilable(trainer.variant))
     if not found:
         return
-    names, usual = " and ".join(found), trainer.seconds_a_step()
+    names, usual = " and ".join(found), seconds_a_step(trainer)
     if how == "auto" and usual * (trainer.steps - trainer.step) < LONG:
         return
     say(f"compiling {names}...")
@@ -31,8 +32,8 @@ def compile_networks(trainer: Trainer, how: str, say: Callable[[str], object]) -
     try:
         for network in found.values():
             network.compile(dynamic=False)
-        trainer.seconds_a_step(0)  # compiles
-        compiled = trainer.seconds_a_step()
+        seconds_a_step(trainer, 0)  # compiles
+        compiled = seconds_a_step(trainer)
     except Exception as error:  # a compiler that is missing, a layer it does not know: their own kinds, and many
         undo(found.values())
         if how == "on":

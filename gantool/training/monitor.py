@@ -101,8 +101,8 @@ class Monitor:
             got = variant.sample(count, variant.SampleOptions())
             images, labels = got if isinstance(got, tuple) else (got, None)
             if self.held and type(variant).d_logits is not Variant.d_logits:
-                seen, held = ([t[:count] for t in batch] for batch in (self.seen, self.held))
-                found |= d_probes(variant, seen, held, images, labels)
+                known, new = ([t[:count] for t in batch] for batch in (self.seen, self.held))
+                found |= d_probes(variant, known, new, images, labels)
         features, probabilities = look(self.judge, as_bytes(images), AT_ONCE)
         found["diversity"] = spread(features) / max(self.usual, 1e-12)
         found["distance"] = measures.frechet(self.real, features)
@@ -115,8 +115,8 @@ class Monitor:
                 found["rarest class"] = float(shares[self.common].min())
             if labels is not None:
                 found["label accuracy"] = float((seen == labels.cpu()).double().mean())
-        if not early and (known := self.neighbours(trainer, self.judge)):
-            training, part, usual = known
+        if not early and (near := self.neighbours(trainer, self.judge)):
+            training, part, usual = near
             found["nearest"] = float(torch.cdist(features, training).amin(1).quantile(part)) / max(usual, 1e-12)
         return found
 

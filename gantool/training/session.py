@@ -22,6 +22,7 @@ from gantool.runs.run import RunFolder
 from gantool.runtime import device as devices
 from gantool.runtime import distributed, progress, torchrun
 from gantool.runtime.signals import Signals
+from gantool.training import pace
 from gantool.training.callbacks import END, Checkpoints, Gallery, MetricsLog
 from gantool.training.compiling import compile_networks
 from gantool.training.events import Fenced, heard_by
@@ -102,7 +103,7 @@ class Session:
     def check_one(self) -> None:
         """Batch norm has nothing to compare one image with; whether that matters, a step tells."""
         try:
-            self.trainer.seconds_a_step(0)
+            pace.seconds_a_step(self.trainer, 0)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -110,14 +111,16 @@ class Session:
                 "Batch norm cannot learn from a batch of 1.", "Try --batch-size 2 or more.", USAGE
             ) from None
 
-    def settle(self, started: float) -> None:
-        """Turn --epochs or --minutes into steps, once, and write down what was left open."""
+    def settle(self, started: float, anew: bool = True) -> None:
+        """Turn --epochs or --minutes into steps, once, and write down what was left open; `anew`: for a new run."""
         recipe, trainer = self.recipe, self.trainer
         steps = recipe.steps or DEFAULT_STEPS
         if recipe.epochs:
             steps = max(1, round(recipe.epochs * len(self.data) / recipe.batch_size))
+        found, each = pace.settled(trainer, recipe, anew and bool(recipe.minutes or steps >= pace.SHORT))
+        if anew:
+            recipe = found
         if recipe.minutes:
-            each = trainer.seconds_a_step()
             deadline = started + recipe.minutes * 60
             budget = (deadline - CLOSING - time.monotonic()) * MARGIN
             steps = max(1, int(distributed.broadcast(budget / each)))
@@ -186,7 +189,8 @@ class Session:
         what = "images" if spec.images else "points of"
         shape = f"{len(self.data):,} {what} {spec.shown}{labels}"
         crew = f", {torchrun.count()} processes" if torchrun.count() > 1 else ""
-        return f"{shape}; {devices.describe(self.device)}{crew}"
+        kind = ", bf16" if devices.half(self.recipe.precision, self.device) else ""
+        return f"{shape}; {devices.describe(self.device)}{kind}{crew}"
 
     def follow(self, run: RunFolder, signals: Signals) -> Outcome:
         """Train, and leave the rest to the first process."""
@@ -211,7 +215,7 @@ class Session:
     def plan(self) -> Plan:
         """What would happen, and how long it would take."""
         trainer = self.trainer
-        each = trainer.seconds_a_step()
+        each = pace.seconds_a_step(trainer)
         rate = trainer.recipe.batch_size / each
         networks, seconds = parameters_of(trainer.variant), each * trainer.steps
         return Plan(self.values(), networks, self.shape(), trainer.steps, seconds, rate)
@@ -229,7 +233,7 @@ class Caller:
 
 
 def train(session: Session, name: str | None, out: Path | None, signals: Signals, started: float) -> Outcome:
-    with devices.matmul_backend(session.device), distributed.joined(session.device):
+    with devices.computing(session.device), distributed.joined(session.device):
         session.prepare()
         session.settle(started)
         if not torchrun.first():
@@ -241,7 +245,7 @@ def train(session: Session, name: str | None, out: Path | None, signals: Signals
 
 
 def plan(session: Session, started: float) -> Plan:
-    with devices.matmul_backend(session.device), distributed.joined(session.device):
+    with devices.computing(session.device), distributed.joined(session.device):
         session.prepare()
         session.settle(started)
         return session.plan()
@@ -263,7 +267,7 @@ def resume(
         sections[title] = replace(section, **changed)
     session = Session(registry, name, sections["Training"], sections[name], how, run.made_with())
     session.on_step = on_step
-    with devices.matmul_backend(session.device), distributed.joined(session.device), taken(run):
+    with devices.computing(session.device), distributed.joined(session.device), taken(run):
         with distributed.rank_by_rank():
             facts, state = newest_good(run) or ({"settings": made_with, "step": 0}, None)
         if state:
@@ -272,7 +276,7 @@ def resume(
                 model.check_networks(session.cls, session.options, facts, state)
         session.prepare()
         refuse_changes(session, schema, facts)
-        session.settle(time.monotonic())
+        session.settle(time.monotonic(), anew=False)
         trainer = session.trainer
         if state:
             with model.fitting(run.folder, facts):
@@ -319,7 +323,7 @@ def refuse_changes(session: Session, schema: Schema, facts: dict[str, Any]) -> N
     """A resumed run continues what was; only its length may grow."""
     made_with = schema.renamed(facts["settings"])
     then, now = first(schema) | made_with, session.values()
-    free = [s.key for s in schema.of["Training"] if s.name in ("steps", "data_dir")]
+    free = [s.key for s in schema.of["Training"] if s.name in ("steps", "data_dir", "threads")]
     data, steps = core(now, "data"), core(now, "steps") or 0
     changed = [
         f"{key}: {then.get(key)} in the checkpoint, {now.get(key)} now"

@@ -6,7 +6,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from functools import reduce
 from inspect import Parameter, signature
 from pathlib import Path
@@ -311,20 +310,6 @@ class Trainer:
         self.window = [{k: v.to(self.device) for k, v in terms.items()} for terms in state["window"]]
         self.step, self.steps = state["step"], state.get("steps", self.steps)
         self.batches.rewind(state["drawn"])
-
-    def seconds_a_step(self, seconds: float = 0.5) -> float:
-        """Times a few steps and takes them back."""
-        before = deepcopy(self.state())
-        self.take_step()
-        start, taken = time.perf_counter(), 0
-        while taken < 3 or distributed.broadcast(time.perf_counter() - start) < seconds:
-            self.take_step()
-            taken += 1
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize()
-        each = (time.perf_counter() - start) / taken
-        self.restore(before)
-        return each
 
 
 def wants_closure(optimizer: Optimizer) -> bool:

@@ -8,7 +8,7 @@ Differs from the paper: by default small convolutions, the class projected onto 
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,11 @@ class CGAN(Mismatched, GAN):
 
     @dataclass(kw_only=True)
     class Options(Mismatched.Options, GAN.Options):
+        applies: ClassVar = {
+            **{key: {"networks": "mlp"} for key in ("g_layers", "d_layers", "dropout", "batch_norm")},
+            **{key: {"networks": "conv"} for key in ("width", "d_width")},
+        }
+
         lr: float = 3e-3
         decay: float = 5e-4
         mismatch: float = 0.5

@@ -309,3 +309,18 @@ def test_trainings_and_drawings_are_told_as_lines_of_json(typed: Typed) -> None:
     }
     more = [json.loads(line) for line in typed("resume cgan-001 --steps 6 --json").out.splitlines()]
     assert more[-1]["event"] == "end" and more[-1]["step"] == 6
+
+
+def test_a_setting_that_does_nothing_with_these_networks_is_said_and_help_says_when_it_matters(typed: Typed) -> None:
+    done = typed("train cgan --g-layers 8 --width 2 --d-width 2 --steps 1 --batch-size 4 --size 8")
+    assert done.code == 0
+    assert "note: --g-layers does nothing here: it matters with --networks mlp." in done.err
+    assert "--width" not in done.err
+    assert "nothing here" not in typed(f"{CGAN} --steps 1").err
+    told = " ".join(typed("train cgan --help").out.split())
+    assert "with --networks mlp" in told and "with --networks conv" in told
+
+
+@pytest.mark.parametrize("command", ["list", "runs", "train cgan", "sample", "eval", "data list", "new", "resume"])
+def test_help_shows_no_value_beside_a_switch(command: str, typed: Typed) -> None:
+    assert "<bool>" not in typed(f"{command} --help").out

@@ -15,13 +15,13 @@ def test_swift_products_are_as_exact_as_others(shape: tuple[int, int, int]) -> N
     noise = torch.Generator().manual_seed(0)
     a, b = torch.randn(m, k, generator=noise), torch.randn(k, n, generator=noise)
     exact = a.double() @ b.double()
-    with device.matmul_backend(torch.device("cpu")):
+    with device.computing(torch.device("cpu")):
         assert (a @ b - exact).abs().max() < 1e-6 * k  # bfloat16, with 8 bits, would be off by thousands of times
     assert ((a.bfloat16() @ b.bfloat16()).double() - exact).abs().max() > 1e-4 * k**0.5
 
 
 def told(kind: str) -> str:
-    with device.matmul_backend(torch.device(kind)):
+    with device.computing(torch.device(kind)):
         return torch.get_float32_matmul_precision()
 
 

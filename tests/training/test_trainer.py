@@ -25,7 +25,7 @@ from gantool.nn.latents import gaussian, truncated, walk
 from gantool.runs import sealed
 from gantool.runs.run import RunFolder, all_runs, find
 from gantool.runtime.device import random_states, restore_random, seed_all
-from gantool.training import session, trainer
+from gantool.training import pace, session, trainer
 from gantool.training.callbacks import Gallery
 from gantool.training.ema import EMA, GATHERED, NUMBERS
 from gantool.training.monitor import Monitor
@@ -515,7 +515,7 @@ def test_a_preview_leaves_every_state_as_it_was_and_is_the_same_twice() -> None:
 
 def test_timing_a_few_steps_takes_them_back() -> None:
     trainer, other = start(), start()
-    assert trainer.seconds_a_step(0.01) > 0
+    assert pace.seconds_a_step(trainer, 0.01) > 0
     assert sealed.same(trainer.state(), other.state())
     assert sealed.same(after(trainer, 4), after(other, 4))
 

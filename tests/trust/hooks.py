@@ -19,7 +19,7 @@ PHASES: dict[str, tuple[str, ...]] = {
         "train.py:run_train",
     ),
     "loading": ("images.py:", "albums.py:", "decoding.py:", "named.py:", "batches.py:Batches.__init__"),
-    "timing": ("trainer.py:Trainer.seconds_a_step",),
+    "timing": ("pace.py:seconds_a_step",),
     "training": (
         "trainer.py:Trainer.take_step", "trainer.py:Trainer.play", "trainer.py:Trainer.run", "batches.py:",
         "variant.py:", "ema.py:EMA.update", "latents.py:", "callbacks.py:MetricsLog", "run.py:RunFolder.append",

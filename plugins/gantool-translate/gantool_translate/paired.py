@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 from gantool_translate.unpaired import Two, open_two, two_folders
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # as gantool reads
+LAYOUT = "Give --data FOLDER with A/ and B/, whose files are called alike, or with images of both side by side."
 LARGEST = 2**31  # bytes of pairs in memory; gantool reads single images as they are needed
 
 
@@ -60,29 +61,38 @@ def open_halves(folder: Path, recipe: Recipe) -> Paired:
     """Of files twice as wide as they are high: A is the left half, B the right one."""
     size, channels, found = recipe.size or 32, recipe.channels or 3, files(folder)
     if not found:
-        raise UserError(
-            f"There are no pairs in {folder.resolve()}.",
-            "Give --data FOLDER with A/ and B/, whose files are called alike, or with images of both side by side.",
-            USAGE,
-        )
+        raise UserError(f"There are no pairs in {folder.resolve()}.", LAYOUT, USAGE)
     if (needed := 2 * len(found) * channels * size**2) > LARGEST:
         raise UserError(f"{len(found):,} such pairs take {needed >> 20} MiB.", "Cut them apart, into A/ and B/.", USAGE)
-    pixels = torch.empty(2, len(found), channels, size, size, dtype=torch.uint8)
-    for i, file in enumerate(found):
-        for half, image in enumerate(halves(folder / file, size, channels)):
-            pixels[half, i] = image
-    return Paired(*(ImageData(half, flip=recipe.flip) for half in pixels))
-
-
-def halves(path: Path, size: int, channels: int) -> list[Tensor]:
-    """Both squares of a file that comes from anyone: gantool opens it."""
-    try:
-        both = open_image(path, channels=channels)
+    pixels, kept = torch.empty(2, len(found), channels, size, size, dtype=torch.uint8), 0
+    bad, other = list[str](), list[str]()
+    for file in found:
+        try:
+            both = open_image(folder / file, channels=channels)
+        except UserError as error:
+            bad.append(error.message)
+            continue
         _, height, width = both.shape
-        if not 1.9 < width / height < 2.1:
-            raise UserError(f"{path} cannot be used: it is {width} x {height}, and no two squares side by side.")
-    except UserError as error:
-        raise UserError(error.message, "Take it out, or give A/ and B/.", USAGE) from None
+        if 1.9 < width / height < 2.1:
+            pixels[:, kept] = halves(both, size)
+            kept += 1
+        else:
+            other.append(f"{file}, {width} x {height}")
+    if other:  # before what is broken: whoever meant another layout has no use for that
+        raise UserError(
+            f"{len(other)} of {len(found)} images in {folder} are no two squares side by side, the first {other[0]}.",
+            LAYOUT, USAGE,
+        )  # fmt: skip
+    if not kept:
+        raise UserError(bad[0], f"Take it out. {LAYOUT}", USAGE)
+    pairs = Paired(*(ImageData(half[:kept], flip=recipe.flip) for half in pixels))
+    pairs.notes = (f"left out {len(bad)} of {len(found)}, the first: {bad[0]}",) if bad else ()
+    return pairs
+
+
+def halves(both: Tensor, size: int) -> Tensor:
+    """The left and the right square of an image."""
+    _, height, width = both.shape
     side = min(width // 2, height)
     cut = torch.stack([both[:, :side, left : left + side] for left in (0, width - side)]).float()
-    return [*interpolate(cut, (size, size), mode="bicubic", antialias=True).round().clamp(0, 255).byte()]
+    return interpolate(cut, (size, size), mode="bicubic", antialias=True).round().clamp(0, 255).byte()

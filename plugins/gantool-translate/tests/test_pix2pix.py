@@ -218,10 +218,29 @@ def test_what_holds_no_pair_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"none")
     (tmp_path / "empty").mkdir()
-    for name, words in (("square", "0.png cannot be used: it is 16 x 16"), ("broken", "a.png"), ("empty", "no pairs")):
+    for name, words in (
+        ("square", "1 of 1 images in .* are no two squares side by side, the first 0.png, 16 x 16"),
+        ("broken", "a.png"),
+        ("empty", "no pairs"),
+    ):
         with pytest.raises(UserError, match=words) as error:
             Pix2Pix.dataset(Recipe(data=str(tmp_path / name), size=8))
         assert error.value.code == USAGE and "A/ and B/" in error.value.hint
+
+
+def test_a_layout_that_is_none_is_named_before_a_broken_file(tmp_path: Path) -> None:
+    beside(tmp_path / "all", 3, (16, 16))
+    (tmp_path / "all" / "a.png").write_bytes(b"none")
+    (tmp_path / "all" / "0.png").write_bytes(b"none")
+    with pytest.raises(UserError, match=r"2 of 4 images in .* are no two squares side by side, the first 1.png"):
+        Pix2Pix.dataset(Recipe(data=str(tmp_path / "all"), size=8))
+
+
+def test_a_broken_file_among_pairs_is_left_out_and_said(tmp_path: Path) -> None:
+    beside(tmp_path / "all", 3)
+    (tmp_path / "all" / "1.png").write_bytes(b"none")
+    data = Pix2Pix.dataset(Recipe(data=str(tmp_path / "all"), size=8))
+    assert len(data) == 2 and data.notes[0].startswith("left out 1 of 3, the first: ")
 
 
 def test_data_that_is_no_pairs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
