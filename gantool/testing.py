@@ -145,17 +145,12 @@ def check_ejected(variant: str, steps: int = 20, **settings: Any) -> None:
     """
     from gantool import library
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            run = library.train(variant, out=Path(folder, "run"), steps=steps, log_every=1, settings=settings)
-            plain, data = library.eject(run, Path(folder, "plain.py"), with_data=True)
-            with devices.undisturbed(), devices.matmul_backend(CPU):
-                mine = losses_of(plain, data)
-            logged = run.metrics
-    finally:
-        torch.set_num_threads(threads)
+    how = {"threads": "1", "precision": "fp32", **settings}
+    with tempfile.TemporaryDirectory() as folder, devices.undisturbed(), devices.computing(CPU):
+        run = library.train(variant, out=Path(folder, "run"), steps=steps, log_every=1, settings=how)
+        plain, data = library.eject(run, Path(folder, "plain.py"), with_data=True)
+        torch.set_num_threads(1)
+        mine, logged = losses_of(plain, data), run.metrics
     assert len(mine) == steps, f"the plain file takes {len(mine)} steps of {steps}"
     minimised = {name for name in logged if name.startswith(("D/", "G/"))}
     assert minimised == {name for losses in mine for name in losses}, "the plain file names other losses"

@@ -24,7 +24,7 @@ from gantool.errors import USAGE, UserError
 from gantool.reading.layers import written
 from gantool.reading.pruning import needed, offsets, settled, span, used
 from gantool.registry import Registry
-from gantool.runtime import files
+from gantool.runtime import files, progress
 from gantool.training.session import DEFAULT_STEPS, schema_of
 from gantool.variant import Variant
 
@@ -63,6 +63,8 @@ def eject(
     if not isinstance(data, ImageData):
         raise UserError(f"{recipe.data} holds no plain images, which a plain file reads.", "Try --data digits.", USAGE)
     variant = cls(cls.resolve(options, data), data.spec)
+    if recipe.precision == "bf16":
+        progress.current().note("with these settings gantool computes in bfloat16; the file computes in float32.")
     recipe = replace(recipe, steps=steps_of(recipe, data))
     return program(template, schema_of(name, cls), recipe, variant, file, made_of), data
 
@@ -125,6 +127,7 @@ def known(schema: Schema, recipe: Recipe, variant: Variant) -> dict[str, Any]:
     values: dict[str, Any] = {"SHAPE": (spec.height, spec.width, spec.channels), "CLASSES": len(spec.classes)}
     for section in (recipe, variant.options):
         values |= {s.name.upper(): getattr(section, s.name) for s in schema.all if hasattr(section, s.name)}
+    values["THREADS"] = recipe.threads if recipe.threads == "auto" else int(recipe.threads)
     values["NORMED"] = any(isinstance(m, _BatchNorm) for m in variant.generator.modules())
     if isinstance(policy := values.get("AUGMENT"), str) and policy != "none":
         names = [word.partition(":")[0].strip() for word in policy.split(",")]

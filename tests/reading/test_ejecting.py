@@ -148,6 +148,13 @@ def test_with_torch_alone_it_trains_on_idx_files_in_colour_or_grey(gantool: Gant
     assert "Give the data" in alone("plain.py").stderr
 
 
+def test_a_run_in_bfloat16_is_ejected_with_a_note(gantool: Gantool) -> None:
+    Path("half.yaml").write_text("precision: bf16\nthreads: 1\ng_layers: 8\nd_layers: 8\n")
+    result = gantool("eject", "gan", "--out", "plain.py", "--config", "half.yaml")
+    assert "the file computes in float32" in result.out + result.err and result.code == 0
+    assert "\nTHREADS = 1  # " in Path("plain.py").read_text()
+
+
 def test_its_data_are_the_variants_own(tmp_path: Path) -> None:
     _, data = library.eject("gan", tmp_path / "plain.py", with_data=True)
     with zipfile.ZipFile(data) as archive:
