@@ -7,10 +7,11 @@ layers. Here these are written out, what the settings decide is decided, and par
 
 import ast
 import re
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -188,5 +189,12 @@ def write_data(out: Path, data: Data) -> None:
     """Its images and classes, as an .npz that the file reads."""
     if not isinstance(data, ImageData) or data.streamed:
         raise UserError("These data are not held in memory.", "Without --with-data: the file reads IDX, too.", USAGE)
-    images, labels = as_images(data.pixels.cpu()), data.labels.cpu().numpy()
-    files.write(out, lambda file: np.savez(file, images=images, labels=labels))
+    arrays = {"images": as_images(data.pixels.cpu()), "labels": data.labels.cpu().numpy()}
+
+    def archived(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                    np.save(member, array, allow_pickle=False)
+
+    files.write(out, archived)

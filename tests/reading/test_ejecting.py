@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import Gantool, Install
@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import gantool as library
+from gantool.api import Recipe, open_data
 from gantool.errors import UserError
 from gantool.reading import ejecting
 from gantool.registry import Registry
@@ -157,8 +158,10 @@ def test_a_run_in_bfloat16_is_ejected_with_a_note(gantool: Gantool) -> None:
 
 def test_its_data_are_the_variants_own(tmp_path: Path) -> None:
     _, data = library.eject("gan", tmp_path / "plain.py", with_data=True)
-    with zipfile.ZipFile(data) as archive:
-        assert sorted(archive.namelist()) == ["images.npy", "labels.npy"]
+    with np.load(data) as found:
+        pixels, labels = open_data(Recipe()).fetch(torch.arange(5_000))
+        assert np.array_equal(found["images"], pixels.permute(0, 2, 3, 1).numpy())
+        assert np.array_equal(found["labels"], labels.numpy())
 
 
 def test_a_runs_name_is_never_code(gantool: Gantool, trained: Path) -> None:
