@@ -18,7 +18,10 @@ if TYPE_CHECKING:
         accept,
         compare,
         datasets,
+        diff,
+        eject,
         evaluate,
+        explain,
         load,
         plan,
         resume,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 HOME = {"Progress": "runtime.progress", "UserError": "errors", **dict.fromkeys(("Card", "Images", "Report"), "results")}
 __all__ = [
     "Card", "Images", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare", "datasets",
-    "evaluate", "load", "plan", "resume", "runs", "train", "variants",
+    "diff", "eject", "evaluate", "explain", "load", "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 

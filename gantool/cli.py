@@ -22,7 +22,8 @@ from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
-ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "runs", "diagnose", "plugins", "data", "new")
+ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "diff", "eject", "runs",
+         "diagnose", "plugins", "data", "new")  # fmt: skip
 
 
 class Commands(PlainGroup):
@@ -120,6 +121,51 @@ def info(
     from gantool.commands.info import shown
 
     shown(registry(), wanted(variant, "info", "gan"), json, everything)
+
+
+@app.command(cls=PlainCommand)
+def explain(
+    variant: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    html: Annotated[str | None, Option(help="Write a page instead.", metavar="FILE", show_default=False)] = None,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Read a variant: its paper's equations, each beside the lines of code that are it."""
+    name = registry().offer(wanted(variant, "explain", "gan")).name
+    from gantool.commands.reading import explained
+
+    explained(name, Path(html) if html else None, json)
+
+
+@app.command(cls=PlainCommand)
+def diff(
+    a: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    b: Annotated[str | None, Argument(help="Another.", show_default=False)] = None,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What one variant changes of another: networks, players, turns, losses, defaults."""
+    a = registry().offer(wanted(a, "diff", "gan dcgan")).name
+    b = registry().offer(wanted(b, f"diff {a}", "dcgan" if a != "dcgan" else "gan")).name
+    from gantool.commands.reading import compared
+
+    compared(a, b, json)
+
+
+@app.command(cls=PlainCommand)
+def eject(
+    what: Annotated[
+        str | None,
+        Argument(metavar="RUN|VARIANT", help="Whose training.", show_default=False, autocompletion=run_names),
+    ] = None,
+    out: Annotated[str | None, Option(help="Where to write it.", metavar="FILE.py", show_default="NAME.py")] = None,
+    preset: Annotated[str | None, Option(help="Of a variant: settings of a preset.", show_default=False)] = None,
+    config: Annotated[str | None, Option(help="Of a variant: settings in a file.", show_default=False)] = None,
+    with_data: Annotated[bool, Option("--with-data", help="Also write its data, as NAME.npz.")] = False,
+) -> None:
+    """Own the loop: a training as one plain PyTorch file without gantool, to the same losses."""
+    whose = wanted(what, "eject", "gan --out gan.py")
+    from gantool.commands.reading import ejected
+
+    ejected(whose, out, preset, config, with_data)
 
 
 class RunsGroup(PlainGroup):

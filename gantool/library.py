@@ -25,11 +25,14 @@ from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.evaluation import acceptance, comparison, evaluation
 from gantool.evaluation.settings import HowToAccept, HowToMeasure
 from gantool.progress import screen
+from gantool.reading import differing, ejecting, explaining
+from gantool.reading.differing import Differences
+from gantool.reading.explaining import Explanation
 from gantool.registry import Registry
 from gantool.results import Card, Images, Known, Report
 from gantool.runs.model import Opened, open_model
 from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, runs_of, unfinished
-from gantool.runtime import alone
+from gantool.runtime import alone, files
 from gantool.runtime.alone import TRAINING
 from gantool.runtime.caller import caller
 from gantool.runtime.device import undisturbed
@@ -47,7 +50,8 @@ Settings = Mapping[str, Any] | None
 Shown = bool | Progress | None
 GREY = ("1", "L", "LA", "I;16")  # Pillow's modes
 __all__ = [
-    "Model", "Run", "accept", "compare", "datasets", "evaluate", "load", "plan", "resume", "runs", "train", "variants",
+    "Model", "Run", "accept", "compare", "datasets", "diff", "eject", "evaluate", "explain", "load", "plan", "resume",
+    "runs", "train", "variants",
 ]  # fmt: skip
 
 
@@ -354,6 +358,69 @@ def accept(variant: str, *, progress: Shown = None, settings: Settings = None, *
     how = settle(schema, layers, presets.see(variant, "accept")).sections["Acceptance"]
     with at_work(TRAINING, progress), listening() as signals:
         return Card(acceptance.accept(Registry(), variant, signals, how))
+
+
+def explain(variant: str) -> Explanation:
+    """A variant's algorithm, equation by equation, each beside the lines of its installed source that are it."""
+    registry = Registry()
+    return explaining.explain(registry.offer(variant), registry.load(variant))
+
+
+def diff(a: str, b: str) -> Differences:
+    """What variant b changes of variant a: networks, players, turns, losses, defaults."""
+    registry = Registry()
+    return differing.differences((a, b), (registry.load(a), registry.load(b)))
+
+
+def eject(
+    what: Run | str, out: str | Path, *, preset: str | None = None, config: str | Path | None = None,
+    with_data: bool = False, settings: Settings = None, **keywords: Any,
+) -> list[Path]:  # fmt: skip
+    """Write the training of a run, or of a variant, as one plain PyTorch file without gantool; give what was written.
+
+    Keywords are the flags of `gantool train VARIANT`; `with_data` also writes its data, as an .npz that the file reads.
+    """
+    registry, path, values = Registry(), Path(out), {**(settings or {}), **keywords}
+    if path.suffix != ".py":
+        raise UserError(f"{path} should end in .py.", f"For example: {path.stem or 'plain'}.py", USAGE)
+    if isinstance(what, str) and what in registry.offers:
+        name, made_of = (
+            what,
+            f"{what} with its " + (f"preset {preset}" if preset else "defaults" if not values else "settings"),
+        )
+        template = ejecting.check(registry.offer(name), registry.offers)
+        made, _ = prepared(name, values, preset, config, made_of)
+        recipe, options = made.recipe, made.options
+    else:
+        run = run_of(registry, what)
+        if values or preset or config:
+            raise UserError(f"{run.folder} has its settings.", f"gantool eject {run.folder} --out {path}", USAGE)
+        name, made_of = run.variant, f"the run {run.name}"
+        template = ejecting.check(registry.offer(name), registry.offers)
+        sections = session.stored(registry, run)[2]
+        recipe, options = sections["Training"], sections[name]
+    with at_work("ejecting"):
+        program, data = ejecting.eject(registry, name, template, recipe, options, path.name, made_of)
+        files.write(path, program)
+        if not with_data:
+            return [path]
+        beside = path.with_name(f"{path.stem}.npz")
+        ejecting.write_data(beside, data)
+        return [path, beside]
+
+
+def run_of(registry: Registry, what: Run | str) -> RunFolder:
+    """The run meant, where a variant could be."""
+    if isinstance(what, Run):
+        return what.files
+    try:
+        return find(what)
+    except UserError:
+        known = [*registry.names(), *(run.name for run in all_runs())]
+        near = did_you_mean(what, known)
+        raise UserError(
+            f"No variant and no run named {what!r}.{near}", "See: gantool list, gantool runs", USAGE
+        ) from None
 
 
 def variants() -> list[Known]:

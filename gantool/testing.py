@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
 from importlib.metadata import EntryPoint
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from gantool.config.validate import Wrong, converted, held_to, settle
 from gantool.data.images import Data, DataSpec, as_floats
 from gantool.data.opening import open_data
 from gantool.errors import UserError
+from gantool.reading import explaining
 from gantool.registry import Registry
 from gantool.runs import model, sealed
 from gantool.runtime import device as devices
@@ -47,6 +49,7 @@ def check_variant(cls: type[Variant], options: Mapping[str, Any] | None = None, 
     settings, chosen = dataclasses.replace(cls.recipe, **recipe), cls.Options(**(options or {}))
     check_flags(cls)
     check_outline(cls)
+    check_explained(cls)
     trainer = start(cls, chosen, settings)
     check_owners(trainer)
     check_moves(trainer)
@@ -123,6 +126,52 @@ taken = [word for s in own for word in (s.key, *s.flags, *s.off)]
 every = [*settings_of(found.recipe, "Training", taken), *own, *settings_of(HowToTrain, "This run", taken)]
 print(json.dumps([s.described() for s in (*every, *settings_of(found.SampleOptions, ""))]))
 """
+
+
+def check_explained(cls: type[Variant]) -> None:
+    """What its page of equations quotes, if its package has one, is in the source."""
+    for offer in (offer for offers in Registry().offers.values() for offer in offers):
+        if offer.entry.value == f"{cls.__module__}:{cls.__qualname__}":
+            try:
+                explaining.explain(offer, cls)
+            except UserError as error:
+                raise AssertionError(error.message) from None
+
+
+def check_ejected(variant: str, steps: int = 20, **settings: Any) -> None:
+    """Raise AssertionError unless the variant's plain file, `gantool eject`, trains to the losses that gantool does.
+
+    To the bit, on one thread. `settings` are flags of `train`: check_ejected("my-gan", data="digits", width=4).
+    """
+    from gantool import library
+
+    how = {"threads": "1", "precision": "fp32", **settings}
+    with tempfile.TemporaryDirectory() as folder, devices.undisturbed(), devices.computing(CPU):
+        run = library.train(variant, out=Path(folder, "run"), steps=steps, log_every=1, settings=how)
+        plain, data = library.eject(run, Path(folder, "plain.py"), with_data=True)
+        torch.set_num_threads(1)
+        mine, logged = losses_of(plain, data), run.metrics
+    assert len(mine) == steps, f"the plain file takes {len(mine)} steps of {steps}"
+    minimised = {name for name in logged if name.startswith(("D/", "G/"))}
+    assert minimised == {name for losses in mine for name in losses}, "the plain file names other losses"
+    for step, losses in enumerate(mine):
+        for name, value in losses.items():
+            assert logged[name][step] == value, (
+                f"at step {step + 1} {name} is {value}, and {logged[name][step]} in gantool"
+            )
+
+
+def losses_of(plain: Path, data: Path) -> list[dict[str, float]]:
+    """Of each step of an ejected file, imported here."""
+    spec = spec_from_file_location("plain", plain)
+    assert spec and spec.loader
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.tune(CPU)
+    torch.manual_seed(module.SEED)
+    images, labels = module.read(data)
+    steps = module.training(*module.networks(), module.batches(images, labels))
+    return [{name: loss.item() for name, loss in losses.items()} for losses in steps]
 
 
 def check_owners(trainer: Trainer) -> None:

@@ -3,9 +3,8 @@
 from typing import Any
 
 from gantool.commands.terminal import as_json, table
-from gantool.config.packages import Offer, in_a_line
+from gantool.config.packages import Offer
 from gantool.config.schema import Schema, settings_of
-from gantool.data import catalog
 from gantool.errors import UserError
 from gantool.registry import Registry
 from gantool.sampling.settings import HowToSample
@@ -78,18 +77,12 @@ def described(offer: Offer, cls: Any) -> dict[str, Any]:
 
 def networks(cls: Any) -> None:
     """Each network and its size, as built for the variant's default data."""
-    from gantool.data.images import DataSpec
+    from gantool.reading.built import built
     from gantool.variant import parameters_of
 
-    entry = catalog.CATALOG.get(cls.recipe.data)
-    size = cls.recipe.size or (entry.size if entry else 32)
-    spec = DataSpec((entry.channels if entry else 3, size, size), entry.classes if entry else ())
-    try:
-        if catalog.offer(cls.recipe.data):  # made by code: only it knows
-            spec = cls.dataset(cls.recipe, cls.Options()).spec
-        variant = cls(cls.Options(), spec)
-    except Exception as error:  # a plugin's own, or settings that want to be chosen
-        print(f"\nnetworks: not shown ({error.message if isinstance(error, UserError) else in_a_line(error)})")
+    found = built(cls)
+    if found.variant is None:
+        print(f"\nnetworks: not shown ({found.why})")
         return
-    print(f"\nnetworks, for {spec.shown} images:")
-    table(("name", "parameters"), [(child, f"{count:,}") for child, count in parameters_of(variant).items()])
+    print(f"\nnetworks, for {found.spec.shown} images:")
+    table(("name", "parameters"), [(child, f"{count:,}") for child, count in parameters_of(found.variant).items()])

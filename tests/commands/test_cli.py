@@ -39,7 +39,8 @@ LIGHT = {  # command line: exit code
     "resume --help": 0, "new --help": 0, "data check --help": 0, "": 0, "train": 2, "train gna": 2, "sample": 2,
     "train gan --stepz 3": 2, "train gan --steps 0": 2, "train gan --data digist": 2, "train gan --preset pytroch": 2,
     "train gan --config nowhere.yaml": 2, "train gan --steps 1 --epochs 1": 2, "train gan --resume": 2, "info gna": 2,
-    "sample gan --digit 7": 2, "resume": 2, "resume nothing": 2, "new gan": 2, "bogus": 2,
+    "sample gan --digit 7": 2, "resume": 2, "resume nothing": 2, "new gan": 2, "bogus": 2, "explain --help": 0,
+    "diff --help": 0, "eject --help": 0, "explain": 2, "explain gna": 2, "diff gan": 2, "diff gan gna": 2, "eject": 2,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gantool.api import USAGE, DataSpec, UserError
 from gantool.cli import run
-from gantool.testing import check_variant, with_preset
+from gantool.testing import check_ejected, check_variant, with_preset
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -205,3 +205,11 @@ def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
     o = variant.options
     assert (recipe.batch_size, recipe.ema_images, o.z, o.pairing) == (512, 500_000, 64, True)
     assert (o.r1, o.r2, o.annealed, o.decay) == (0.05, 0.05, 0.1, 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"conditional": True, "anneal": 4, "blocks": 2}, {"pairing": False, "r1": 0, "r2": 0, "blocks": 0}],
+)
+def test_its_plain_file_has_the_same_losses(settings: dict[str, Any]) -> None:
+    check_ejected("r3gan", steps=6, data="digits", width=4, batch_size=8, **settings)

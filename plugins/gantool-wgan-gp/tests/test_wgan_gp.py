@@ -9,7 +9,7 @@ import pytest
 import torch
 from gantool.api import DataSpec, ImageData, gradient_norms
 from gantool.cli import run
-from gantool.testing import check_variant, with_preset
+from gantool.testing import check_ejected, check_variant, with_preset
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -203,3 +203,8 @@ def test_preset_paper_is_the_paper_s_in_its_settings() -> None:
     variant.step = 10_000
     assert (recipe.batch_size, recipe.ema_images, variant.schedule()) == (64, 0, 1.0)
     assert (variant.options.penalty, variant.options.d_steps, variant.options.augment) == (10, 5, "none")
+
+
+@pytest.mark.parametrize("settings", [{}, {"augment": "none", "d_steps": 1, "penalty": 1.0}])
+def test_its_plain_file_has_the_same_losses(settings: dict[str, Any]) -> None:
+    check_ejected("wgan-gp", steps=8, width=4, batch_size=8, **settings)

@@ -1,0 +1,30 @@
+"""A variant built on its default data, untrained: to count and to look at."""
+
+from typing import Any, NamedTuple
+
+from gantool.config.packages import in_a_line
+from gantool.data import catalog
+from gantool.data.images import DataSpec
+from gantool.errors import UserError
+from gantool.variant import Variant
+
+
+class Built(NamedTuple):
+    """A variant and what it was built for; or why it could not be."""
+
+    variant: Variant | None
+    spec: DataSpec
+    why: str = ""
+
+
+def built(cls: Any) -> Built:
+    """With its own defaults, for its own data, as far as these are known without reading any."""
+    entry = catalog.CATALOG.get(cls.recipe.data)
+    size = cls.recipe.size or (entry.size if entry else 32)
+    spec = DataSpec((entry.channels if entry else 3, size, size), entry.classes if entry else ())
+    try:
+        if catalog.offer(cls.recipe.data):  # made by code: only it knows
+            spec = cls.dataset(cls.recipe, cls.Options()).spec
+        return Built(cls(cls.Options(), spec), spec)
+    except Exception as error:  # a plugin's own, or settings that want to be chosen
+        return Built(None, spec, error.message if isinstance(error, UserError) else in_a_line(error))
