@@ -258,9 +258,9 @@ def data_export(
 
 @data.command("check", cls=PlainCommand)
 def data_check(
-    path: Annotated[str | None, Argument(help="A folder or zip of images.", show_default=False)] = None,
+    path: Annotated[str | None, Argument(help="A folder or zip of images, or a CSV.", show_default=False)] = None,
 ) -> None:
-    """Count a folder's images, sizes and classes, and name the bad files."""
+    """Count a folder's images, sizes and classes, and name the bad files; or a CSV's points."""
     from gantool.commands import listing
 
     listing.data_check(Path(wanted(path, "data check", "photos")))

@@ -1,4 +1,4 @@
-"""Points: mixtures of Gaussians in the plane, whose modes can be counted; and images of points."""
+"""Points on a line or in the plane: mixtures, whose modes can be counted, curves, a table's rows; images of points."""
 
 import zlib
 from typing import Self
@@ -41,7 +41,7 @@ class Points(Data):
 
 def mixture(modes: Tensor, deviation: float, train: bool) -> Points:
     """As many points around each of the modes."""
-    count, rng = COUNTS[not train], torch.Generator().manual_seed(0 if train else 1)
+    count, rng = COUNTS[not train], draws(train)
     which = torch.arange(count) % len(modes)
     x = modes[which] + deviation * torch.randn(count, modes.shape[1], generator=rng)
     return Points(x, which, tuple(map(str, range(len(modes)))), modes, deviation)
@@ -59,7 +59,48 @@ def grid25(train: bool = True) -> Points:
     return mixture(torch.cartesian_prod(at, at), 0.01, train)
 
 
-MADE = {"ring8": ring8, "grid25": grid25}
+def gaussian1d(train: bool = True) -> Points:
+    """One Gaussian on the line."""
+    return Points(0.2 + 0.25 * torch.randn(COUNTS[not train], 1, generator=draws(train)))
+
+
+def two_gaussians(train: bool = True) -> Points:
+    """Two Gaussians on the line, each a class."""
+    return mixture(torch.tensor([[-0.5], [0.5]]), 0.12, train)
+
+
+def line(train: bool = True) -> Points:
+    """A segment in the plane, and nothing beside it: its points have no density there."""
+    along = torch.rand(COUNTS[not train], 1, generator=draws(train)) * 2 - 1
+    return Points(along * torch.tensor([0.8, 0.4]))
+
+
+def spiral(train: bool = True) -> Points:
+    """A turn and a half, as thick everywhere, and with as many points on each stretch of the way."""
+    rng, count = draws(train), COUNTS[not train]
+    turned = 3 * torch.pi * torch.rand(count, generator=rng).sqrt()
+    on = 0.85 * turned / (3 * torch.pi) * torch.stack([turned.cos(), turned.sin()])
+    return Points(on.T + 0.02 * torch.randn(count, 2, generator=rng))
+
+
+def moons(train: bool = True) -> Points:
+    """Two half circles, one turned over into the other, each a class."""
+    rng, count = draws(train), COUNTS[not train]
+    which, turned = torch.arange(count) % 2, torch.pi * torch.rand(count, generator=rng)
+    side = 1 - 2 * which  # 1 for the upper, -1 for the lower
+    on = torch.stack([turned.cos() * 0.55 - 0.275 * side, (turned.sin() * 0.55 - 0.1375) * side])
+    return Points(on.T + 0.03 * torch.randn(count, 2, generator=rng), which, ("upper", "lower"))
+
+
+def draws(train: bool) -> torch.Generator:
+    """What points are drawn from: those to train on, or those held out."""
+    return torch.Generator().manual_seed(0 if train else 1)
+
+
+MADE = {
+    "gaussian1d": gaussian1d, "two-gaussians": two_gaussians, "line": line, "ring8": ring8, "grid25": grid25,
+    "spiral": spiral, "moons": moons,
+}  # fmt: skip
 
 
 def scatter(clouds: Tensor) -> Tensor:
