@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from gantool import __version__
 from gantool.commands import terminal
-from gantool.commands.groups import ABOUT, RESUME, group, listed, registry
+from gantool.commands.groups import ABOUT, SINGLE, group, listed, registry, single
 from gantool.commands.plain import PlainCommand, PlainGroup
 from gantool.config.packages import ALLOW, COMMANDS
 from gantool.errors import USAGE, UserError, did_you_mean
@@ -22,7 +22,10 @@ from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
-ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "runs", "diagnose", "plugins", "data", "new")
+ORDER = (
+    "train", "sample", "eval", "resume", "accept", "list", "info", "runs", "diagnose", "learn", "plugins", "data",
+    "new",
+)  # fmt: skip
 
 
 class Commands(PlainGroup):
@@ -33,7 +36,7 @@ class Commands(PlainGroup):
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Enough for --help and to complete a name."""
-        if about := {**ABOUT, "resume": RESUME}.get(name):
+        if about := {**ABOUT, **SINGLE}.get(name):
             return PlainCommand(name, help=about)
         return super().get_command(ctx, name) or listed(registry().plugins, name)
 
@@ -41,10 +44,8 @@ class Commands(PlainGroup):
         name, *rest = args
         if name in ABOUT:
             return name, group(name), rest
-        if name == "resume":
-            from gantool.commands.train import resume_command
-
-            return name, resume_command(), rest
+        if name in SINGLE:
+            return name, single(name), rest
         if name in ORDER or name.startswith("-"):
             return super().resolve_command(ctx, args)
         return name, self.of_package(ctx, name), rest
