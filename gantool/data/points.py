@@ -66,7 +66,7 @@ def gaussian1d(train: bool = True) -> Points:
 
 def two_gaussians(train: bool = True) -> Points:
     """Two Gaussians on the line, each a class."""
-    return mixture(torch.tensor([[-0.5], [0.5]]), 0.12, train)
+    return mixture(torch.tensor([[-0.6], [0.6]]), 0.18, train)
 
 
 def line(train: bool = True) -> Points:

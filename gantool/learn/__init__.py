@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from gantool.errors import USAGE, UserError, did_you_mean
 
 NAMES = (
-    "optimal-d", "value", "not-a-proof", "saturating", "dirac", "wasserstein",
+    "optimal-d", "value", "not-a-proof", "equilibrium", "figure-1", "saturating", "dirac", "wasserstein", "collapse",
+    "condition", "memorise", "when-to-stop",
 )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def play(
 ) -> Trainer:  # fmt: skip
     """Train it, looked at so many times: evenly, or with `early` most often at the start."""
     at = {max(1, round(steps * (i / looks) ** (2 if early else 1))) for i in range(1, looks + 1)}
-    recipe = Recipe(steps=steps, seed=seed, batch_size=batch, ema_images=ema_images, log_every=max(1, steps // 20))
+    recipe = Recipe(steps=steps, seed=seed, batch_size=batch, ema_images=ema_images, log_every=max(1, steps // 40))
     trainer = Trainer(variant, recipe, data, CPU)
     with current().working("training") as tell:
         trainer.run(heard_by([Watch(look, at, tell)]))

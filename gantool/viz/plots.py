@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from gantool.viz.charts import COLOURS, FAINT, INK, RULE, SCALE, TEXT, TITLE, Floats, Pixels, Range, font, share, ticks
 
 SIZE = (640, 360)
-CAPTION, HEAD, LEGEND, LEFT, RIGHT, FOOT = 30, 30, 17, 50, 12, 40  # pixels around and above an axis
+CAPTION, HEAD, LEGEND, LEFT, RIGHT, FOOT = 30, 30, 17, 46, 20, 40  # pixels around and above an axis
 DASH, GAP = 7 * SCALE, 5 * SCALE
 
 
@@ -83,8 +83,9 @@ def squared(plot: Plot, box: tuple[int, int, int, int]) -> tuple[int, int, int, 
     left, top, right, bottom = box
     across, up = plot.x[1] - plot.x[0], plot.y[1] - plot.y[0]
     scale = min((right - left) / across, (bottom - top) / up)
-    middle, wide = (left + right) // 2, round(across * scale) // 2
-    return middle - wide, bottom - round(up * scale), middle + wide, bottom
+    wide, high = round(across * scale), round(up * scale)
+    left, top = (left + right - wide) // 2, (top + bottom - high) // 2
+    return left, top, left + wide, top + high
 
 
 def legend(draw: ImageDraw.ImageDraw, plot: Plot, span: tuple[int, int], y: int) -> int:

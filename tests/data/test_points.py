@@ -77,7 +77,7 @@ def test_moons_are_halves_of_circles_and_know_which() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opened", "count", "deviation"), [(ring8, 8, 0.008), (grid25, 25, 0.01), (two_gaussians, 2, 0.12)]
+    ("opened", "count", "deviation"), [(ring8, 8, 0.008), (grid25, 25, 0.01), (two_gaussians, 2, 0.18)]
 )
 def test_points_lie_around_their_modes(opened: Any, count: int, deviation: float) -> None:
     data = opened()
@@ -86,11 +86,11 @@ def test_points_lie_around_their_modes(opened: Any, count: int, deviation: float
     x, y = data.batch(torch.arange(len(data)), torch.Generator())
     assert torch.bincount(y).tolist() == [len(data) // count] * count
     distance, which = torch.cdist(x, data.modes).min(1)
-    assert torch.bincount(which).tolist() == [len(data) // count] * count
+    assert torch.bincount(which) / len(data) * count == pytest.approx([1] * count, abs=0.01)
     expected = torch.tensor(deviation * numbers**0.5)
     torch.testing.assert_close(distance.square().mean().sqrt(), expected, rtol=0.01, atol=0)
     apart = torch.pdist(data.modes).min()
-    assert apart > 8 * deviation  # nobody meets two at once
+    assert apart > 6 * deviation  # hardly anybody meets two at once
 
 
 def test_a_ring_is_round_and_a_grid_square() -> None:
