@@ -14,16 +14,17 @@ from gantool.learn.playing import built, line, logits, normals, play
 from gantool.training.trainer import Trainer
 from gantool.viz.plots import Mark, Page, Plot
 
-STEPS, BATCH = 2_000, 512
+STEPS, BATCH = 4_000, 512
 Z = exact.grid(-1, 1, 8_001)
 X = exact.grid(-4, 4, 161)
 BULK = 0.9  # between the 5th and the 95th percentile
-SPEEDS = {"lr": 5e-3, "d_lr": 5e-3, "decay": 3e-3, "beta1": 0.0, "beta2": 0.99}
+SPEEDS = {"lr": 2e-3, "d_lr": 4e-3, "decay": 2e-3, "beta1": 0.0, "beta2": 0.99}
+WIDTHS = {"g_layers": "64-64", "d_layers": "128-128"}
 
 
 def run(seed: int) -> Found:
     data, film, maps = normals(), list[Page](), list[Tensor]()
-    game = built("gan", data.spec, seed, noise="uniform", r1=0.3, **SPEEDS)
+    game = built("gan", data.spec, seed, noise="uniform", r1=0.1, **WIDTHS, **SPEEDS)
 
     def look(trainer: Trainer) -> None:
         with trainer.sampling() as drawing:
@@ -31,7 +32,7 @@ def run(seed: int) -> Found:
         maps.append(made.double().flatten())
         film.append(page(trainer.step, maps[-1], logits(trainer.variant, X)))
 
-    play(game, data, STEPS, seed, look, BATCH, ema_images=100_000, early=True)
+    play(game, data, STEPS, seed, look, BATCH, ema_images=800_000, early=True)
     return Found(checks(maps[-1]), {"at the start": off(maps[0])}, film)
 
 

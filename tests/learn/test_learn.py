@@ -1,5 +1,6 @@
 """Chapters: they find what theory says, and what breaks the theory fails their checks."""
 
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -360,3 +361,15 @@ def test_there_is_no_training_loop_but_the_trainers() -> None:
     for path in Path(learn.__file__).parent.glob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert not [word for word in ("backward(", ".step(", "zero_grad", "torch.optim") if word in source], path.name
+
+
+def test_the_pages_are_as_the_chapters_are_and_their_kept_numbers_passed(process: Gantool) -> None:
+    root = Path(__file__).parents[2]
+    result = process(root / "tools" / "make_learn.py", "--check")
+    assert result.code == 0, result.err
+    kept = json.loads((root / "docs" / "learn" / "found.json").read_text(encoding="utf-8"))
+    assert {(found["chapter"], found["seed"]) for found in kept} == {
+        (name, s) for name in learn.NAMES for s in range(3)
+    }
+    assert all(check["passed"] for found in kept for check in found["checks"])
+    assert all((root / "docs" / "learn" / f"{name}{end}").exists() for name in learn.NAMES for end in (".png", ".gif"))
