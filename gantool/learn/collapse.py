@@ -19,7 +19,7 @@ from gantool.training.trainer import Trainer
 from gantool.variant import Variant
 from gantool.viz.plots import Mark, Page, Plot
 
-STEPS, BATCH, SEEN = 800, 128, 4_000
+STEPS, BATCH, SEEN = 1_000, 128, 4_000
 SEEDS = 5  # of the plain game
 NEAR, SHARE = 0.1, 0.01  # a mode is met by so many of the samples as near as a sixth of the way to the next mode
 PLAIN, PAIRS, CRITIC = "plain GAN", "pairs, R1 and R2", "WGAN-GP"
@@ -58,7 +58,7 @@ def followed(game: Variant, data: Points, seed: int) -> list[tuple[int, Tensor]]
         with trainer.sampling() as drawing:
             found.append((trainer.step, drawing.generator(noise)))
 
-    play(game, data, STEPS, seed, look, BATCH, looks=50)
+    play(game, data, STEPS, seed, look, BATCH, looks=50, ema_images=10_000)
     return found
 
 

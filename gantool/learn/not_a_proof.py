@@ -65,5 +65,5 @@ def page(trainer: Trainer, who: str) -> Page:
     scores = {who: Mark(line(X, logit.sigmoid()), colour=2), "D* of this G": Mark(line(X, P / (P + q)), "dashed", 6)}
     numbers = f"V {exact.value(logit, P, q, X):.3f}   KL {exact.kl(P, q, X):.2f}   W1 {exact.w1(P, q, X):.2f}"
     span = (-5.0, 5.0)
-    plots = (Plot("Densities", span, (0, 0.55), densities), Plot("D", span, (-0.02, 1.02), scores))
+    plots = (Plot("Densities", span, (0, 0.95), densities), Plot("D", span, (-0.02, 1.02), scores))
     return Page(plots, f"step {trainer.step:,}   {numbers}")

@@ -39,7 +39,7 @@ def run(seed: int) -> Found:
 def game(name: str, seed: int) -> Variant:
     spec = moons().spec
     if name == CRITIC:
-        return Critic.seeded(spec, seed, penalty=1.0, d_steps=5, lr=5e-5, d_lr=3e-3, beta1=0.0, beta2=0.9)
+        return Critic.seeded(spec, seed, penalty=1.0, d_steps=5, lr=3e-5, d_lr=3e-3, beta1=0.0, beta2=0.9)
     return built("gan", spec, seed, z=2, lr=1e-3, g_layers="64-64", d_layers="64-64", beta1=0.5)
 
 
