@@ -3,7 +3,8 @@
 Data are eight Gaussians on a circle. A plain GAN whose D learns ten times slower than its G chases: G puts all it has
 where D happens to like it, D comes to see that, G moves on. A D that compares pairs and pays for its slope at real and
 at generated points (Huang et al., 2024), and a critic with a gradient penalty (Gulrajani et al., 2017), have G meet all
-eight. The plain game is played from five seeds, as chance has a part in it.
+eight, in as many steps. What they still draw on the way from mode to mode goes with more of them, as r3gan's card of
+`ring8` has it. The plain game is played from five seeds, as chance has a part in it.
 """
 
 from statistics import median
