@@ -32,7 +32,8 @@ def rewritten(page: Path) -> str:
             return found[0]
         path = target.partition("#")[0]
         file = (page.parent / path).resolve()
-        if words == path and file in PAGES and file.parent != ROOT:  # here it is known by its heading
+        is_page = file in PAGES and file.suffix == ".md" and file.parent != ROOT
+        if words == path and is_page:  # here it is known by its heading
             words = re.findall("^# (.*)", file.read_text(encoding="utf-8"))[0]
         if file not in PAGES:
             return words

@@ -61,7 +61,7 @@ def page(name: str, kept: list[dict[str, Any]]) -> str:
     lines = [
         f"# {about.title}", "", about.text, "", f"![The end of the film of {name}]({name}.png)", "",
         "```sh", f"gantool learn {name}", "```", "", *found(name, kept), "",
-        f"The film: [{name}.gif]({name}.gif). The code, all of it: [{learn.module(name)}.py]({source}).", "",
+        f"The film: [{name}.gif]({name}.gif).", f"The code, all of it: [{learn.module(name)}.py]({source}).", "",
     ]  # fmt: skip
     if i + 1 < len(learn.NAMES):
         after = learn.NAMES[i + 1]
