@@ -9,6 +9,7 @@ from torch import Tensor
 from gantool.data.images import Data, DataSpec
 
 SIDE = 192  # pixels of an image of points
+BARS, DENSEST = 32, 3.2  # of an image of numbers on the line; the density that is as high as the image
 DOT = 1.2  # pixels: the deviation of a dot
 COUNTS = (50_000, 10_000)  # to train on, and held out
 
@@ -106,11 +107,20 @@ MADE = {
 def scatter(clouds: Tensor) -> Tensor:
     """Clouds of points, (n, m, 2), as images (n, 1, SIDE, SIDE) of the plane from -1 to 1: a soft dot each.
 
-    Of one number each, a row of dots; of more than two, the first two.
+    Of one number each, bars: how densely they lie. Of more than two, the first two.
     """
     if clouds.shape[2] == 1:
-        clouds = torch.cat([clouds, torch.zeros_like(clouds)], 2)
+        return torch.stack([bars(points[:, 0]) for points in clouds]).unsqueeze(1)
     return torch.stack([dots(points[:, :2]) for points in clouds]).unsqueeze(1)
+
+
+def bars(x: Tensor) -> Tensor:
+    """The line from -1 to 1 across, and up how densely the numbers lie, to the same scale whatever they are."""
+    counts = torch.histc(x.float(), BARS, -1, 1)
+    density = counts / max(1, len(x)) * BARS / 2
+    up = SIDE - torch.arange(SIDE, device=x.device).unsqueeze(1)
+    lit = up <= (density / DENSEST).clamp(max=1) * SIDE
+    return (2 * lit.float() - 1).repeat_interleave(SIDE // BARS, 1)
 
 
 def dots(points: Tensor) -> Tensor:

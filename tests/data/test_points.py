@@ -13,6 +13,7 @@ from torch import Tensor
 import gantool
 from gantool.data import catalog
 from gantool.data.points import (
+    DENSEST,
     MADE,
     SIDE,
     Points,
@@ -112,6 +113,16 @@ def test_a_dot_is_drawn_where_its_point_is() -> None:
     down, across = (ink.sum(of) @ place / ink.sum() / SIDE for of in (1, 0))
     assert (float(across), float(down)) == (pytest.approx(0.75), pytest.approx(0.75))
     assert 0.5 < ink.max() <= 1 and ink.min() == 0
+
+
+def test_bars_are_as_high_as_numbers_lie_densely() -> None:
+    """Half of them evenly from -1 to 0, where their density is .5, and half from 0 to .25, where it is 2."""
+    x = torch.cat([torch.linspace(-0.999, -0.001, 5_000), torch.linspace(0.001, 0.249, 5_000)]).unsqueeze(1)
+    ink = (scatter(x.unsqueeze(0))[0, 0] + 1) / 2
+    heights = ink.sum(0) / SIDE * DENSEST
+    assert torch.allclose(heights[: SIDE // 2], torch.tensor(0.5), atol=0.05)
+    assert torch.allclose(heights[SIDE // 2 : SIDE * 5 // 8], torch.tensor(2.0), atol=0.1)
+    assert not heights[SIDE * 5 // 8 :].any() and bool((ink[-1] >= ink[0]).all()), "they stand on the floor"
 
 
 def test_points_out_of_sight_leave_the_image_dark() -> None:
