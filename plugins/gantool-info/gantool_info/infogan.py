@@ -152,7 +152,9 @@ class InfoGAN(Penalised):
         return codes.sheet(options.code or (), options.sweep, self.options.values)
 
     def preview(self, batch: Batch) -> Tensor:
-        """A column for each value of c1, a row for each noise."""
+        """A column for each value of c1, a row for each noise; points together."""
+        if not self.data.images:
+            return self.sample(1_000, self.SampleOptions())
         k = min(self.options.values, 20)
         x = self.sample(max(k, len(batch[0]) // k * k), self.SampleOptions(sweep=f"c1=0..{k - 1}"))
         return x.view(-1, k, *x.shape[1:])
