@@ -18,6 +18,7 @@ from gantool.data.images import Data, DataSpec, ImageData
 from gantool.data.opening import open_data
 from gantool.data.points import Points, viewable
 from gantool.errors import USAGE, UserError
+from gantool.exported import Exported
 from gantool.nn.adam import FusedAdam
 from gantool.nn.latents import gaussian
 from gantool.runtime.distributed import mean, share
@@ -169,6 +170,10 @@ class Variant(nn.Module, ABC):
             return images
         return by_class(images, self.data.classes)
 
+    def exported(self, options: Any) -> Exported | None:
+        """What `gantool export` writes: None for what `sample` or `translate` does with what it is given."""
+        return None
+
     def measure(self, held: Data) -> dict[str, float]:
         """Scores of its own, by name, on data held out: those of `dataset(recipe, options, train=False)`."""
         return {}
@@ -245,10 +250,12 @@ class Variant(nn.Module, ABC):
 
     def log(self, **values: Tensor | float) -> None:
         """Log numbers that are not minimised."""
-        self.logged.update({
-            name: value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, device=self.device)
-            for name, value in values.items()
-        })
+        self.logged.update(
+            {
+                name: value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, device=self.device)
+                for name, value in values.items()
+            }
+        )
 
     @property
     def device(self) -> torch.device:

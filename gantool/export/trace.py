@@ -1,0 +1,89 @@
+"""Follows a function of tensors by torch.export, without strictness, at batch 1; what it cannot do is named."""
+
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from gantool.export.program import Refused
+
+# Operations that stay whole; all others are taken apart by torch into smaller ones.
+KEPT = (
+    "linear", "conv1d", "conv2d", "conv2d.padding", "conv_transpose1d", "conv_transpose2d.input", "batch_norm",
+    "instance_norm", "group_norm", "layer_norm", "pixel_shuffle", "pixel_unshuffle", "prelu", "silu", "softplus",
+    "softmax.int", "matmul", "one_hot", "pad", "upsample_nearest2d.vec", "upsample_bilinear2d.vec",
+    "upsample_bicubic2d.vec", "_upsample_bicubic2d_aa.vec", "_upsample_bilinear2d_aa.vec", "avg_pool2d",
+    "adaptive_avg_pool2d", "dropout", "flatten.using_ints", "unflatten.int", "embedding", "leaky_relu", "gelu", "elu",
+    "hardtanh", "channel_shuffle", "repeat", "reshape", "mish",
+)  # fmt: skip
+TORCH = str(Path(torch.__file__).parent)
+HERE = str(Path(__file__).parent)
+
+
+def traced(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """The program of torch's own operations; a Refused says which line stood in the way."""
+    with quiet(), torch.no_grad():
+        try:
+            return torch.export.export(module.eval(), inputs, strict=False)
+        except Refused:
+            raise
+        except Exception as error:  # torch has dozens of kinds, and most mean one of these two
+            raise Refused(reason(error), line_of(error)) from error
+
+
+def decomposed(program: ExportedProgram) -> ExportedProgram:
+    table = torch.export.default_decompositions()
+    for name in KEPT:
+        packet, _, overload = name.partition(".")
+        op = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+        if op is not None and op in table:
+            del table[op]
+    with quiet(), torch.no_grad():
+        found: ExportedProgram = program.run_decompositions(table)
+    return found
+
+
+def reason(error: BaseException) -> str:
+    said = f"{type(error).__name__} {error}"
+    if "DataDependent" in said or "data-dependent" in said or "unbacked" in said or ".item()" in said:
+        return "branches on a value"
+    if "requires_grad" in said or "does not require grad" in said or "autograd" in said.lower():
+        return "trains while it draws"
+    return f"cannot be followed: {' '.join(str(error).split())[:120] or type(error).__name__}"
+
+
+def line_of(error: BaseException) -> str:
+    """The last line of other people's code that led there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((TORCH, HERE, "<"))]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}" if own else ""
+
+
+def place(node: Any) -> str:
+    """The line of an operation that was traced."""
+    said = (node.meta.get("stack_trace") or "").strip().splitlines()
+    for where, line in zip(said[-2::-1], said[::-1], strict=False):
+        if where.strip().startswith("File ") and TORCH not in where and HERE not in where:
+            _, file, rest = where.split('"', 2)
+            return f"{Path(file).name}:{rest.split()[2].rstrip(',')}: {line.strip()}"
+    return ""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Torch tells of itself while it exports; what matters is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
