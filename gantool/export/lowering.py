@@ -68,7 +68,7 @@ def called(program: Program, node: Any, args: list[Any], keywords: dict[str, Any
     if name.startswith(("_assert", "sym_constrain")):
         return None
     if name in RANDOM:
-        raise Refused("draws noise of its own", f"aten::{name}; {place(node)}")
+        raise Refused("draws noise of its own", "; ".join(filter(None, [f"aten::{name}", place(node)])))
     if not depends(args) and not depends(list(keywords.values())):
         with torch.no_grad():
             return target(*args, **keywords)

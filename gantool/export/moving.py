@@ -60,7 +60,8 @@ def embedded(p: Program, call: Call) -> Value:
 
 
 def rows(p: Program, table: Tensor, index: Value, shape: Sequence[int]) -> Value:
-    return p.emit("rows", [index], shape, {"table": (table, 0)}, size=table[0].numel(), n=len(table))
+    axis = 0 if table.is_floating_point() else None  # whole numbers stay whole
+    return p.emit("rows", [index], shape, {"table": (table, axis)}, size=table[0].numel(), n=len(table))
 
 
 def copied(p: Program, call: Call) -> Value:

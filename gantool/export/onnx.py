@@ -49,7 +49,7 @@ def converted(subject: Subject, static: bool) -> Any:
                 output_names=["images"], optimize=True, **how,
             )  # fmt: skip
     except Exception as error:
-        raise Refused(f"cannot be written as ONNX: it {reason(error)}", line_of(error)) from error
+        raise Refused(f"{reason(error)}, in ONNX", line_of(error)) from error
     assert program is not None
     return program.model_proto
 
@@ -63,16 +63,16 @@ def compared(made: Any, subject: Subject, found: Wanted, sizes: tuple[int, ...])
         try:
             images = torch.tensor(run(given))
         except Exception as error:
-            raise fixed(subject, n) from error
+            raise fixed() from error
         if images.shape != found.images[:n].shape:
-            raise fixed(subject, n)
+            raise fixed()
         largest = max(largest, apart(images.float(), found.images[:n]))
     return largest, by
 
 
-def fixed(subject: Subject, n: int) -> UserError:
+def fixed() -> UserError:
     return UserError(
-        f"This network cannot be had in ONNX for any number of images: with {n} of them it fails.",
+        "This network cannot be had in ONNX for any number of images: torch writes its batch down as a constant.",
         "--static writes it for one image at a time.",
     )
 

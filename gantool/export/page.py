@@ -72,7 +72,7 @@ def noise(subject: Subject, options: Any) -> dict[str, Any]:
     at = next((i for i, each in enumerate(subject.inputs) if each.kind == "noise"), None)
     if at is None:
         return {"noise": None, "latent": None, "free": [], "directions": []}
-    if subject.noise and subject.follows:
+    if subject.noise and subject.samples:
         device.seed_all(1)
         with torch.inference_mode():
             z = subject.variant.latents(LATENTS, options)

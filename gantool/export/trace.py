@@ -1,10 +1,12 @@
 """Follows a function of tensors by torch.export, without strictness, at batch 1; what it cannot do is named."""
 
 import logging
+import re
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,9 @@ def reason(error: BaseException) -> str:
         return "branches on a value"
     if "requires_grad" in said or "does not require grad" in said or "autograd" in said.lower():
         return "trains while it draws"
-    return f"cannot be followed: {' '.join(str(error).split())[:120] or type(error).__name__}"
+    cause = error.__cause__ or error
+    words = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(cause).split()))
+    return f"cannot be followed: {words[:120] or type(cause).__name__}"
 
 
 def line_of(error: BaseException) -> str:
@@ -82,7 +86,7 @@ def quiet() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
