@@ -33,7 +33,7 @@ def product(p: Program, call: Call) -> Value:
     if call.name not in ("addmm", "baddbmm"):
         return out
     if call["alpha"] not in (None, 1) or call["beta"] not in (None, 1):
-        raise call.refuse(f"weighs the parts of aten::{call.name}")
+        raise call.refuse("weighs the parts of a product")
     return both(p, "add", out, call["self"], call.shape)
 
 

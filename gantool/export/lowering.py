@@ -8,7 +8,7 @@ from torch.export import ExportedProgram
 
 from gantool.export import elementwise, layers, moving
 from gantool.export.program import Call, Lower, Program, Refused, Value
-from gantool.export.trace import decomposed, place, traced
+from gantool.export.trace import decomposed, line_of_operation, traced
 
 RANDOM = {
     "bernoulli", "multinomial", "native_dropout", "normal", "normal_functional", "rand", "rand_like", "randint",
@@ -23,7 +23,14 @@ LOWERED: dict[str, Lower] = {**layers.LOWERED, **elementwise.LOWERED, **moving.L
 
 def lowered(module: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
     """A module at batch 1 as a program."""
-    return flattened(decomposed(traced(module, inputs)))
+    program = decomposed(traced(module, inputs))
+    try:
+        return flattened(program)
+    except Refused as refused:
+        if not refused.operation:
+            raise
+        line = line_of_operation(module, inputs, refused.operation)
+        raise Refused(refused.why, f"aten::{refused.operation}{f' at {line}' if line else ''}") from None
 
 
 def flattened(exported: ExportedProgram) -> Program:
@@ -68,18 +75,18 @@ def called(program: Program, node: Any, args: list[Any], keywords: dict[str, Any
     if name.startswith(("_assert", "sym_constrain")):
         return None
     if name in RANDOM:
-        raise Refused("draws noise of its own", "; ".join(filter(None, [f"aten::{name}", place(node)])))
+        raise Refused("draws noise of its own", operation=name)
     if not depends(args) and not depends(list(keywords.values())):
         with torch.no_grad():
             return target(*args, **keywords)
     if not hasattr(target, "_schema"):
-        raise Refused(f"computes with sizes that its inputs decide, by {name}", place(node))
+        raise Refused(f"computes with sizes that its inputs decide, by {name}")
     given = dict(zip((a.name for a in target._schema.arguments), args, strict=False))
     every = {a.name: a.default_value for a in target._schema.arguments if a.has_default_value()} | given | keywords
     made = node.meta["val"]
     shape: Any = [tuple(each.shape) for each in made] if isinstance(made, list | tuple) else tuple(made.shape)
     first = next((a.meta["val"].dtype for a in node.all_input_nodes if hasattr(a.meta.get("val"), "dtype")), None)
-    call = Call(name.rstrip("_") if not name.startswith("_") else name, target, every, shape, place(node),
+    call = Call(name.rstrip("_") if not name.startswith("_") else name, target, every, shape,
                 (first, getattr(made, "dtype", None)))  # fmt: skip
     if call.name in PASSED_ON:
         return args[0]
@@ -88,10 +95,10 @@ def called(program: Program, node: Any, args: list[Any], keywords: dict[str, Any
         return torch.full(shape, float(call["fill_value"]) if fill is None else fill, dtype=made.dtype)
     if call.name == "dropout":
         if call["train"] and call["p"]:
-            raise Refused("draws noise of its own", f"dropout while drawing; {call.where}")
+            raise Refused("draws noise of its own", operation="native_dropout")
         return args[0]
     if call.name not in LOWERED:
-        raise Refused(f"uses aten::{call.name}, which pages do not know", call.where)
+        raise call.refuse("uses an operation that pages do not know")
     return LOWERED[call.name](program, call)
 
 

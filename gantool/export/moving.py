@@ -30,7 +30,7 @@ def moved(p: Program, call: Call) -> Any:
     if call.name in ("pad", "constant_pad_nd") and args.get("mode", "constant") == "constant":
         fill, args["value"] = float(args["value"] or 0.0), 0.0
     if any(isinstance(v, Value) for other, v in args.items() if other != name):
-        raise call.refuse(f"moves numbers by numbers, with aten::{call.name}")
+        raise call.refuse("moves numbers by numbers")
     places = torch.arange(1, x.size + 1, dtype=torch.float64).view(x.shape)
     got = call.target(**(args | {name: places}))
     found = [gathered_from(p, x, g.round().long() - 1, fill) for g in (got if isinstance(got, list | tuple) else [got])]
@@ -48,7 +48,7 @@ def indexed(p: Program, call: Call) -> Value:
     if isinstance(x, Tensor) and len(indices) == 1:
         return rows(p, x, indices[0], call.shape)
     if any(isinstance(i, Value) for i in indices):
-        raise call.refuse("moves numbers by numbers, with aten::index")
+        raise call.refuse("moves numbers by numbers")
     places = torch.arange(x.size, dtype=torch.float64).view(x.shape)
     return gathered_from(p, x, call.target(places, indices).long(), 0.0)
 
@@ -160,7 +160,7 @@ def resized(p: Program, call: Call) -> Value:
     across = torch.stack([f(column.expand(h, w))[i] for column in of_columns], 1) / whole[i, j]
     trial = torch.randn(h, w, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     if not torch.allclose(f(trial), down @ trial @ across.T, atol=1e-6):
-        raise call.refuse(f"resizes with aten::{call.name} otherwise than by rows and by columns")
+        raise call.refuse("resizes otherwise than by rows and by columns")
     return p.emit("resize", [x], (1, c, len(down), len(across)), c=c, ih=h, iw=w, rows=taps(down), columns=taps(across))
 
 

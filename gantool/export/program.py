@@ -19,10 +19,10 @@ KINDS = (
 class Refused(UserError):
     """What cannot be exported, and which operation or line of it."""
 
-    def __init__(self, why: str, where: str = "") -> None:
+    def __init__(self, why: str, where: str = "", operation: str = "") -> None:
         hint = "Its author can say what to export: see Variant.exported in docs/plugins.md."
         super().__init__(f"This cannot be exported: it {why}{f' ({where})' if where else ''}.", hint)
-        self.why = why
+        self.why, self.operation = why, operation
 
 
 class Value(NamedTuple):
@@ -99,14 +99,13 @@ class Call:
     target: Any
     args: dict[str, Any]
     shape: Any  # of what it gives; a list of shapes where it gives several
-    where: str
     dtypes: tuple[torch.dtype | None, torch.dtype | None] = (None, None)  # of its first tensor, of what it gives
 
     def __getitem__(self, name: str) -> Any:
         return self.args.get(name)
 
     def refuse(self, why: str) -> Refused:
-        return Refused(why, self.where)
+        return Refused(why, operation=self.name)
 
 
 Lower = Callable[[Program, Call], Any]  # a call as operations, and the value that they make

@@ -5,7 +5,7 @@ import re
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gantool.export.program import Refused
 
@@ -65,19 +66,32 @@ def reason(error: BaseException) -> str:
 
 def line_of(error: BaseException) -> str:
     """The last line of other people's code that led there."""
-    frames = traceback.extract_tb(error.__traceback__)
+    return last_of_theirs(traceback.extract_tb(error.__traceback__))
+
+
+def last_of_theirs(frames: traceback.StackSummary) -> str:
     own = [frame for frame in frames if not frame.filename.startswith((TORCH, HERE, "<"))]
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}" if own else ""
 
 
-def place(node: Any) -> str:
-    """The line of an operation that was traced."""
-    said = (node.meta.get("stack_trace") or "").strip().splitlines()
-    for where, line in zip(said[-2::-1], said[::-1], strict=False):
-        if where.strip().startswith("File ") and TORCH not in where and HERE not in where:
-            _, file, rest = where.split('"', 2)
-            return f"{Path(file).name}:{rest.split()[2].rstrip(',')}: {line.strip()}"
-    return ""
+class Located(TorchDispatchMode):
+    """Watches an operation go by, and keeps the last line of other people's code that asked for it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name, self.line = name, ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._opname == self.name and not self.line:
+            self.line = last_of_theirs(traceback.extract_stack())
+        return func(*args, **(kwargs or {}))
+
+
+def line_of_operation(module: nn.Module, inputs: tuple[Tensor, ...], name: str) -> str:
+    """Where it is called from, when the module runs."""
+    with torch.no_grad(), Located(name) as watch, suppress(Exception):
+        module(*inputs)
+    return watch.line
 
 
 @contextmanager
