@@ -22,7 +22,7 @@ from gantool.runtime import device
 
 SLIDERS = 4
 RUNTIME = ("products", "maps", "operations", "runtime")
-SCRIPTS = (*RUNTIME, "random", "noise", "gif", "view", "page")
+SCRIPTS = (*RUNTIME, "random", "noise", "gif", "view", "input", "page")
 LARGEST = 64 * 2**20  # bytes of a page that a browser opens gladly
 LATENTS = 256  # noises that show which of their numbers are free
 

@@ -1,7 +1,7 @@
 """What of a model is exported: what its `sample`, or `translate`, makes of noise, classes and images it is given."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -55,15 +55,16 @@ def example(of: Input, n: int, rng: torch.Generator) -> Tensor:
     if of.kind == "noise":
         return torch.randn(n, *of.shape, generator=rng)
     if of.kind == "image":
-        return smooth(torch.rand(n, *of.shape, generator=rng) * 2 - 1)
+        return clouds(n, of.shape, rng)
     if of.kind == "number":
         return torch.linspace(of.low, of.high, n + 1)[:n]
     return torch.arange(n) % max(1, len(of.names))
 
 
-def smooth(x: Tensor) -> Tensor:
-    """Noise as something like an image: a network that divides by a deviation sees none in plain noise's mean."""
-    return nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False).mul(2).clamp(-1, 1)
+def clouds(n: int, shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """Soft spots of colour: of nobody's, and with more to see than plain noise."""
+    coarse = torch.randn(n, shape[0], 5, 5, generator=rng)
+    return nn.functional.interpolate(coarse, tuple(shape[1:]), mode="bicubic").clamp(-1, 1)
 
 
 def subject(variant: Variant, options: Any, plain: bool = False) -> Subject:

@@ -176,7 +176,7 @@ def test_names_of_classes_and_facts_end_no_element() -> None:
 
 
 def test_scripts_lose_only_comments_and_indentation() -> None:
-    for name in (*RUNTIME, "random", "noise", "gif", "view", "page"):
+    for name in (*RUNTIME, "random", "noise", "gif", "view", "input", "page"):
         source = part(f"{name}.js")
         assert "`" not in re.sub(r"`[^`\n]*`", "", source), "a string over several lines would lose its indentation"
         kept = [line.strip() for line in source.splitlines()]

@@ -217,18 +217,6 @@
 
   // Controls of what is not noise.
 
-  function slider(id, label, low, high, step, value, heard) {
-    const out = element("output", { textContent: value.toFixed(1) });
-    const input = element("input", { type: "range", id, min: low, max: high, step, value });
-    input.addEventListener("input", () => {
-      out.textContent = (+input.value).toFixed(1);
-      heard(+input.value);
-      redraw();
-    });
-    out.htmlFor = id;
-    return element("div", { className: "slide" }, element("label", { htmlFor: id, textContent: label }), input, out);
-  }
-
   function picks(input, at) {
     const box = element("div", { className: "row" });
     const several = count > 1 ? [["all", -1]] : [];
@@ -257,86 +245,12 @@
     return element("div", { className: "row" }, label, input);
   }
 
-  // The input image: drawn, opened, dropped or pasted.
+  // The input image.
 
-  const sheet = byId("input");
-  function readInput() {
-    const { data } = sheet.getContext("2d").getImageData(0, 0, sheet.width, sheet.height);
-    state.image = numbersOf(data, model.inputs[imageAt].shape[0]);
+  const pad = imageAt < 0 ? null : inputPad(byId, model.inputs[imageAt].shape, (x) => {
+    state.image = x;
     redraw();
-  }
-
-  async function open(blob) {
-    if (!blob) return;
-    try {
-      const bitmap = await createImageBitmap(blob), side = Math.min(bitmap.width / sheet.width, bitmap.height / sheet.height);
-      const w = sheet.width * side, h = sheet.height * side, ink = sheet.getContext("2d");
-      ink.imageSmoothingQuality = "high";
-      ink.clearRect(0, 0, sheet.width, sheet.height);
-      ink.drawImage(bitmap, (bitmap.width - w) / 2, (bitmap.height - h) / 2, w, h, 0, 0, sheet.width, sheet.height);
-      readInput();
-    } catch {
-      byId("status").textContent = "That is no image this browser can read. Try a PNG or a JPEG.";
-    }
-  }
-
-  function blank() {
-    const ink = sheet.getContext("2d");
-    ink.fillStyle = "#000";
-    ink.fillRect(0, 0, sheet.width, sheet.height);
-    readInput();
-  }
-
-  function example() {
-    const x = checkInputs(0)[imageAt], [c, h, w] = model.inputs[imageAt].shape;
-    put(sheet, rgbaOf(x, c, h * w), w, h);
-    readInput();
-  }
-
-  function prepareInput() {
-    const [, h, w] = model.inputs[imageAt].shape;
-    sheet.width = w;
-    sheet.height = h;
-    let last = null;
-    const place = (e) => {
-      const box = sheet.getBoundingClientRect();
-      return [(e.clientX - box.left) * w / box.width, (e.clientY - box.top) * h / box.height];
-    };
-    const stroke = (e) => {
-      if (!last) return;
-      const ink = sheet.getContext("2d"), next = place(e);
-      ink.strokeStyle = byId("brush").value;
-      ink.lineWidth = Math.max(1.5, w / 12);
-      ink.lineCap = "round";
-      ink.beginPath();
-      ink.moveTo(...last);
-      ink.lineTo(...next);
-      ink.stroke();
-      last = next;
-      readInput();
-    };
-    sheet.addEventListener("pointerdown", (e) => {
-      sheet.setPointerCapture(e.pointerId);
-      last = place(e);
-      stroke(e);
-    });
-    sheet.addEventListener("pointermove", stroke);
-    for (const kind of ["pointerup", "pointercancel"]) sheet.addEventListener(kind, () => { last = null; });
-    byId("file").addEventListener("change", () => open(byId("file").files[0]));
-    byId("example").addEventListener("click", example);
-    byId("clear").addEventListener("click", blank);
-    document.addEventListener("paste", (e) => open([...e.clipboardData.files][0]));
-    document.addEventListener("dragover", (e) => {
-      e.preventDefault();
-      byId("drop").classList.add("over");
-    });
-    document.addEventListener("dragleave", () => byId("drop").classList.remove("over"));
-    document.addEventListener("drop", (e) => {
-      e.preventDefault();
-      byId("drop").classList.remove("over");
-      open(e.dataTransfer.files[0]);
-    });
-  }
+  }, () => checkInputs(0)[imageAt]);
 
   // The images that travel in this file: drawn here, are they the same?
 
@@ -430,22 +344,19 @@
       if (input.kind === "class" || input.kind === "choice") byId("choices").append(picks(input, at));
       if (input.kind === "number") {
         const middle = state.picks[at], heard = (v) => { state.picks[at] = v; };
-        const slide = slider(`number-${at}`, input.name, input.low, input.high, (input.high - input.low) / 100, middle, heard);
+        const slide = slider(`number-${at}`, input.name, input.low, input.high, (input.high - input.low) / 100, middle, (v) => { heard(v); redraw(); });
         byId("choices").append(element("div", { className: "card" }, slide));
       }
     });
     model.facts.forEach(([name, fact]) => {
       byId("facts").append(element("dt", { textContent: name }), element("dd", { textContent: fact }));
     });
-    if (imageAt >= 0) {
-      byId("input-card").hidden = false;
-      prepareInput();
-    }
+    byId("input-card").hidden = imageAt < 0;
     if (noiseAt >= 0) {
       for (const id of ["noise-card", "pick-card", "save-one", "save-film"]) byId(id).hidden = false;
       model.directions.forEach((_, d) => {
         const heard = (v) => { state.along[d] = v; };
-        byId("sliders").append(slider(`direction-${d}`, `Direction ${d + 1}`, -4, 4, 0.1, 0, heard));
+        byId("sliders").append(slider(`direction-${d}`, `Direction ${d + 1}`, -4, 4, 0.1, 0, (v) => { heard(v); redraw(); }));
       });
       byId("reset").hidden = !model.directions.length;
       byId("from").max = byId("to").max = count;
@@ -467,7 +378,7 @@
     if (held.length > 1) byId("sliders").append(components());
     mark();
   }
-  if (imageAt >= 0) example();
+  if (pad) pad.show(checkInputs(0)[imageAt]);
   document.documentElement.dataset.ready = ready;
   document.documentElement.dataset.levels = most;
 })();

@@ -50,3 +50,15 @@ function element(kind, properties = {}, ...children) {
   found.append(...children);
   return found;
 }
+
+// A slider beside its name and its value.
+function slider(id, label, low, high, step, value, heard) {
+  const out = element("output", { textContent: value.toFixed(1) });
+  const input = element("input", { type: "range", id, min: low, max: high, step, value });
+  out.htmlFor = id;
+  input.addEventListener("input", () => {
+    out.textContent = (+input.value).toFixed(1);
+    heard(+input.value);
+  });
+  return element("div", { className: "slide" }, element("label", { htmlFor: id, textContent: label }), input, out);
+}
