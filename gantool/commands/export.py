@@ -35,8 +35,8 @@ def shown(
 
 def summary(written: "Written") -> list[str]:
     """What there is now, and what was seen of it."""
-    size = written.size / 2**20
-    shown_size = f"{size:.2f} MB" if size >= 0.1 else f"{written.size / 1024:.0f} kB"
+    size = written.size / 1e6
+    shown_size = f"{size:.2f} MB" if size >= 0.1 else f"{1000 * size:.0f} kB"
     also = "".join(f" and {path}" for path in written.also)
     lines = [f"{written.path}{also}, {shown_size}: compared with gantool's own images, {difference(written)}."]
     lines += written.notes

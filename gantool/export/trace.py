@@ -74,11 +74,11 @@ def last_of_theirs(frames: traceback.StackSummary) -> str:
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}" if own else ""
 
 
-class Located(TorchDispatchMode):
+class Located(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     """Watches an operation go by, and keeps the last line of other people's code that asked for it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.name, self.line = name, ""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -89,9 +89,10 @@ class Located(TorchDispatchMode):
 
 def line_of_operation(module: nn.Module, inputs: tuple[Tensor, ...], name: str) -> str:
     """Where it is called from, when the module runs."""
-    with torch.no_grad(), Located(name) as watch, suppress(Exception):
+    watch = Located(name)
+    with torch.no_grad(), watch, suppress(Exception):
         module(*inputs)
-    return watch.line
+    return str(watch.line)
 
 
 @contextmanager

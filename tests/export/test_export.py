@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import shutil
 import subprocess
 import sys
 from base64 import b64decode
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Gantool
-from page_in_node import NODE, needs_node, scripted
+from page_in_node import needs_node, scripted
 from PIL import Image
 from torch import Tensor, nn
 
@@ -127,20 +126,21 @@ console.log(JSON.stringify(images));
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("cgan", SMALL), ("dcgan", {**SMALL, "components": 7}), ("gan", {"g_layers": "24", "d_layers": "8"}),
+        ("cgan", SMALL), ("dcgan", {**SMALL, "components": 7, "deviation": 0.3}),
+        ("gan", {"g_layers": "24", "d_layers": "8"}),
         ("gan", {"g_layers": "24", "d_layers": "8", "noise": "uniform", "z": 3}),
         ("cgan", {"networks": "mlp", "g_layers": "24", "d_layers": "8", "components": 3, "z": 5}),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("seed", [0, 4_000_000_007])
-def test_a_seed_draws_on_the_page_what_sample_draws(name: str, options: dict[str, Any], seed: int) -> None:
+def test_a_seed_draws_on_the_page_what_sample_draws(name: str, options: dict[str, Any]) -> None:
     model = made.model(name, **options)
     package.export(model, "page.html")
     held, weights = parts(Path("page.html"))
-    given = {"model": held, "weights": weights, "seed": seed}
-    seen = scripted(*RUNTIME, "random", "noise", then=PAGE_IMAGES, given=given)
-    wanted = model.sample(64, seed=seed).tensor.flatten(1).int()
-    assert int((torch.tensor(seen) - wanted).abs().max()) <= 1
+    for seed in (0, 4_000_000_007):
+        given = {"model": held, "weights": weights, "seed": seed}
+        seen = scripted(*RUNTIME, "random", "noise", then=PAGE_IMAGES, given=given)
+        wanted = model.sample(64, seed=seed).tensor.flatten(1).int()
+        assert wanted.float().std() > 1 and int((torch.tensor(seen) - wanted).abs().max()) <= 1
 
 
 @needs_node
@@ -340,6 +340,7 @@ def test_points_are_no_page(gantool: Gantool) -> None:
 # Programs of plain torch.
 
 
+@pytest.mark.long
 def test_a_script_draws_with_torch_alone() -> None:
     model = made.model("dcgan", **SMALL, components=5)
     written = package.export(model, "digits.pt2")
@@ -358,6 +359,7 @@ def test_a_script_draws_with_torch_alone() -> None:
 # ONNX.
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "options"), [("cgan", SMALL), ("dcgan", {**SMALL, "components": 5})])
 def test_an_onnx_file_draws_any_number_and_says_what_it_is(name: str, options: dict[str, Any]) -> None:
     onnx = pytest.importorskip("onnx")
@@ -386,6 +388,7 @@ class Counting(Odd):
         return self.generator(z) * torch.ones(len(z.tolist()) if not torch.compiler.is_exporting() else len(z), 1)
 
 
+@pytest.mark.long
 def test_a_batch_that_onnx_fixes_is_refused_unless_one_is_enough() -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
@@ -393,11 +396,3 @@ def test_a_batch_that_onnx_fixes_is_refused_unless_one_is_enough() -> None:
         package.export(made.model("cgan", cls=Counting), "fixed.onnx")
     assert "--static" in error.value.hint
     assert package.export(made.model("cgan", cls=Counting), "fixed.onnx", static=True).largest < 1e-4
-
-
-def test_node_is_there_in_ci() -> None:
-    """Skipped tests pass: where all of them must run, node must be there."""
-    import os
-
-    assert NODE or not os.environ.get("CI"), "install node: the pages' own scripts are not tested without"
-    assert shutil.which("node") == NODE

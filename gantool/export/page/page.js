@@ -85,6 +85,7 @@
         const each = (spent / count).toFixed(spent / count < 10 ? 1 : 0);
         byId("status").textContent = count > 1 ? `${count} images, ${each} ms each.` : `Drawn in ${each} ms.`;
         document.documentElement.dataset.drawn = mine;
+        document.documentElement.dataset.each = spent / count;
       }
     }
     some();

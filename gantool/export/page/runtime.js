@@ -6,23 +6,21 @@ function bytesOf(base64) {
   return found;
 }
 
-// row: [format, offset, count, of int8 how many scales, and how many numbers on end share one]
+// row: [format, offset, count, of int8 how many scales, and how many numbers on end share one]. Offsets are multiples of
+// 4, and all machines with a browser are little-endian.
 function readWeight([format, offset, count, scales, inner], bytes) {
-  const found = new Float32Array(count), view = new DataView(bytes.buffer, bytes.byteOffset + offset);
-  if (format === "fp32") {
-    for (let i = 0; i < count; i++) found[i] = view.getFloat32(4 * i, true);
-  } else if (format === "fp16") {
+  const found = new Float32Array(count), at = bytes.byteOffset + offset;
+  if (format === "fp32") return new Float32Array(bytes.buffer, at, count);
+  if (format === "fp16") {
     // The bits moved to a float's places, times 2^112 for the difference of the exponents: right for subnormals too.
-    const bits = new Int32Array(found.buffer);
-    for (let i = 0; i < count; i++) {
-      const half = view.getInt16(2 * i, true);
-      bits[i] = (half & 0x7fff) << 13 | half & 0x80000000;
-    }
+    const halves = new Int16Array(bytes.buffer, at, count), bits = new Int32Array(found.buffer);
+    for (let i = 0; i < count; i++) bits[i] = (halves[i] & 0x7fff) << 13 | halves[i] & 0x80000000;
     for (let i = 0; i < count; i++) found[i] *= 2 ** 112;
-  } else {
-    for (let i = 0; i < count; i++) {
-      found[i] = view.getInt8(4 * scales + i) * view.getFloat32(4 * (Math.floor(i / inner) % scales), true);
-    }
+    return found;
+  }
+  const scale = new Float32Array(bytes.buffer, at, scales), whole = new Int8Array(bytes.buffer, at + 4 * scales, count);
+  for (let i = 0, row = 0; i < count; row = (row + 1) % scales) {
+    for (const end = i + inner; i < end; i++) found[i] = whole[i] * scale[row];
   }
   return found;
 }
