@@ -18,12 +18,14 @@ PASSED_ON = {"alias", "clone", "contiguous", "detach", "lift_fresh_copy"}
 FILLED = {"full_like": None, "zeros_like": 0.0, "ones_like": 1.0, "empty_like": 0.0, "new_zeros": 0.0, "new_ones": 1.0}
 
 
+KNOWN = {*PASSED_ON, *FILLED, "dropout"}
 LOWERED: dict[str, Lower] = {**layers.LOWERED, **elementwise.LOWERED, **moving.LOWERED}
 
 
 def lowered(module: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
     """A module at batch 1 as a program."""
-    program = decomposed(traced(module, inputs))
+    program = traced(module, inputs)
+    program = program if is_known(program) else decomposed(program)
     try:
         return flattened(program)
     except Refused as refused:
@@ -31,6 +33,16 @@ def lowered(module: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
             raise
         line = line_of_operation(module, inputs, refused.operation)
         raise Refused(refused.why, f"aten::{refused.operation}{f' at {line}' if line else ''}") from None
+
+
+def is_known(program: ExportedProgram) -> bool:
+    """Whether there is nothing to take apart, which takes torch far longer than to trace: no operation in place."""
+    for node in program.graph.nodes:
+        if node.op == "call_function" and (schema := getattr(node.target, "_schema", None)):
+            name = node.target._opname
+            if schema.is_mutable or not (name in LOWERED or name in KNOWN or name in RANDOM):
+                return False
+    return True
 
 
 def flattened(exported: ExportedProgram) -> Program:
