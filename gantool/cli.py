@@ -23,8 +23,8 @@ from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
 ORDER = (
-    "train", "sample", "eval", "resume", "accept", "list", "info", "explain", "diff", "eject", "runs", "diagnose",
-    "learn", "plugins", "data", "new",
+    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "runs",
+    "diagnose", "learn", "plugins", "data", "new",
 )  # fmt: skip
 
 
@@ -249,6 +249,35 @@ def diagnose(
     from gantool.runs.run import find, newest
 
     listing.diagnose(find(run) if run else newest(), json)
+
+
+@app.command(cls=PlainCommand)
+def export(
+    model: Annotated[
+        str | None,
+        Argument(
+            help="A run, a .safetensors file, or a variant for its newest run.",
+            show_default=False,
+            autocompletion=run_names,
+            metavar="RUN|FILE",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        Option(help="html: a page that draws; onnx; torch: a program and a script.", metavar="html|onnx|torch"),
+    ] = None,
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="FILE.html, FILE.onnx or FILE.pt2.", show_default="VARIANT.html")
+    ] = None,
+    small: Annotated[bool, Option("--small", help="html: weights of 8 bits, half as large and less exact.")] = False,
+    static: Annotated[bool, Option("--static", help="onnx: one image at a time, where more cannot be had.")] = False,
+    force: Annotated[bool, Option("--force", help="Write over what --out holds already.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
+) -> None:
+    """Write a model as one HTML page that draws, as ONNX, or as a program of plain torch."""
+    from gantool.commands.export import shown
+
+    shown(wanted(model, "export", "cgan"), format, out and Path(out), small, static, force, quiet)
 
 
 @app.command(cls=PlainCommand)
