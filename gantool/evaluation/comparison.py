@@ -103,6 +103,8 @@ def from_npz(path: Path) -> tuple[Tensor, Tensor | None]:
         elif labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
             wrong = "its labels are not one whole number for each image"
     if wrong:
-        raise UserError(f"{path} cannot be used: {wrong}.", "gantool sample VARIANT --out FILE.npz writes such files.", USAGE)
+        raise UserError(
+            f"{path} cannot be used: {wrong}.", "gantool sample VARIANT --out FILE.npz writes such files.", USAGE
+        )
     pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     return pixels, None if labels is None else torch.from_numpy(labels.astype(np.int64))
