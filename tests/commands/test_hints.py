@@ -26,7 +26,7 @@ FILLED = {  # what stands for each blank, as it is written in the code, in the s
     **dict.fromkeys(("{self.config}", "{shlex.quote(str(config))}", "{path}"), "runs/done/config.yaml"),
     **dict.fromkeys(("{exported}", "{inputs}"), "inputs"), **dict.fromkeys(("{data}", "mnist"), "digits"),
     "{drawn}": "gantool sample gan --run runs/done", "{free('outputs')}": "outputs", "{typical(every)}": "-n 4",
-    "{next(iter(presets))}": "paper", "{flag}": "--steps 2", "{2 * trainer.steps}": "9", "FOLDER": "pictures",
+    "{next(iter(presets))}": "paper", "{flag}": "--steps 2", "{2 * trainer.steps}": "9", "FOLDER": "images",
     "FILE.npz": "some.npz", "cgan-001": "half", "runs/gan-001": "runs/done",
 }  # fmt: skip
 OTHERS = {  # hints that this scene cannot hold, and the tests that run them
@@ -78,7 +78,7 @@ def test_what_a_hint_says_works(hint: str, gantool: Gantool, scene: None) -> Non
     assert "{" not in command, f"FILLED should say what stands for the blanks of: {hint}"
     for line in command.split(" && "):
         said = shlex.split(line)[1:]
-        said += {"train": ["gan"], "data check": ["pictures"]}.get(" ".join(said), [])
+        said += {"train": ["gan"], "data check": ["images"]}.get(" ".join(said), [])
         if said[0] == "train" and "--help" not in said:
             said += ["--dry-run"]  # as it would train, without the minutes it takes
         done = gantool(*said)
@@ -93,7 +93,7 @@ def scene(gantool: Gantool, trained: Path) -> None:
     assert gantool("train", "gan", *TINY, "--steps", 3, "--save-every", 1, "--name", "half").code == 0
     config = Path("runs/half/config.yaml")
     config.write_text(config.read_text().replace("steps: 3\n", "steps: 4\n"))
-    Path("pictures").mkdir()
+    Path("images").mkdir()
     for i in range(12):
         pixels = np.random.default_rng(i).integers(256, size=(28, 28), dtype=np.uint8)
-        Image.fromarray(pixels).save(f"pictures/{i}.png")
+        Image.fromarray(pixels).save(f"images/{i}.png")
