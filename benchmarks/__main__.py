@@ -11,7 +11,7 @@ from pathlib import Path
 
 from networks import NETWORKS
 
-SECTIONS = ("training", "beside", "kernels", "growth", "sampling", "startup", "files", "monitor", "quality")
+SECTIONS = ("training", "beside", "kernels", "growth", "sampling", "startup", "files", "monitor", "pages", "quality")
 SECONDS = """of each timing (default 12); in shorter ones previews and checkpoints come more often
 than in a default run, which makes gantool slower than it is"""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         eject,
         evaluate,
         explain,
+        export,
         load,
         plan,
         resume,
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 HOME = {"Progress": "runtime.progress", "UserError": "errors", **dict.fromkeys(("Card", "Images", "Report"), "results")}
 __all__ = [
     "Card", "Images", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare", "datasets",
-    "diff", "eject", "evaluate", "explain", "load", "plan", "resume", "runs", "train", "variants",
+    "diff", "eject", "evaluate", "explain", "export", "load", "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("runs", "variants"):  # folders, which can also be called
+    if name in ("export", "runs", "variants"):  # folders, which can also be called
         return importlib.import_module(f"gantool.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'gantool' has no attribute {name!r}")

@@ -15,6 +15,7 @@ from gantool.data.named import weights
 from gantool.data.opening import held_out, open_data, open_folder, open_image, open_split
 from gantool.data.points import Points, scatter
 from gantool.errors import USAGE, UserError
+from gantool.exported import Exported, Input
 from gantool.hookspecs import hookimpl
 from gantool.metrics.digits import judged_digits
 from gantool.metrics.measures import frechet, modes
@@ -42,8 +43,10 @@ __all__ = [
     "ClassNorm",
     "Data",
     "DataSpec",
+    "Exported",
     "FromImages",
     "ImageData",
+    "Input",
     "InputOptions",
     "LabelOptions",
     "Loss",

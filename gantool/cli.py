@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from gantool import __version__
 from gantool.commands import terminal
-from gantool.commands.groups import ABOUT, RESUME, group, listed, registry
+from gantool.commands.groups import ABOUT, SINGLE, group, listed, registry, single
 from gantool.commands.plain import PlainCommand, PlainGroup
 from gantool.config.packages import ALLOW, COMMANDS
 from gantool.errors import USAGE, UserError, did_you_mean
@@ -22,8 +22,10 @@ from gantool.runtime import faults
 from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
-ORDER = ("train", "sample", "eval", "resume", "accept", "list", "info", "explain", "diff", "eject", "runs",
-         "diagnose", "plugins", "data", "new")  # fmt: skip
+ORDER = (
+    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "runs",
+    "diagnose", "learn", "plugins", "data", "new",
+)  # fmt: skip
 
 
 class Commands(PlainGroup):
@@ -34,7 +36,7 @@ class Commands(PlainGroup):
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Enough for --help and to complete a name."""
-        if about := {**ABOUT, "resume": RESUME}.get(name):
+        if about := {**ABOUT, **SINGLE}.get(name):
             return PlainCommand(name, help=about)
         return super().get_command(ctx, name) or listed(registry().plugins, name)
 
@@ -42,10 +44,8 @@ class Commands(PlainGroup):
         name, *rest = args
         if name in ABOUT:
             return name, group(name), rest
-        if name == "resume":
-            from gantool.commands.train import resume_command
-
-            return name, resume_command(), rest
+        if name in SINGLE:
+            return name, single(name), rest
         if name in ORDER or name.startswith("-"):
             return super().resolve_command(ctx, args)
         return name, self.of_package(ctx, name), rest
@@ -252,6 +252,35 @@ def diagnose(
 
 
 @app.command(cls=PlainCommand)
+def export(
+    model: Annotated[
+        str | None,
+        Argument(
+            help="A run, a .safetensors file, or a variant for its newest run.",
+            show_default=False,
+            autocompletion=run_names,
+            metavar="RUN|FILE",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        Option(help="html: a page that draws; onnx; torch: a program and a script.", metavar="html|onnx|torch"),
+    ] = None,
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="FILE.html, FILE.onnx or FILE.pt2.", show_default="VARIANT.html")
+    ] = None,
+    small: Annotated[bool, Option("--small", help="html: weights of 8 bits, half as large and less exact.")] = False,
+    static: Annotated[bool, Option("--static", help="onnx: one image at a time, where more cannot be had.")] = False,
+    force: Annotated[bool, Option("--force", help="Write over what --out holds already.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
+) -> None:
+    """Write a model as one HTML page that draws, as ONNX, or as a program of plain torch."""
+    from gantool.commands.export import shown
+
+    shown(wanted(model, "export", "cgan"), format, out and Path(out), small, static, force, quiet)
+
+
+@app.command(cls=PlainCommand)
 def plugins(
     check: Annotated[bool, Option("--check", help="Load each and try it for a few steps.")] = False,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -304,9 +333,9 @@ def data_export(
 
 @data.command("check", cls=PlainCommand)
 def data_check(
-    path: Annotated[str | None, Argument(help="A folder or zip of images.", show_default=False)] = None,
+    path: Annotated[str | None, Argument(help="A folder or zip of images, or a CSV.", show_default=False)] = None,
 ) -> None:
-    """Count a folder's images, sizes and classes, and name the bad files."""
+    """Count a folder's images, sizes and classes, and name the bad files; or a CSV's points."""
     from gantool.commands import listing
 
     listing.data_check(Path(wanted(path, "data check", "photos")))

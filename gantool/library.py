@@ -24,6 +24,9 @@ from gantool.data.images import ImageData
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.evaluation import acceptance, comparison, evaluation
 from gantool.evaluation.settings import HowToAccept, HowToMeasure
+from gantool.export.facts import described
+from gantool.export.writing import ENDING, format_of, write
+from gantool.export.written import Format, Written
 from gantool.progress import screen
 from gantool.reading import differing, ejecting, explaining
 from gantool.reading.differing import Differences
@@ -50,8 +53,8 @@ Settings = Mapping[str, Any] | None
 Shown = bool | Progress | None
 GREY = ("1", "L", "LA", "I;16")  # Pillow's modes
 __all__ = [
-    "Model", "Run", "accept", "compare", "datasets", "diff", "eject", "evaluate", "explain", "load", "plan", "resume",
-    "runs", "train", "variants",
+    "Model", "Run", "accept", "compare", "datasets", "diff", "eject", "evaluate", "explain", "export", "load", "plan",
+    "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 
@@ -302,6 +305,25 @@ def file_of(registry: Registry, model: Run | str | Path) -> Path:
         f"No variant, run or model file named {str(model)!r}.{did_you_mean(str(model), known)}",
         f"Variants: {', '.join(registry.names())}. See `gantool runs`.", USAGE,
     )  # fmt: skip
+
+
+def export(
+    model: Model | Run | str | Path, out: str | Path | None = None, *, format: Format | None = None,
+    small: bool = False, static: bool = False, settings: Settings = None, **flags: Any,
+) -> Written:  # fmt: skip
+    """Write a model as a page that draws (FILE.html), as ONNX (FILE.onnx), or as a program of plain torch (FILE.pt2).
+
+    `small` halves a page, by weights of 8 bits; further keywords are flags of `gantool sample`, such as truncation=1.5,
+    and hold for all that the file draws. What it says of itself is also on the page.
+    """
+    held = model if isinstance(model, Model) else load(model, device="cpu")
+    path = Path(out) if out is not None else None
+    kind = format_of(path, format)
+    takes = takes_input(type(held.variant).SampleOptions)
+    _, options = held._settled({**({"input": Path()} if takes else {}), **(settings or {}), **flags})
+    with at_work("exporting"):
+        about = described(Registry().offer(held.name), held.facts)
+        return write(held.opened, options, path or Path(f"{held.name}{ENDING[kind]}"), kind, small, static, *about)
 
 
 def evaluate(

@@ -18,6 +18,7 @@ from gantool.data.images import Data, DataSpec, ImageData
 from gantool.data.opening import open_data
 from gantool.data.points import Points, viewable
 from gantool.errors import USAGE, UserError
+from gantool.exported import Exported
 from gantool.nn.adam import FusedAdam
 from gantool.nn.latents import gaussian
 from gantool.runtime.distributed import mean, share
@@ -168,6 +169,10 @@ class Variant(nn.Module, ABC):
         if not (conditional and 0 < classes <= min(20, len(images))):
             return images
         return by_class(images, self.data.classes)
+
+    def exported(self, options: Any) -> Exported | None:
+        """What `gantool export` writes: None for what `sample` or `translate` does with what it is given."""
+        return None
 
     def measure(self, held: Data) -> dict[str, float]:
         """Scores of its own, by name, on data held out: those of `dataset(recipe, options, train=False)`."""

@@ -3,6 +3,7 @@
 On GitHub links lead anywhere in the repository. Here those to pages lead to these, and others become plain words.
 """
 
+import posixpath
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 def rewritten(page: Path) -> str:
     """Its text, with links as they are in the site."""
+    folder = posixpath.dirname(PAGES[page]) or "."
 
     def link(found: re.Match[str]) -> str:
         image, words, target = found.groups()
@@ -30,9 +32,12 @@ def rewritten(page: Path) -> str:
             return found[0]
         path = target.partition("#")[0]
         file = (page.parent / path).resolve()
-        if words == path and file in PAGES and file.parent != ROOT:  # here it is known by its heading
+        is_page = file in PAGES and file.suffix == ".md" and file.parent != ROOT
+        if words == path and is_page:  # here it is known by its heading
             words = re.findall("^# (.*)", file.read_text(encoding="utf-8"))[0]
-        return f"{image}[{words}]({PAGES[file]}{target.removeprefix(path)})" if file in PAGES else words
+        if file not in PAGES:
+            return words
+        return f"{image}[{words}]({posixpath.relpath(PAGES[file], folder)}{target.removeprefix(path)})"
 
     parts = CODE.split(page.read_text(encoding="utf-8"))
     return "".join(part if i % 2 else LINK.sub(link, part) for i, part in enumerate(parts))

@@ -27,6 +27,8 @@ ABOUT = {
 OF_RUNS = ("sample", "eval")  # what can be done with a run, whichever variant's it is
 PACKAGES = "Commands of packages"
 RESUME = "Go on with a run exactly where its last checkpoint stands."
+LEARN = "The theory, checked in front of you: chapters, numbers beside closed forms, films."
+SINGLE = {"resume": RESUME, "learn": LEARN}  # commands that are built when they are meant
 
 
 class VariantGroup(PlainGroup):
@@ -127,6 +129,12 @@ def owner_gone(args: list[str]) -> UserError | None:
         if facts.get("variant") == args[0]:
             return model.not_installed(path, facts)
     return None
+
+
+def single(name: str) -> Any:
+    """One of SINGLE: `NAME_command` of its module builds it."""
+    found = {"resume": "gantool.commands.train", "learn": "gantool.commands.learn"}[name]
+    return getattr(import_module(found), f"{name}_command")()
 
 
 def group(verb: str) -> Any:

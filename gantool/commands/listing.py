@@ -122,7 +122,14 @@ def data_sets(json: bool) -> None:
 
 def data_check(path: Path) -> None:
     from gantool.data.albums import check
+    from gantool.data.tables import is_table, open_table
 
+    if is_table(path):
+        points = open_table(path)
+        print(f"{len(points):,} points of {points.spec.channels}")
+        for note in points.notes:
+            print(f"note: {note}")
+        return
     report = check(path)
     for line in report.lines():
         print(line)

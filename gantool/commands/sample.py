@@ -47,7 +47,9 @@ def keep_safe(out: Path, force: bool) -> None:
     """Nothing is lost unless that was said; and a terminal is not sent what it cannot show."""
     if str(out) == STDOUT:
         if sys.stdout.isatty():
-            raise UserError("A terminal cannot show a PNG.", "Send it on: gantool sample ... -o - > sheet.png", USAGE)
+            raise UserError(
+                "A terminal cannot show a PNG.", "Send it on: gantool sample VARIANT -o - > sheet.png", USAGE
+            )
     elif not force and (any(out.iterdir()) if out.is_dir() else out.suffix and out.exists()):
         there = "has files in it" if out.is_dir() else "is already there"
         raise UserError(f"{out} {there}.", "Give another --out, or --force to write over it.", USAGE)

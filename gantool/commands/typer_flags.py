@@ -107,7 +107,16 @@ def data_names(incomplete: str) -> list[str]:
     return completed([*catalog.OURS, *offers(DATASETS)])(incomplete)
 
 
-KNOWN: dict[str, Callable[[str], list[str]]] = {"run": run_names, "data": data_names, "against": data_names}
+def chapter_names(incomplete: str) -> list[str]:
+    """Of `gantool learn`."""
+    from gantool.learn import NAMES
+
+    return completed(NAMES)(incomplete)
+
+
+KNOWN: dict[str, Callable[[str], list[str]]] = {
+    "run": run_names, "data": data_names, "against": data_names, "chapter": chapter_names,
+}  # fmt: skip
 
 
 def kind(setting: Setting) -> str:

@@ -75,7 +75,9 @@ class Recipe:
 
     former: ClassVar = {"average_images": "ema_images"}
 
-    data: Annotated[str, Option(help="Data set (see `gantool data list`), or a folder or zip of images.")] = "digits"
+    data: Annotated[
+        str, Option(help="Data set (see `gantool data list`), folder or zip of images, or CSV of points.")
+    ] = "digits"
     data_dir: DataDir = None
     size: Annotated[
         int | None, Option(min=4, max=1024, help="Side of the square images.", show_default="the data's own, else 32")

@@ -32,7 +32,7 @@ def layer(variant: str, path: Path) -> Layer:
     values = yaml.read(path)
     whose = yaml.whose(values)
     if whose not in ("", variant):
-        hint = f"gantool train {whose} ..." if whose.isprintable() else ""
+        hint = f"gantool train {whose} --config {path}" if whose.isprintable() else ""
         raise UserError(f"{path} holds settings of {whose!r}, not {variant!r}.", hint, USAGE)
     return Layer(values, str(path))
 

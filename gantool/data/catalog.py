@@ -31,8 +31,13 @@ CATALOG = {
     "svhn": Entry(73_257, 32, 3, DIGITS, "house numbers"),
 }
 POINTS = {  # rows of numbers, made on the spot
+    "gaussian1d": Entry(50_000, 0, 1, (), "points on the line: a Gaussian"),
+    "two-gaussians": Entry(50_000, 0, 1, ("0", "1"), "points on the line: two Gaussians, each a class"),
+    "line": Entry(50_000, 0, 2, (), "points in the plane: a segment, and nothing beside it"),
     "ring8": Entry(50_000, 0, 2, tuple("01234567"), "points in the plane: eight Gaussians on a circle"),
     "grid25": Entry(50_000, 0, 2, tuple(map(str, range(25))), "points in the plane: 5x5 Gaussians"),
+    "spiral": Entry(50_000, 0, 2, (), "points in the plane: a spiral"),
+    "moons": Entry(50_000, 0, 2, ("upper", "lower"), "points in the plane: two half circles, each a class"),
 }
 OURS = CATALOG | POINTS
 
@@ -59,6 +64,6 @@ def is_named(data: str) -> bool:
         return False
     raise UserError(
         f"No data set and no folder named {data!r}.{did_you_mean(data, names())}",
-        f"Data sets: {', '.join(names())}; or give a folder or zip of images.",
+        f"Data sets: {', '.join(names())}; or give a folder or zip of images, or a CSV of points.",
         USAGE,
     )

@@ -1,4 +1,4 @@
-"""Opens what `--data` names: a data set of gantool or of a package, a folder, a zip."""
+"""Opens what `--data` names: a data set of gantool or of a package, a folder, a zip, a table of points."""
 
 import re
 from pathlib import Path
@@ -14,6 +14,7 @@ from gantool.data import images as in_memory
 from gantool.data.crops import Crops
 from gantool.data.images import Data, ImageData, Streamed, places, shaped
 from gantool.data.points import MADE
+from gantool.data.tables import is_table, open_table
 from gantool.errors import USAGE, UserError
 from gantool.runtime.faults import debugging, out_of_memory
 
@@ -29,13 +30,17 @@ def open_data(recipe: Recipe, train: bool = True, *, of: type[Kind]) -> Kind: ..
 @overload
 def open_data(recipe: Recipe, train: bool = True, *, of: tuple[type[Data], ...]) -> Data: ...
 def open_data(recipe: Recipe, train: bool = True, of: type[Data] | tuple[type[Data], ...] = ImageData) -> Data:
-    """What a recipe names, at its size and channels: a data set of gantool or a package, a folder, a zip.
+    """What a recipe names, at its size and channels: a data set of gantool or a package, a folder, a zip, a CSV.
 
     `train=False`: what is held out, never trained on. Where nothing is, the same again, with the same fingerprint.
     """
     data: Data
     if not catalog.is_named(recipe.data):
-        data = open_folder(Path(recipe.data).expanduser(), recipe.size, recipe.channels, recipe.flip)
+        path = Path(recipe.data).expanduser()
+        if is_table(path):
+            data = of_its_own_shape(open_table(path), path.name, recipe)
+        else:
+            data = open_folder(path, recipe.size, recipe.channels, recipe.flip)
     elif offer := catalog.offer(recipe.data):
         data = from_package(offer, recipe, train)
     elif recipe.data in MADE:

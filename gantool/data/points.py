@@ -1,4 +1,4 @@
-"""Points: mixtures of Gaussians in the plane, whose modes can be counted; and images of points."""
+"""Points on a line or in the plane: mixtures, whose modes can be counted, curves, a table's rows; images of points."""
 
 import zlib
 from typing import Self
@@ -9,6 +9,7 @@ from torch import Tensor
 from gantool.data.images import Data, DataSpec
 
 SIDE = 192  # pixels of an image of points
+BARS, DENSEST = 32, 3.2  # of an image of numbers on the line; the density that is as high as the image
 DOT = 1.2  # pixels: the deviation of a dot
 COUNTS = (50_000, 10_000)  # to train on, and held out
 
@@ -41,7 +42,7 @@ class Points(Data):
 
 def mixture(modes: Tensor, deviation: float, train: bool) -> Points:
     """As many points around each of the modes."""
-    count, rng = COUNTS[not train], torch.Generator().manual_seed(0 if train else 1)
+    count, rng = COUNTS[not train], draws(train)
     which = torch.arange(count) % len(modes)
     x = modes[which] + deviation * torch.randn(count, modes.shape[1], generator=rng)
     return Points(x, which, tuple(map(str, range(len(modes)))), modes, deviation)
@@ -59,17 +60,67 @@ def grid25(train: bool = True) -> Points:
     return mixture(torch.cartesian_prod(at, at), 0.01, train)
 
 
-MADE = {"ring8": ring8, "grid25": grid25}
+def gaussian1d(train: bool = True) -> Points:
+    """One Gaussian on the line."""
+    return Points(0.2 + 0.25 * torch.randn(COUNTS[not train], 1, generator=draws(train)))
+
+
+def two_gaussians(train: bool = True) -> Points:
+    """Two Gaussians on the line, each a class."""
+    return mixture(torch.tensor([[-0.6], [0.6]]), 0.18, train)
+
+
+def line(train: bool = True) -> Points:
+    """A segment in the plane, and nothing beside it: its points have no density there."""
+    along = torch.rand(COUNTS[not train], 1, generator=draws(train)) * 2 - 1
+    return Points(along * torch.tensor([0.8, 0.4]))
+
+
+def spiral(train: bool = True) -> Points:
+    """A turn and a half, as thick everywhere, and with as many points on each stretch of the way."""
+    rng, count = draws(train), COUNTS[not train]
+    turned = 3 * torch.pi * torch.rand(count, generator=rng).sqrt()
+    on = 0.85 * turned / (3 * torch.pi) * torch.stack([turned.cos(), turned.sin()])
+    return Points(on.T + 0.02 * torch.randn(count, 2, generator=rng))
+
+
+def moons(train: bool = True) -> Points:
+    """Two half circles, one turned over into the other, each a class."""
+    rng, count = draws(train), COUNTS[not train]
+    which, turned = torch.arange(count) % 2, torch.pi * torch.rand(count, generator=rng)
+    side = 1 - 2 * which  # 1 for the upper, -1 for the lower
+    on = torch.stack([turned.cos() * 0.55 - 0.275 * side, (turned.sin() * 0.55 - 0.1375) * side])
+    return Points(on.T + 0.03 * torch.randn(count, 2, generator=rng), which, ("upper", "lower"))
+
+
+def draws(train: bool) -> torch.Generator:
+    """What points are drawn from: those to train on, or those held out."""
+    return torch.Generator().manual_seed(0 if train else 1)
+
+
+MADE = {
+    "gaussian1d": gaussian1d, "two-gaussians": two_gaussians, "line": line, "ring8": ring8, "grid25": grid25,
+    "spiral": spiral, "moons": moons,
+}  # fmt: skip
 
 
 def scatter(clouds: Tensor) -> Tensor:
     """Clouds of points, (n, m, 2), as images (n, 1, SIDE, SIDE) of the plane from -1 to 1: a soft dot each.
 
-    Of one number each, a row of dots; of more than two, the first two.
+    Of one number each, bars: how densely they lie. Of more than two, the first two.
     """
     if clouds.shape[2] == 1:
-        clouds = torch.cat([clouds, torch.zeros_like(clouds)], 2)
+        return torch.stack([bars(points[:, 0]) for points in clouds]).unsqueeze(1)
     return torch.stack([dots(points[:, :2]) for points in clouds]).unsqueeze(1)
+
+
+def bars(x: Tensor) -> Tensor:
+    """The line from -1 to 1 across, and up how densely the numbers lie, to the same scale whatever they are."""
+    counts = torch.histc(x.float(), BARS, -1, 1)
+    density = counts / max(1, len(x)) * BARS / 2
+    up = SIDE - torch.arange(SIDE, device=x.device).unsqueeze(1)
+    lit = up <= (density / DENSEST).clamp(max=1) * SIDE
+    return (2 * lit.float() - 1).repeat_interleave(SIDE // BARS, 1)
 
 
 def dots(points: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def image_set(path: Path, like: DataSpec | None = None) -> ImageData:
         classes = theirs if labels is not None and bool(((labels >= 0) & (labels < len(theirs))).all()) else ()
         return ImageData(shaped(pixels, size, channels), labels if classes else None, classes)
     if path.is_file() and path.suffix.lower() not in (".zip", *EXTENSIONS) and not zipfile.is_zipfile(path):
-        more = "gantool sample --out FILE.npz writes such a file."
+        more = "gantool sample VARIANT --out FILE.npz writes such a file."
         raise UserError(f"{path} is none of a folder, a zip and an .npz.", more, USAGE)
     found = open_folder(path, size, channels)
     if found.streamed:
@@ -103,6 +103,8 @@ def from_npz(path: Path) -> tuple[Tensor, Tensor | None]:
         elif labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
             wrong = "its labels are not one whole number for each image"
     if wrong:
-        raise UserError(f"{path} cannot be used: {wrong}.", "gantool sample --out FILE.npz writes such files.", USAGE)
+        raise UserError(
+            f"{path} cannot be used: {wrong}.", "gantool sample VARIANT --out FILE.npz writes such files.", USAGE
+        )
     pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     return pixels, None if labels is None else torch.from_numpy(labels.astype(np.int64))

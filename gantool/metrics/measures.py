@@ -27,7 +27,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
     eigenvalues of the symmetric C^(1/2) D C^(1/2): they are those of C D, but never complex.
     """
     a, b = a.double(), b.double()
-    c, d = a.T.cov(), b.T.cov()
+    c, d = (x.T.cov().view(x.shape[1], x.shape[1]) for x in (a, b))  # a number where there is one feature
     values, vectors = torch.linalg.eigh(c)
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
     shared = torch.linalg.eigvalsh(root @ d @ root).clamp_min(0).sqrt().sum()

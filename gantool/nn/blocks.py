@@ -8,6 +8,7 @@ from math import prod
 from torch import nn
 
 from gantool.data.images import DataSpec
+from gantool.errors import USAGE, UserError
 
 Norm = Callable[[int], nn.Module | None]  # a layer for so many units or channels, if any
 Wrap = Callable[[nn.Module], nn.Module]  # of each layer that has weights: spectral_norm, say
@@ -58,6 +59,8 @@ def map_sizes(data: DataSpec, coarsest: int = 7) -> list[tuple[int, int]]:
 
     A map that is made twice as large lacks a row or a column where these were odd: (height % 2, width % 2) of them.
     """
+    if not data.images:
+        raise UserError("This variant draws images, and these are points.", "Try gantool train gan.", USAGE)
     count = len(sides(min(data.height, data.width), coarsest))
     return [(data.height >> i, data.width >> i) for i in range(count)]
 

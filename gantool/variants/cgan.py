@@ -67,7 +67,7 @@ class CGAN(Mismatched, GAN):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         if len(data.classes) < 2:
-            raise UserError("cgan needs classes; these images have none.", "Make a sub-folder for each.", USAGE)
+            raise UserError("cgan needs classes; these data have none.", "Make a sub-folder for each.", USAGE)
         self.inputs = len(data.classes)
         super().__init__(options, data)
 

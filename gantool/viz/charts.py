@@ -37,29 +37,29 @@ def curves(panels: Sequence[Panel], size: tuple[int, int] = (900, 520), unit: st
     bottom = height - 42 * SCALE  # the strip below the last panel holds the step labels
     x_range = _join([(p[0, 0], p[-1, 0]) for _, lines in charts for p in lines.values() if len(p)], 0.01)
     y_ranges = [_join([_usual(p) for p in lines.values()], 0.05) for _, lines in charts]
-    y_ticks = [_ticks(y_range, bottom // len(charts) // (35 * SCALE)) for y_range in y_ranges]
-    left = 18 * SCALE + math.ceil(max(font(TEXT).getlength(s) for ticks in y_ticks for s in ticks.values()))
+    y_ticks = [ticks(y_range, bottom // len(charts) // (35 * SCALE)) for y_range in y_ranges]
+    left = 18 * SCALE + math.ceil(max(font(TEXT).getlength(s) for each in y_ticks for s in each.values()))
     right = max(width - 24 * SCALE, left + SCALE)
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
     edges = np.linspace(0, bottom, len(charts) + 1).astype(int).tolist()
-    x_ticks = _ticks(x_range, (right - left) // (100 * SCALE))
+    x_ticks = ticks(x_range, (right - left) // (100 * SCALE))
     for i, (title, lines) in enumerate(charts):
         top = _heading(draw, title, lines, (left, right), edges[i] + 20 * SCALE)
         box = (left, top, right, max(edges[i + 1], top + SCALE))
         for value, label in y_ticks[i].items():
-            y = box[3] - _share(value, y_ranges[i]) * (box[3] - top)
+            y = box[3] - share(value, y_ranges[i]) * (box[3] - top)
             draw.line([(left, y), (right, y)], RULE, SCALE)
             draw.text((left - 6 * SCALE, y), label, INK, font(TEXT), anchor="rm")
         for value in x_ticks:
-            x = left + _share(value, x_range) * (right - left)
+            x = left + share(value, x_range) * (right - left)
             draw.line([(x, top), (x, box[3])], RULE, SCALE)
         plot = image.crop(box)  # drawn apart, so that lines which leave the frame are cut off
         _draw_lines(plot, list(lines.values()), x_range, y_ranges[i])
         image.paste(plot, box[:2])
         draw.line([(left, top), (left, box[3]), (right, box[3])], FAINT, SCALE)
     for value, label in x_ticks.items():
-        x = left + _share(value, x_range) * (right - left)
+        x = left + share(value, x_range) * (right - left)
         draw.text((x, bottom + 7 * SCALE), label, INK, font(TEXT), anchor="mt")
     draw.text(((left + right) / 2, height - 6 * SCALE), unit, INK, font(TEXT), anchor="mb")
     return np.asarray(image.reduce(SCALE))
@@ -86,9 +86,9 @@ def _draw_lines(plot: Image.Image, lines: Sequence[Floats], x_range: Range, y_ra
     draw = ImageDraw.Draw(plot, "RGBA")  # this mode blends the pale bands
     strokes: list[tuple[str, list[Any]]] = []
     for i, points in enumerate(lines):
-        x = _share(points[:, 0], x_range) * plot.width
+        x = share(points[:, 0], x_range) * plot.width
         # Outliers keep to a frame's distance, so that they do not swamp the mean beside them.
-        y = np.clip(1 - _share(points[:, 1], y_range), -1, 2) * plot.height
+        y = np.clip(1 - share(points[:, 1], y_range), -1, 2) * plot.height
         for middle, band in _runs(np.column_stack([x, y]), plot.width):
             strokes.append((COLOURS[i % len(COLOURS)], [tuple(p) for p in middle]))
             if len(band):
@@ -148,12 +148,12 @@ def _join(ranges: Sequence[Range | None], margin: float) -> Range:
     return low - pad, high + pad
 
 
-def _share(value: Any, limits: Range) -> Any:
+def share(value: Any, limits: Range) -> Any:
     """Where a value (or an array of values) lies in the range: 0 at its start, 1 at its end."""
     return (value - limits[0]) / (limits[1] - limits[0])
 
 
-def _ticks(limits: Range, wanted: int) -> dict[float, str]:
+def ticks(limits: Range, wanted: int) -> dict[float, str]:
     """About as many round values inside the range as wanted (at least 2), with their labels."""
     rough = (limits[1] - limits[0]) / max(2, wanted)
     power = 10.0 ** math.floor(math.log10(rough))

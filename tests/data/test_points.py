@@ -11,27 +11,87 @@ from conftest import Gantool
 from torch import Tensor
 
 import gantool
-from gantool.data.points import SIDE, Points, grid25, ring8, scatter, viewable
+from gantool.data import catalog
+from gantool.data.points import (
+    DENSEST,
+    MADE,
+    SIDE,
+    Points,
+    gaussian1d,
+    grid25,
+    line,
+    moons,
+    ring8,
+    scatter,
+    spiral,
+    two_gaussians,
+    viewable,
+)
 from gantool.metrics.mixtures import score_points
 from gantool.testing import check_data
 
 
-@pytest.mark.parametrize("name", ["ring8", "grid25"])
+@pytest.mark.parametrize("name", MADE)
 def test_contract(name: str) -> None:
     check_data(name)
 
 
-@pytest.mark.parametrize(("opened", "count", "deviation"), [(ring8, 8, 0.008), (grid25, 25, 0.01)])
+@pytest.mark.parametrize("name", MADE)
+def test_the_catalog_knows_what_points_are_made(name: str) -> None:
+    data, entry = MADE[name](), catalog.POINTS[name]
+    assert (len(data), data.spec.shape, data.spec.classes) == (entry.images, (entry.channels,), entry.classes)
+    assert not catalog.POINTS.keys() - MADE.keys()
+    assert 0.5 < data.x.abs().max() < 1.5, "they can be seen, and fill what is seen"
+
+
+def test_a_gaussian_has_its_mean_and_deviation() -> None:
+    x = gaussian1d().x.double()
+    deviation, mean = torch.std_mean(x)
+    assert (float(mean), float(deviation)) == (pytest.approx(0.2, abs=0.005), pytest.approx(0.25, abs=0.005))
+    kurtosis = ((x - mean) / deviation).pow(4).mean()
+    assert float(kurtosis) == pytest.approx(3, abs=0.15)
+
+
+def test_points_of_a_line_are_on_it() -> None:
+    x = line().x.double()
+    torch.testing.assert_close(x[:, 1] * 2, x[:, 0])
+    quarters = torch.histc(x[:, 0].float(), 4, -0.8, 0.8) / len(x)
+    torch.testing.assert_close(quarters, torch.full((4,), 0.25), atol=0.01, rtol=0)
+
+
+def test_points_of_a_spiral_are_beside_it() -> None:
+    x = spiral().x.double()
+    angle, radius = torch.atan2(x[:, 1], x[:, 0]), x.norm(dim=1)
+    on = [0.85 * (angle + 2 * torch.pi * turn) / (3 * torch.pi) for turn in range(-1, 3)]  # each time it comes by
+    off = torch.stack([(radius - r).abs() for r in on]).min(0).values
+    assert off[radius > 0.1].quantile(0.98) < 0.06
+
+
+def test_moons_are_halves_of_circles_and_know_which() -> None:
+    data = moons()
+    for side, which in ((1, 0), (-1, 1)):
+        mine = data.x[data.labels == which].double()
+        centre = torch.tensor([-0.275 * side, -0.1375 * side], dtype=torch.float64)
+        deviation, radius = torch.std_mean((mine - centre).norm(dim=1))
+        assert (float(radius), float(deviation)) == (pytest.approx(0.55, abs=0.005), pytest.approx(0.03, abs=0.003))
+        assert ((mine - centre)[:, 1] * side > -0.12).all()
+
+
+@pytest.mark.parametrize(
+    ("opened", "count", "deviation"), [(ring8, 8, 0.008), (grid25, 25, 0.01), (two_gaussians, 2, 0.18)]
+)
 def test_points_lie_around_their_modes(opened: Any, count: int, deviation: float) -> None:
     data = opened()
-    assert data.modes.shape == (count, 2)
+    numbers = data.spec.channels
+    assert data.modes.shape == (count, numbers)
     x, y = data.batch(torch.arange(len(data)), torch.Generator())
     assert torch.bincount(y).tolist() == [len(data) // count] * count
     distance, which = torch.cdist(x, data.modes).min(1)
-    assert torch.bincount(which).tolist() == [len(data) // count] * count
-    torch.testing.assert_close(distance.square().mean().sqrt(), torch.tensor(deviation * 2**0.5), rtol=0.01, atol=0)
+    assert torch.bincount(which) / len(data) * count == pytest.approx([1] * count, abs=0.01)
+    expected = torch.tensor(deviation * numbers**0.5)
+    torch.testing.assert_close(distance.square().mean().sqrt(), expected, rtol=0.01, atol=0)
     apart = torch.pdist(data.modes).min()
-    assert apart > 30 * deviation  # nobody meets two at once
+    assert apart > 6 * deviation  # hardly anybody meets two at once
 
 
 def test_a_ring_is_round_and_a_grid_square() -> None:
@@ -53,6 +113,16 @@ def test_a_dot_is_drawn_where_its_point_is() -> None:
     down, across = (ink.sum(of) @ place / ink.sum() / SIDE for of in (1, 0))
     assert (float(across), float(down)) == (pytest.approx(0.75), pytest.approx(0.75))
     assert 0.5 < ink.max() <= 1 and ink.min() == 0
+
+
+def test_bars_are_as_high_as_numbers_lie_densely() -> None:
+    """Half of them evenly from -1 to 0, where their density is .5, and half from 0 to .25, where it is 2."""
+    x = torch.cat([torch.linspace(-0.999, -0.001, 5_000), torch.linspace(0.001, 0.249, 5_000)]).unsqueeze(1)
+    ink = (scatter(x.unsqueeze(0))[0, 0] + 1) / 2
+    heights = ink.sum(0) / SIDE * DENSEST
+    assert torch.allclose(heights[: SIDE // 2], torch.tensor(0.5), atol=0.05)
+    assert torch.allclose(heights[SIDE // 2 : SIDE * 5 // 8], torch.tensor(2.0), atol=0.1)
+    assert not heights[SIDE * 5 // 8 :].any() and bool((ink[-1] >= ink[0]).all()), "they stand on the floor"
 
 
 def test_points_out_of_sight_leave_the_image_dark() -> None:
@@ -99,6 +169,17 @@ SMALL: dict[str, Any] = {"batch_size": 16, "steps": 3, "name": "run"}
 KINDS: dict[str, dict[str, Any]] = {
     "gan": {"g_layers": "8", "d_layers": "8", "batch_norm": 0}, "cgan": {"width": 2, "d_width": 2},
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(("variant", "data"), [("gan", "gaussian1d"), ("gan", "moons"), ("cgan", "two-gaussians")])
+def test_points_of_any_kind_are_learned_and_measured(variant: str, data: str, gantool: Gantool) -> None:
+    import gantool as library
+
+    run = library.train(variant, data=data, **SMALL, **KINDS[variant])
+    numbers = MADE[data]().spec.channels
+    assert run.model.sample(7).tensor.shape == (7, numbers)
+    scores = library.evaluate(run).scores
+    assert ("modes" in scores) == (data == "two-gaussians") and scores["cloud_distance"] > 0
 
 
 @pytest.mark.parametrize("variant", KINDS)

@@ -8,7 +8,9 @@ TILT = ((0.2, 0.4, 0.15), (0.15, 0.2, 0.15))  # of the affine matrix, at most: s
 
 
 def jittered(x: Tensor, chance: Tensor) -> Tensor:
-    """Each image scaled, sheared and moved its own way: `chance` has six numbers from -1 to 1 for each, or larger."""
+    """Each image scaled, sheared and moved its own way: six numbers of `chance` for each, -1 to 1 or larger."""
+    if x.ndim != 4:
+        return x
     still = torch.eye(2, 3, device=x.device)
     matrix = still + chance.view(-1, 2, 3) * torch.tensor(TILT, device=x.device)
     grid = affine_grid(matrix.to(x.dtype), list(x.shape), align_corners=False)

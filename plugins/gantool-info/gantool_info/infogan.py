@@ -148,11 +148,24 @@ class InfoGAN(Penalised):
         c = torch.where(c.isnan(), self.codes(n).cpu(), c).to(self.device)
         return self.draw(self.latents(int(noise[-1]) + 1, o)[noise], c)
 
+    def exported(self, options: Any) -> api.Exported:
+        """The noise, and each code for itself."""
+        o = self.options
+
+        def draw(z: Tensor, c1: Tensor, c2: Tensor, c3: Tensor) -> Tensor:
+            return self.draw(z, torch.stack([c1.to(z.dtype), c2, c3], 1))
+
+        c1 = api.Input("c1", "choice", names=[str(i) for i in range(o.values)])
+        rest = (api.Input(name, "number", low=-codes.REACH, high=codes.REACH) for name in ("c2", "c3"))
+        return api.Exported(draw, (api.Input("z", "noise", (o.z,)), c1, *rest))
+
     def sheet(self, options: Any) -> tuple[int, int] | None:
         return codes.sheet(options.code or (), options.sweep, self.options.values)
 
     def preview(self, batch: Batch) -> Tensor:
-        """A column for each value of c1, a row for each noise."""
+        """A column for each value of c1, a row for each noise; points together."""
+        if not self.data.images:
+            return self.sample(1_000, self.SampleOptions())
         k = min(self.options.values, 20)
         x = self.sample(max(k, len(batch[0]) // k * k), self.SampleOptions(sweep=f"c1=0..{k - 1}"))
         return x.view(-1, k, *x.shape[1:])

@@ -25,7 +25,9 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
     x = torch.cat([variant.draw(variant.noise(len(part)), part) for part in torch.split(c, 500)])
     said = torch.cat([variant.q(variant.discriminator(part)) for part in torch.split(x, 500)])
     found["information"] = math.log(values) + float(log_q(said, c, values)[0].mean())
-    return found | {"slant": meaning(c[:, 1:].cpu(), c[:, 0].cpu(), x.cpu())}
+    if variant.data.images:
+        found["slant"] = meaning(c[:, 1:].cpu(), c[:, 0].cpu(), x.cpu())
+    return found
 
 
 def matched(codes: Tensor, classes: Tensor) -> float:

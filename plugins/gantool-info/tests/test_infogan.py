@@ -51,6 +51,10 @@ def test_contract() -> None:
     check_variant(InfoGAN, options=SMALL, size=8)
 
 
+def test_contract_of_points() -> None:
+    check_variant(InfoGAN, options={"width": 2, "values": 3}, data="moons")
+
+
 def test_contract_in_colour_with_other_codes() -> None:
     check_variant(InfoGAN, options=SMALL | {"values": 3, "r1": 0.0, "d_steps": 2}, size=10, channels=3)
 

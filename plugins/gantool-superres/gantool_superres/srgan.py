@@ -155,6 +155,11 @@ class SRGAN(Variant):
         x: Tensor = (self.srresnet if first or not self.perceptual_kind else self.generator)(small)
         return x.clamp(-1, 1)
 
+    def exported(self, options: Any) -> api.Exported:
+        """Of one size: whole, and by the network that has been trained furthest."""
+        network = self.srresnet if options.faithful or not self.perceptual_kind else self.generator
+        return api.Exported(lambda x: network(x).clamp(-1, 1), (api.Input("x", "image", self.data.shape),))
+
     def translate(self, x: Tensor, options: Any) -> Tensor:
         enlarge = partial(enlarged, partial(self.draw, first=options.faithful), self.data.channels)
         return of_any_size(enlarge, x, options.tile, reach(self.options.blocks, self.options.ends))

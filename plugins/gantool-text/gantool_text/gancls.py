@@ -135,10 +135,20 @@ class GANCLS(Penalised):
         """-E[log P(t | x)], of the batch's captions: which one is this image's?"""
         return cross_entropy(self.discriminator.seen(seen) @ phi.T, torch.arange(len(phi), device=phi.device))
 
-    def sample(self, n: int, options: Any) -> Tensor:
-        known = self.kept[self.kept.any(1)] if self.kept.any() else self.kept[:1]
+    def known(self, options: Any) -> Tensor:
+        """Captions to draw, (k, LONGEST): those of --text, or some trained on."""
         if options.text:
-            known = numbers([understood(text, self.data.words) for text in options.text], self.data.words, LONGEST)
+            return numbers([understood(text, self.data.words) for text in options.text], self.data.words, LONGEST)
+        return self.kept[self.kept.any(1)] if self.kept.any() else self.kept[:1]
+
+    def exported(self, options: Any) -> api.Exported:
+        """The noise, and which of the captions: a page cannot read new ones."""
+        known = self.known(options)
+        texts = api.Input("text", "choice", names=[text or "nothing" for text in written(known, self.data.words)])
+        return api.Exported(lambda z, t: self.draw(z, known[t]), (api.Input("z", "noise", (self.options.z,)), texts))
+
+    def sample(self, n: int, options: Any) -> Tensor:
+        known = self.known(options)
         turn = torch.arange(n) % (1 if options.interpolate else len(known))
         t = known.to(self.device)[turn.to(self.device)]
         x = self.draw(self.latents(n, options), t)

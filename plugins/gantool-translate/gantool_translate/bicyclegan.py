@@ -83,6 +83,11 @@ class BicycleGAN(Variant):
         both = (like(d(b), 1) + like(d(fake), 0) for d, fake in ((self.d1, b1), (self.d2, b2)))
         return dict(zip(("d1", "d2"), both, strict=True))
 
+    def exported(self, options: Any) -> api.Exported:
+        """The edges, and the noise that decides how they are filled."""
+        x = api.Input("x", "image", self.data.inputs or self.data.shape)
+        return api.Exported(self.draw, (x, api.Input("z", "noise", (self.options.z,))))
+
     def answers(self, options: Any) -> int:
         return int(options.answers)
 

@@ -90,7 +90,7 @@ class StarGAN(Variant):
 
     def draw_all(self, x: Tensor, c: int) -> Tensor:
         """In one domain."""
-        return self.draw(x, torch.full((len(x),), c, device=x.device))
+        return self.draw(x, torch.full((x.shape[0],), c, device=x.device))
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, y, fake), o = batch, self.options
