@@ -35,7 +35,7 @@ def run(names: list[str]) -> None:
             print(f"{name}, seed {seed}: {tally(found)}, {seconds:.0f} seconds", flush=True)
             if seed == 0:
                 running.write(found, FOLDER / f"{name}.gif")
-                files.write(FOLDER / f"{name}.png", drawing.encode_png(found.image.drawn()))
+                files.write(FOLDER / f"{name}.png", drawing.encode_png(found.film[-1].drawn()))
         kept = [result for result in kept if result["chapter"] != name] + results
         kept.sort(key=lambda result: (learn.NAMES.index(result["chapter"]), result["seed"]))
         KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

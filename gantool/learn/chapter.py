@@ -41,12 +41,7 @@ class Found(NamedTuple):
     checks: list[Check]
     shown: dict[str, float]  # numbers to be seen beside these, which nothing is asked of
     film: list[Page]
-    still: Page | None = None  # the image that stands for all of it; else the film's last
 
     @property
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
-
-    @property
-    def image(self) -> Page:
-        return self.still or self.film[-1]

@@ -4,7 +4,8 @@ Data are eight Gaussians on a circle. A plain GAN whose D learns ten times slowe
 where D happens to like it, D comes to see that, G moves on. A D that compares pairs and pays for its slope at real and
 at generated points (Huang et al., 2024), and a critic with a gradient penalty (Gulrajani et al., 2017), have G meet all
 eight, in as many steps. What they still draw on the way from mode to mode goes with more of them, as r3gan's card of
-`ring8` has it. The plain game is played from five seeds, as chance has a part in it.
+`ring8` has it. The plain game is played from five seeds, as chance has a part in it. Its G is drawn as it is, theirs by
+their moving averages.
 """
 
 from statistics import median
@@ -30,10 +31,10 @@ def run(seed: int) -> Found:
     data, clouds = ring8(), dict[str, list[tuple[int, Tensor]]]()
     plain = []
     for other in range(SEEDS):
-        clouds[PLAIN] = followed(game(PLAIN, data, SEEDS * seed + other), data, SEEDS * seed + other)
+        clouds[PLAIN] = followed(game(PLAIN, data, SEEDS * seed + other), data, SEEDS * seed + other, ema_images=0)
         plain.append(met(clouds[PLAIN][-1][1], data))
     for name in (PAIRS, CRITIC):
-        clouds[name] = followed(game(name, data, seed), data, seed)
+        clouds[name] = followed(game(name, data, seed), data, seed, ema_images=10_000)
     cured = {name: met(clouds[name][-1][1], data) for name in (PAIRS, CRITIC)}
     film = [page({name: found[i] for name, found in clouds.items()}, data) for i in range(len(clouds[PLAIN]))]
     shown = {f"modes, {PLAIN}, seed {SEEDS * seed + other}": float(modes) for other, modes in enumerate(plain)}
@@ -50,8 +51,8 @@ def game(name: str, data: Points, seed: int) -> Variant:
     return built("gan", data.spec, seed, z=2, lr=5e-3, d_lr=5e-4, g_layers="64-64-64", d_layers="64-64-64")
 
 
-def followed(game: Variant, data: Points, seed: int) -> list[tuple[int, Tensor]]:
-    """What G draws, as the game goes on."""
+def followed(game: Variant, data: Points, seed: int, ema_images: int) -> list[tuple[int, Tensor]]:
+    """What G draws as the game goes on, by its EMA if there is one; of a G that runs in circles, that is the middle."""
     noise = torch.randn(SEEN, 2, generator=torch.Generator().manual_seed(seed + 1))
     found: list[tuple[int, Tensor]] = []
 
@@ -59,7 +60,7 @@ def followed(game: Variant, data: Points, seed: int) -> list[tuple[int, Tensor]]
         with trainer.sampling() as drawing:
             found.append((trainer.step, drawing.generator(noise)))
 
-    play(game, data, STEPS, seed, look, BATCH, looks=50, ema_images=10_000)
+    play(game, data, STEPS, seed, look, BATCH, looks=50, ema_images=ema_images)
     return found
 
 
