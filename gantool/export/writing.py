@@ -22,6 +22,10 @@ def write(
     title: str,
 ) -> Written:  # fmt: skip
     """The model as such a file."""
+    if small and format != "html":
+        raise UserError("--small is for pages: what other programs read has full precision.", "--format html", USAGE)
+    if static and format != "onnx":
+        raise UserError("--static is for ONNX.", "--format onnx", USAGE)
     variant = model.variant.to("cpu")
     drawn = subject(variant, options, plain=format != "html")
     if not drawn.inputs:

@@ -69,6 +69,7 @@ def test_the_form_follows_the_name_and_what_is_there_is_kept(gantool: Gantool, t
     for args, wrong in (
         (("-o", "x.pt2"), "already there"), (("-o", "x.zip"), "should end in one of .html, .onnx, .pt2"),
         (("-o", "x.html", "--format", "onnx"), "a name for html"), (("--format", "pdf"), "html, onnx, torch"),
+        (("-o", "y.pt2", "--small"), "--small is for pages"), (("-o", "y.html", "--static"), "--static is for ONNX"),
     ):  # fmt: skip
         done = gantool("export", trained, *args)
         assert done.code == 2 and wrong in done.err, done.err
