@@ -21,7 +21,8 @@ VERBS = (
 )
 SENTENCE = re.compile(r"[.,]? (?:lists|writes|makes|must|reads)\b.*|\. .*|, or: .*|\)?\.?$|, such as .*")
 FILLED = {  # what stands for each blank, as it is written in the code, in the scene below
-    **dict.fromkeys(("{name}", "{variant}", "{whose}", "{run.variant}", "VARIANT"), "gan"),
+    **dict.fromkeys(("{name}", "{variant}", "{whose}", "{run.variant}", "{offer.name}", "VARIANT"), "gan"),
+    "--out {path}": "--out plain.py", "--steps 10000": "--steps 5",
     **dict.fromkeys(("{run.folder}", "{quote(str(run.folder))}", "RUN"), "runs/half"),
     **dict.fromkeys(("{self.config}", "{shlex.quote(str(config))}", "{path}"), "runs/done/config.yaml"),
     **dict.fromkeys(("{exported}", "{inputs}"), "inputs"), **dict.fromkeys(("{data}", "mnist"), "digits"),
@@ -32,6 +33,7 @@ FILLED = {  # what stands for each blank, as it is written in the code, in the s
 OTHERS = {  # hints that this scene cannot hold, and the tests that run them
     "{drawn} --input": "tests of variants that translate, in test_first_hour.py and in their packages",
     " -o - ": "test_first_hour.py, as a process of its own, since what it prints is no text",
+    "gantool learn {": "tests of the chapters",
     "gantool accept": "test_acceptance.py, and the cards' own",
 }
 
