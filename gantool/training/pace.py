@@ -14,7 +14,7 @@ from gantool.runtime import distributed, torchrun
 from gantool.training.trainer import Trainer
 
 SHORT = 1_000  # steps of a run that asks no clock what to compute with, so that its bytes hang on none
-EACH, ALONE = 0.06, 0.5  # seconds that each of several ways is timed for, twice, or the only one; two steps at least
+EACH, ALONE = 0.06, 0.5  # seconds that each of several ways is timed for, or the only one; a step at least
 BETTER = 0.8  # of the time that all cores take in float32, or another way is not worth its difference
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -50,9 +50,12 @@ def settled(trainer: Trainer, recipe: Recipe, timed: bool) -> tuple[Recipe, floa
     best, each = plainest, 0.0
     if timed and others:
         took = dict.fromkeys(every, math.inf)
-        for way in every * 2:  # turn about, and the quieter turn counts: machines drift
-            way.take(trainer)
-            took[way] = min(took[way], seconds_a_step(trainer, EACH))
+        for _ in range(2):  # turn about, and the quieter turn counts: machines drift
+            for way in every:
+                way.take(trainer)
+                took[way] = min(took[way], seconds_a_step(trainer, EACH))
+            if min(took.values()) > EACH:  # slow steps are few in a run, and long enough to be told apart
+                break
         fastest = min(others, key=took.__getitem__)
         best = fastest if took[fastest] < BETTER * took[plainest] else plainest
         best.take(trainer)
@@ -70,7 +73,7 @@ def seconds_a_step(trainer: Trainer, seconds: float = ALONE) -> float:
     before = deepcopy(trainer.state())
     trainer.take_step()
     start, taken = time.perf_counter(), 0
-    while taken < 2 or distributed.broadcast(time.perf_counter() - start) < seconds:
+    while taken < 1 or distributed.broadcast(time.perf_counter() - start) < seconds:
         trainer.take_step()
         taken += 1
     if trainer.device.type != "cpu":

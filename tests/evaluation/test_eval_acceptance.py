@@ -133,7 +133,7 @@ def test_a_signal_ends_the_training_in_hand_and_begins_no_other(
 
     def take_step(self: Trainer) -> None:
         taken(self)
-        if self.step >= 50 and Path("runs").exists():  # not one of the few that are timed and taken back
+        if self.step >= 5 and Path("runs").exists():  # not one of the few that are timed and taken back
             monkeypatch.setattr(Trainer, "take_step", taken)
             os.kill(os.getpid(), signal.SIGTERM)
 

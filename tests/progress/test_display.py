@@ -165,7 +165,7 @@ def test_a_whole_training_in_a_narrow_pipe_is_readable(
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0] == "gan on digits"
-    assert "5,000 images 8x8x1, 10 classes; cpu (1 threads)" in lines  # not broken in the middle
+    assert "5,000 images 8x8x1, 10 classes; cpu (1 thread)" in lines  # not broken in the middle
     assert any(line.startswith("step 4/4 (100%)  D ") for line in lines)
     assert lines[-1] == "  next: gantool sample gan --run runs/gan-001"
     assert "\x1b" not in done.out
@@ -198,7 +198,7 @@ def test_auto_is_what_works_here() -> None:
     found = device.choose("auto")
     assert torch.ones(1, device=found).item() == 1
     assert device.choose("cpu") == torch.device("cpu")
-    assert device.describe(torch.device("cpu")) == "cpu (1 threads)"
+    assert device.describe(torch.device("cpu")) == "cpu (1 thread)"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(crew: Crew, tmp_p
 def test_the_first_keeps_the_run_and_speaks(crew: Crew, tmp_path: Path) -> None:
     both = crew(2, "train", *VARIANTS["gan"], "--steps", "6", "--out", "run")
     assert [command.wait() for command in both] == [0, 0]
-    assert "cpu (1 threads), 2 processes" in both[0].out
+    assert "cpu (1 thread), 2 processes" in both[0].out
     assert both[1].out + both[1].err == ""
     assert len(log(tmp_path / "run")) == 2
 

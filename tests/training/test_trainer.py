@@ -541,6 +541,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     monkeypatch.setattr(trainer, "time", clock)
     monkeypatch.setattr(session, "time", clock)
+    monkeypatch.setattr(pace, "time", clock)
     monkeypatch.setattr(cli, "time", clock)
     monkeypatch.setattr(Trainer, "take_step", slow)
     return clock
