@@ -267,7 +267,8 @@ def export(
         Option(help="html: a page that draws; onnx; torch: a program and a script.", metavar="html|onnx|torch"),
     ] = None,
     out: Annotated[
-        Path | None, Option("--out", "-o", help="FILE.html, FILE.onnx or FILE.pt2.", show_default="VARIANT.html")
+        Path | None,
+        Option("--out", "-o", help="FILE.html, FILE.onnx or FILE.pt2; else VARIANT.html.", show_default=False),
     ] = None,
     small: Annotated[bool, Option("--small", help="html: weights of 8 bits, half as large and less exact.")] = False,
     static: Annotated[bool, Option("--static", help="onnx: one image at a time, where more cannot be had.")] = False,

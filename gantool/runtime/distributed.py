@@ -106,7 +106,7 @@ def mean(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     among = share().among
     if among == 1 or not tensors:
         return tensors
-    flat = summed(torch.cat([t.detach().flatten() for t in tensors])).div_(among)
+    flat = summed(torch.cat([t.detach().flatten().to(tensors[0].device) for t in tensors])).div_(among)
     parts = torch.split(flat, [t.numel() for t in tensors])
     return [part.view_as(t).to(t.dtype) for part, t in zip(parts, tensors, strict=True)]
 

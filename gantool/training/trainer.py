@@ -233,7 +233,11 @@ class Trainer:
     def check_losses(self) -> list[tuple[str, float]]:
         """All that was measured since the last log, by name."""
         first = self.step - len(self.window) + 1
-        named = [(first + i, name, t.float()) for i, terms in enumerate(self.window) for name, t in terms.items()]
+        named = [
+            (first + i, name, t.to(self.device, torch.float32))
+            for i, terms in enumerate(self.window)
+            for name, t in terms.items()
+        ]
         numbers = torch.stack([t for _, _, t in named]).tolist() if named else []
         for (step, name, _), number in zip(named, numbers, strict=True):
             if not math.isfinite(number):
