@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,10 @@ from gantool.commands.terminal import help_style
 from gantool.config.options import CORE
 from gantool.config.schema import REQUIRED, Schema, Setting
 from gantool.config.validate import Layer, environment, settle
+from gantool.errors import UserError
 
 FILES = "Files"
+Offers = Callable[..., list[str]]  # what Tab offers, given what is begun
 Words = tuple[str, str]  # a positional argument: what it is called, and its help
 
 
@@ -55,10 +58,10 @@ def built(
     return get_command(app)
 
 
-def argument(name: str, help: str, many: bool = False) -> inspect.Parameter:
+def argument(name: str, help: str, many: bool = False, offers: Offers | None = None) -> inspect.Parameter:
     words: Any = list[str] if many else str
-    offered = KNOWN.get(name)
-    kind = Annotated[words | None, typer.Argument(help=help, show_default=False, autocompletion=offered)]
+    offers = offers or KNOWN.get(name)
+    kind = Annotated[words | None, typer.Argument(help=help, show_default=False, autocompletion=offers)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
@@ -66,13 +69,13 @@ def flags(schema: Schema) -> Iterator[inspect.Parameter]:
     """One for each setting, without a default of its own: what is not typed stays open."""
     for setting in schema.all:
         if not setting.flag.startswith("-"):
-            yield argument(setting.key, explained(setting), setting.many)
+            yield argument(setting.key, explained(setting), setting.many, offered(setting))
             continue
         names = [f"{on}/{off}" for on, off in zip(setting.flags, setting.off, strict=False)]
         names += setting.flags[len(names) :]
         option = typer.Option(
             *names, help=explained(setting), rich_help_panel=setting.panel, show_default=False, metavar=kind(setting),
-            autocompletion=completed(setting.choices) if setting.choices else KNOWN.get(setting.name),
+            autocompletion=offered(setting),
         )  # fmt: skip
         kind_: Any = list[str] if setting.many else bool if setting.kind == "bool" else str
         annotation = Annotated[kind_ | None, option]
@@ -107,6 +110,19 @@ def data_names(incomplete: str) -> list[str]:
     return completed([*catalog.OURS, *offers(DATASETS)])(incomplete)
 
 
+def class_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Of the model that would draw; of several with commas between them, the last."""
+    from gantool.runs import model, run, sealed
+
+    with suppress(UserError):
+        given = ctx.params.get("run")
+        spec = sealed.facts(run.model_path(str(ctx.info_name), Path(given) if given else None)).get("spec")
+        before, comma, begun = incomplete.rpartition(",")
+        if spec and model.is_spec(spec):
+            return [f"{before}{comma}{name}" for name in completed(spec.get("classes", ()))(begun)]
+    return []
+
+
 def chapter_names(incomplete: str) -> list[str]:
     """Of `gantool learn`."""
     from gantool.learn import NAMES
@@ -114,9 +130,13 @@ def chapter_names(incomplete: str) -> list[str]:
     return completed(NAMES)(incomplete)
 
 
-KNOWN: dict[str, Callable[[str], list[str]]] = {
-    "run": run_names, "data": data_names, "against": data_names, "chapter": chapter_names,
+KNOWN: dict[str, Offers] = {
+    "run": run_names, "data": data_names, "against": data_names, "chapter": chapter_names, "label": class_names,
 }  # fmt: skip
+
+
+def offered(setting: Setting) -> Offers | None:
+    return completed(setting.choices) if setting.choices else setting.completes or KNOWN.get(setting.name)
 
 
 def kind(setting: Setting) -> str:

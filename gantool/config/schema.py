@@ -48,6 +48,7 @@ class Setting:
     exists: bool = False
     files: bool = True  # whether a path may be one
     folders: bool = True
+    completes: Callable[..., list[str]] | None = None  # what Tab offers, by the option's own `autocompletion`
     when: Mapping[str, Any] = field(default_factory=dict)  # other settings, and what they must be for it to matter
 
     @property
@@ -126,7 +127,7 @@ def settings_of(section: Any, panel: str, taken: Iterable[str] = ()) -> Iterator
             option.max,
             option.show_default if isinstance(option.show_default, str) else "", option.metavar or "",
             option.envvar or "", option.callback, option.exists, option.file_okay, option.dir_okay,
-            getattr(cls, "applies", {}).get(each.name, {}),
+            option.autocompletion, getattr(cls, "applies", {}).get(each.name, {}),
         )  # fmt: skip
 
 

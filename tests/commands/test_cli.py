@@ -117,6 +117,20 @@ def test_tab_completes_commands_variants_and_flags_without_torch(
     assert not done.err.strip()
 
 
+def test_tab_completes_classes_of_the_model_that_would_draw(
+    gantool: Gantool, images: Any, process: Gantool, tmp_path: Path
+) -> None:
+    folder = images({f"{name}/{i}.png": "red" for name in ("ash", "birch", "beech") for i in range(2)})
+    small = ("--networks", "mlp", "--g-layers", 8, "--d-layers", 8, "--batch-size", 2, "--steps", 1)
+    assert gantool("train", "cgan", "--data", folder, "--out", tmp_path / "runs/wood", *small).code == 0
+    for typed, offered in [
+        ("gantool sample cgan --label b", ["beech", "birch"]), ("gantool sample wood --digit a", ["ash"]),
+        ("gantool sample cgan --run wood --label ash,be", ["ash,beech"]), ("gantool sample gan --label ", []),
+    ]:  # fmt: skip
+        asked = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_GANTOOL_COMPLETE": "complete_bash"}
+        assert sorted(process("-m", "gantool", **asked).out.split()) == offered, typed
+
+
 # Listings.
 
 

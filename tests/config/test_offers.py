@@ -25,7 +25,7 @@ hookimpl = HookimplMarker("gantool")
 
 @dataclass(kw_only=True)
 class HowToGreet:
-    whom: Annotated[str, Argument(help="Who is there.")] = "you"
+    whom: Annotated[str, Argument(help="Who is there.", autocompletion=lambda incomplete: ["Ann", "Bo"])] = "you"
     times: Annotated[int, Option(min=1, max=3, help="How often.")] = 1
 
 def greet(how: HowToGreet) -> None:
@@ -154,6 +154,7 @@ def test_tab_completes_a_packages_command_and_its_flags(add: Add, process: Ganto
 
     assert completed("gantool gre") == ["greet"]
     assert completed("gantool greet --ti") == ["--times"]
+    assert completed("gantool greet ") == ["Ann", "Bo"]
     assert completed("gantool nothing --ti") == []
 
 
