@@ -11,7 +11,9 @@ from pathlib import Path
 
 from networks import NETWORKS
 
-SECTIONS = ("training", "beside", "kernels", "growth", "sampling", "startup", "files", "monitor", "pages", "quality")
+SECTIONS = (
+    "training", "beside", "kernels", "growth", "sampling", "startup", "files", "monitor", "pages", "busy", "quality",
+)  # fmt: skip
 SECONDS = """of each timing (default 12); in shorter ones previews and checkpoints come more often
 than in a default run, which makes gantool slower than it is"""
 
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--plain", action="store_true", help="training: gantool with --ema-images 0, too")
     parser.add_argument("--marks", default="10,20,40,80,160", help="quality: seconds from Enter (default %(default)s)")
+    parser.add_argument("--beside", type=int, metavar="N", help="busy: processes (default two a core)")
     parser.add_argument("--image", type=Path, metavar="FILE.png", help="quality: also draw it there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all rows there")
     args = parser.parse_args()

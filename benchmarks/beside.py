@@ -1,7 +1,8 @@
 """gantool's command line with the bare loop beside it in one process, turn about: neither has the quieter hour.
 
 The bare loop is an observer of the training: every so many steps it takes as many of its own, and the time of one does
-not count for the other. What a training does now and then (previews, probes, checkpoints) counts as gantool's.
+not count for the other. What a training does now and then (previews, probes, checkpoints) counts as gantool's, and
+comes as often as in a run of the variant's default length, of which this is the beginning.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any
 
 from networks import NETWORKS, Network
 from table import show
-from training import gantool, timed
+from training import FEWEST, MOST, gantool, timed
 
 from gantool.hookspecs import hookimpl
 
@@ -76,9 +77,9 @@ def rows(args: Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     for name in args.only or NETWORKS:
         found = [pair for _ in range(args.rounds) for pair in turns(NETWORKS[name], args, folder)]
         steps, b, c = found[0][2], sum(b for b, _, _ in found), sum(c for _, c, _ in found)
-        usual = median(b / c for b, c, _ in found)
+        most = median(b / c for b, c, _ in found)
         each = {f"{who} ms": round(t / len(found) / steps * 1e3, 2) for who, t in (("b", b), ("c", c))}
-        yield {"network": name, **each, "turns": len(found), "c/b": round(b / c, 2), "c/b in most": round(usual, 2)}
+        yield {"network": name, **each, "turns": len(found), "c/b": round(b / c, 2), "c/b in most": round(most, 2)}
 
 
 def turns(net: Network, args: Namespace, folder: Path) -> list[tuple[float, float, int]]:
@@ -88,7 +89,12 @@ def turns(net: Network, args: Namespace, folder: Path) -> list[tuple[float, floa
     where = str(args.data_dir.resolve()) if args.data_dir else None
     os.environ[TOLD] = json.dumps({"network": net.name, "steps": steps, "data_dir": where, "out": str(out)})
     try:
-        gantool(net, args, folder, rate)
+        gantool(net, args, folder, rate, *usual(net))
     finally:
         del os.environ[TOLD]
     return [(b, c, steps) for b, c in json.loads(out.read_text())]
+
+
+def usual(net: Network) -> list[str]:
+    """Previews and checkpoints as often as in a default run."""
+    return [f"--sample-every={max(FEWEST, net.usual // 20)}", f"--save-every={max(FEWEST, min(MOST, net.usual // 10))}"]

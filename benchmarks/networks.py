@@ -23,6 +23,7 @@ class Network:
     convolutional: bool = False
     critic: int = 1  # D's turns for each of G's
     demanded: float = 0.0  # times the script's speed
+    usual: int = 6_000  # steps of a default run of such a variant, about
     own: dict[str, Any] = field(default_factory=dict)  # settings that this variant alone has
 
     @property
@@ -54,9 +55,10 @@ NETWORKS = {
             own={"r1": 0, "augment": "none"}),
         mlp("cgan", "cgan", batch=64, size=32, z=100, g=WIDE, d=(512, 512, 512), labelled=True, demanded=2.3,
             own={"r1": 0, "augment": "none", "networks": "mlp", "mismatch": 0}),
-        mlp("wgan-gp", "bench-wgan-gp", batch=64, size=28, z=100, g=WIDE, d=(512, 256), critic=5, demanded=3.0, own={}),
+        mlp("wgan-gp", "bench-wgan-gp", batch=64, size=28, z=100, g=WIDE, d=(512, 256), critic=5, demanded=3.0,
+            usual=3_000, own={}),
         Network("dcgan", "bench-dcgan", batch=64, size=32, z=100, g=(128, 128, 64), d=(16, 32, 64, 128),
-                convolutional=True, demanded=2.8),
+                convolutional=True, demanded=2.8, usual=3_000),
         mlp("tutorial", "gan", batch=100, size=28, z=64, g=(256, 256), d=(256, 256), normed=False, demanded=4.5,
             own={"r1": 0, "augment": "none", "batch_norm": 0}),
     )

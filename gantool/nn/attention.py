@@ -20,6 +20,7 @@ class Attention(nn.Module):
         self.v, self.gamma = wrap(nn.Conv2d(half, c, 1, bias=False)), nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        f, g, h = (look(x).flatten(2).mT for look in (self.f, self.g, self.h))  # (n, places, channels)
+        f, g, h = (look(x).flatten(2).mT.unsqueeze(1) for look in (self.f, self.g, self.h))  # (n, 1, places, channels)
         o = scaled_dot_product_attention(g, f, h, scale=1.0)
-        return x + self.gamma * self.v(o.mT.reshape(len(x), -1, *x.shape[2:]))  # type: ignore[no-any-return]
+        o = o.squeeze(1).mT.reshape(x.shape[0], -1, *x.shape[2:])  # no len(x), which would fix an exported batch
+        return x + self.gamma * self.v(o)  # type: ignore[no-any-return]
