@@ -52,7 +52,7 @@ NETWORKS = {
     n.name: n
     for n in (
         mlp("gan", "gan", batch=64, size=28, z=100, g=WIDE, d=(512, 256), demanded=2.3,
-            own={"r1": 0, "augment": "none"}),
+            own={"r1": 0, "augment": "none", "components": 0}),
         mlp("cgan", "cgan", batch=64, size=32, z=100, g=WIDE, d=(512, 512, 512), labelled=True, demanded=2.3,
             own={"r1": 0, "augment": "none", "networks": "mlp", "mismatch": 0}),
         mlp("wgan-gp", "bench-wgan-gp", batch=64, size=28, z=100, g=WIDE, d=(512, 256), critic=5, demanded=3.0,
@@ -60,6 +60,6 @@ NETWORKS = {
         Network("dcgan", "bench-dcgan", batch=64, size=32, z=100, g=(128, 128, 64), d=(16, 32, 64, 128),
                 convolutional=True, demanded=2.8, usual=3_000),
         mlp("tutorial", "gan", batch=100, size=28, z=64, g=(256, 256), d=(256, 256), normed=False, demanded=4.5,
-            own={"r1": 0, "augment": "none", "batch_norm": 0}),
+            own={"r1": 0, "augment": "none", "components": 0, "batch_norm": 0}),
     )
 }  # fmt: skip

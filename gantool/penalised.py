@@ -15,7 +15,7 @@ from gantool.variant import Variant
 FADING = 300  # steps in which the weight of counter-examples falls to half; to a third in twice as many
 MANY = 20_000  # images, more than D soon memorises
 OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
-    "augment": ("translate:1", NONE), "r1": (0.25, 0.5),
+    "augment": ("translate:1", NONE), "r1": (0.1, 0.5),
 }  # fmt: skip
 
 

@@ -53,6 +53,7 @@ class CGAN(Mismatched, GAN):
         decay: float = 5e-4
         mismatch: float = 0.5
         r1: float = 0.1
+        components: int | None = 0
         z: int = 16
         augment: str | None = "translate:1"
         networks: Annotated[

@@ -2,13 +2,14 @@
 
 Paper: Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
 Task: images from noise
-Differs from the paper: by default Adam, the non-saturating loss, batch norm in G, LeakyReLU, R1, EMA, and images
-    that D sees moved by a pixel; `--preset paper` has none of these, and lacks maxout in D, and momentum
+Differs from the paper: by default Adam, the non-saturating loss, batch norm in G, LeakyReLU, R1, EMA, a mixture for
+    noise, and images that D sees moved by a pixel; `--preset paper` has none of these, and lacks maxout in D, and
+    momentum
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.nn.functional import softplus
 from typer import Option
 
 from gantool import api
-from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Penalised, Recipe, layers, mlp
+from gantool.api import Augmented, Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, layers, mlp
 
 
 class Game(Augmented, Penalised):
@@ -42,8 +43,12 @@ class Game(Augmented, Penalised):
             Option(help="G's loss: raise log D(G(z)), or lower log(1 - D(G(z)))."),
         ] = "non-saturating"
         components: Annotated[
-            int, Option(min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.")
-        ] = 0
+            int | None,
+            Option(
+                min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.",
+                show_default="a tenth of the images, 500 at most",
+            ),
+        ] = 0  # fmt: skip
         component_scale: Annotated[
             float,
             Option(
@@ -57,7 +62,7 @@ class Game(Augmented, Penalised):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        self.numbers = options.components + options.z  # of noise
+        self.numbers = self.components + options.z  # of noise
         self.generator, self.discriminator = self.networks()
 
     @abstractmethod
@@ -86,7 +91,11 @@ class Game(Augmented, Penalised):
         return self.random(torch.randn, n, self.numbers)
 
     def latent(self, z: Tensor) -> Tensor:
-        return api.mixture(z, self.options.components, self.options.component_scale)
+        return api.mixture(z, self.components, self.options.component_scale)
+
+    @property
+    def components(self) -> int:
+        return self.options.components or 0
 
 
 class GAN(Game):
@@ -98,6 +107,7 @@ class GAN(Game):
     @dataclass(kw_only=True)
     class Options(Game.Options):
         r1: float | None = None
+        components: int | None = None
         z: int = 12
         augment: str | None = None
         g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
@@ -107,6 +117,13 @@ class GAN(Game):
 
         def __post_init__(self) -> None:
             layers(self.g_layers), layers(self.d_layers)
+
+    @classmethod
+    def resolve(cls, options: Any, data: Data) -> Any:
+        """Digits are many clouds and no smooth road from one to the next; points are the plane's own business."""
+        options = super().resolve(options, data)
+        clouds = min(500, len(data) // 10) if data.spec.images else 0
+        return replace(options, components=clouds) if options.components is None else options
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         o, shape = self.options, self.data.shape
