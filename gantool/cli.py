@@ -23,8 +23,8 @@ from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
 ORDER = (
-    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "runs",
-    "diagnose", "learn", "plugins", "data", "new",
+    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "models",
+    "runs", "diagnose", "learn", "plugins", "data", "new",
 )  # fmt: skip
 
 
@@ -238,6 +238,17 @@ def runs_rm(
 
 
 @app.command(cls=PlainCommand)
+def models(
+    folder: Annotated[str, Argument(help="Where the runs are.")] = "runs",
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What can draw: the models that packages carry, and those of the runs, with their data, size and scores."""
+    from gantool.commands import listing
+
+    listing.models(registry(), Path(folder), json)
+
+
+@app.command(cls=PlainCommand)
 def diagnose(
     run: Annotated[
         str | None, Argument(help="A run's folder or name; the newest if left out.", autocompletion=run_names)
@@ -256,7 +267,7 @@ def export(
     model: Annotated[
         str | None,
         Argument(
-            help="A run, a .safetensors file, or a variant for its newest run.",
+            help="A run, a .safetensors file, packaged/VARIANT, or a variant for its newest run.",
             show_default=False,
             autocompletion=run_names,
             metavar="RUN|FILE",
