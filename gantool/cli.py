@@ -113,14 +113,19 @@ def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -
 
 @app.command(cls=PlainCommand)
 def info(
-    variant: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        Argument(
+            help="A name from `gantool list`, or from `gantool models`.", metavar="VARIANT|MODEL", show_default=False
+        ),
+    ] = None,
     json: Annotated[bool, Option("--json", help="Print its settings as JSON: types, ranges, defaults, help.")] = False,
     everything: Annotated[bool, Option("--all", help="Also every setting, and what was measured in full.")] = False,
 ) -> None:
-    """A variant's paper, networks, presets, and how well it draws; with --all, its settings."""
+    """A variant's paper, networks, presets, and how well it draws; or what is known of a model."""
     from gantool.commands.info import shown
 
-    shown(registry(), wanted(variant, "info", "gan"), json, everything)
+    shown(registry(), wanted(name, "info", "gan"), json, everything)
 
 
 @app.command(cls=PlainCommand)

@@ -8,7 +8,7 @@ from gantool.config.packages import Offer
 from gantool.errors import USAGE, UserError, did_you_mean
 from gantool.registry import Registry
 from gantool.runs.header import facts
-from gantool.runs.packaged import PACKAGED, card_of, model_of, name_of, named, path_of, report_in
+from gantool.runs.packaged import PACKAGED, card_of, carrier, model_of, name_of, named, path_of, report_in
 from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, runs_of
 from gantool.runtime.progress import current
 
@@ -54,8 +54,9 @@ def newest_of(registry: Registry, variant: str) -> Path:
 def whose(offer: Offer) -> str:
     """Who draws where nobody has trained, and how to train."""
     data, step = trained(facts(path_of(offer)))
+    steps = f"{step:,} step{'s' * (step != 1)}"
     return (
-        f"no run of {offer.name} yet: this is the model of {offer.maker}, {step:,} steps on {data}. "
+        f"no run of {offer.name} yet: this is the model of {offer.maker}, {steps} on {data}. "
         f"Train your own: gantool train {offer.name}"
     )
 
@@ -82,6 +83,21 @@ def file_of(registry: Registry, word: str | Path) -> Path:
     )  # fmt: skip
 
 
+def is_named(registry: Registry, word: str) -> bool:
+    """Whether this is a model's name: packaged/NAME, a run's or a file's, and no variant's."""
+    if word in registry.offers:
+        return False
+    folders = (Path(word), RUNS / word)
+    return bool(named(registry, word)) or folders[0].is_file() or any((f / "config.yaml").is_file() for f in folders)
+
+
+def known_of(registry: Registry, path: Path) -> ModelFile:
+    """What is known of a model file, wherever it lies."""
+    if offer := carrier(registry, path):
+        return of_package(offer)
+    return of_file(path, str(path), report_in(path.with_name("eval.json")))
+
+
 def no_file(path: Path) -> UserError:
     return UserError(f"There is no file {path}.", "Give a run or a model file; see `gantool models`.", USAGE)
 
@@ -94,18 +110,20 @@ def listed(registry: Registry, folder: Path = RUNS) -> list[ModelFile]:
 
 def of_package(offer: Offer) -> ModelFile:
     path = path_of(offer)
-    data, step = trained(facts(path))
-    scores = scores_in(card_of(path), step)
-    return ModelFile(name_of(offer), offer.name, data, step, path.stat().st_size, scores, offer.maker)
+    return of_file(path, name_of(offer), card_of(path))._replace(package=offer.maker)
 
 
 def of_runs(folder: Path) -> Iterator[ModelFile]:
     for run in all_runs(folder):
         if run.model.is_file():
-            said = facts(run.model)
-            data, step = trained(said)
-            scores, size = scores_in(report_in(run.eval), step), run.model.stat().st_size
-            yield ModelFile(str(run.folder), str(said.get("variant", "?")), data, step, size, scores, "")
+            yield of_file(run.model, str(run.folder), report_in(run.eval))
+
+
+def of_file(path: Path, name: str, report: dict[str, Any]) -> ModelFile:
+    said = facts(path)
+    data, step = trained(said)
+    scores = scores_in(report, step)
+    return ModelFile(name, str(said.get("variant", "?")), data, step, path.stat().st_size, scores, "")
 
 
 def trained(said: dict[str, Any]) -> tuple[str, int]:
