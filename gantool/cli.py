@@ -75,7 +75,8 @@ def run_names(incomplete: str) -> list[str]:
 
 app = typer.Typer(
     name="gantool", cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
+    help="Train, sample and measure GANs. Draw at once: gantool sample cgan. Train: gantool train gan",
+    rich_markup_mode=terminal.help_style(),
 )  # fmt: skip
 
 

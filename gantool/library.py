@@ -304,7 +304,7 @@ def export(
     takes = takes_input(type(held.variant).SampleOptions)
     _, options = held._settled({**({"input": Path()} if takes else {}), **(settings or {}), **flags})
     with at_work("exporting"):
-        about = described(Registry().offer(held.name), held.facts)
+        about = described(Registry().offer(held.name), held.path, held.facts)
         return write(held.opened, options, path or Path(f"{held.name}{ENDING[kind]}"), kind, small, static, *about)
 
 

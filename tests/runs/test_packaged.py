@@ -124,6 +124,14 @@ def test_models_lists_what_packages_carry_and_what_was_trained_here(gantool: Gan
         assert package.load(row["name"]).name == row["variant"]
 
 
+def test_the_page_in_the_docs_is_of_the_packaged_cgan() -> None:
+    card = packaged.card_of(ROOT / "gantool" / "variants" / "models" / "cgan.safetensors")
+    page = (ROOT / "docs" / "play.html").read_text(encoding="utf-8")
+    name, value = next(iter(card["scores"].items()))
+    assert f'["Measured","{name} {value:.4g}, ' in page, "gantool export packaged/cgan --out docs/play.html --force"
+    assert f'["Trained","{card["step"]:,} steps on {card["data"]}, seed 0"]' in page
+
+
 # A stranger's package.
 
 SOURCE = '"""M: mine."""\nfrom gantool.variants.gan import GAN\nclass Mine(GAN): ...\n'
