@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gantool import __version__
 from gantool.config.options import CORE, first_defaults
@@ -185,7 +186,7 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     cls = registry.load(facts["variant"])
     spec, state = spec_of(facts), as_called_now(cls, state)
     (options,) = held_to(Schema({"Options": cls.Options}), first_defaults(cls.Options) | facts["settings"]).values()
-    with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
+    with torch.device("meta"), Unfilled():  # an outline without memory: settings may ask for any amount
         sketch = cls(options, spec)
     check_parts(sketch, state)
     variant: Variant = cls(options, spec)
@@ -197,6 +198,16 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     for name in dict(variant.named_children()).keys() - {name.partition(".")[0] for name in cls.ema}:
         setattr(variant, name, Absent(name, cls.__name__))
     return variant
+
+
+class Unfilled(TorchFunctionMode):
+    """Leaves new weights as they are: an outline has none, and asked to draw some torch imports its compiler first."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def as_called_now(cls: type[Variant], state: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +290,7 @@ def check_parts(variant: Variant, state: dict[str, Any]) -> None:
 
 def check_networks(cls: type[Variant], options: Any, facts: dict[str, Any], state: dict[str, Any]) -> None:
     """Raise ValueError unless a checkpoint holds the weights of these networks; takes no memory for them."""
-    with torch.device("meta"):
+    with torch.device("meta"), Unfilled():
         sketch = cls(options, spec_of(facts))
     check_shapes({"": sketch.state_dict()}, {"": state["networks"]})
 

@@ -75,6 +75,13 @@ def test_sixteen_sevens_right_after_install_are_sevens_and_python_draws_the_same
         assert Path("again.npz").read_bytes() == Path("sevens.npz").read_bytes()
 
 
+def test_drawing_waits_for_no_compiler(process: Gantool) -> None:
+    draw = (
+        "import sys; from gantool import cli; print(cli.run(['sample', 'cgan', '-q']), 'torch._dynamo' in sys.modules)"
+    )
+    assert process("-c", draw).out == "0 False\n"
+
+
 def test_a_run_of_ones_own_wins_and_the_packaged_model_can_be_had(gantool: Gantool) -> None:
     assert gantool("train", "cgan", *ONE_STEP).code == 0
     assert gantool("sample", "cgan", "-n", 2).err == "2 images in cgan.png, drawn by runs/cgan-001\n"
