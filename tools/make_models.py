@@ -33,7 +33,7 @@ from gantool.runtime import files
 
 OURS = ("cgan",)
 THEIRS = ("acgan", "infogan", "wgan-gp", "r3gan", "pix2pix", "cyclegan", "stargan", "gan-cls", "srgan")
-SEEDS = {"acgan": 1}  # else 0; with that, one class in ten is drawn worse than acgan must draw it
+SEEDS = {"acgan": 1}  # else 0, with which acgan draws one class worse than it must
 HOW = {"threads": "1", "precision": "fp32", "device": "cpu"}
 LARGEST = 2 * 2**20  # bytes of a file
 LEFT_OUT = ("confusion",)  # of a card: too long to be read
