@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         explain,
         export,
         load,
+        models,
         plan,
         resume,
         runs,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 HOME = {"Progress": "runtime.progress", "UserError": "errors", **dict.fromkeys(("Card", "Images", "Report"), "results")}
 __all__ = [
     "Card", "Images", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare", "datasets",
-    "diff", "eject", "evaluate", "explain", "export", "load", "plan", "resume", "runs", "train", "variants",
+    "diff", "eject", "evaluate", "explain", "export", "load", "models", "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 

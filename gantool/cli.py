@@ -23,8 +23,8 @@ from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
 ORDER = (
-    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "runs",
-    "diagnose", "learn", "plugins", "data", "new",
+    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "models",
+    "runs", "diagnose", "learn", "plugins", "data", "new",
 )  # fmt: skip
 
 
@@ -75,7 +75,8 @@ def run_names(incomplete: str) -> list[str]:
 
 app = typer.Typer(
     name="gantool", cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train, sample and measure GANs. Start with: gantool train gan", rich_markup_mode=terminal.help_style(),
+    help="Train, sample and measure GANs. Draw at once: gantool sample cgan. Train: gantool train gan",
+    rich_markup_mode=terminal.help_style(),
 )  # fmt: skip
 
 
@@ -113,14 +114,19 @@ def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -
 
 @app.command(cls=PlainCommand)
 def info(
-    variant: Annotated[str | None, Argument(help="A name from `gantool list`.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        Argument(
+            help="A name from `gantool list`, or from `gantool models`.", metavar="VARIANT|MODEL", show_default=False
+        ),
+    ] = None,
     json: Annotated[bool, Option("--json", help="Print its settings as JSON: types, ranges, defaults, help.")] = False,
     everything: Annotated[bool, Option("--all", help="Also every setting, and what was measured in full.")] = False,
 ) -> None:
-    """A variant's paper, networks, presets, and how well it draws; with --all, its settings."""
+    """A variant's paper, networks, presets, and how well it draws; or what is known of a model."""
     from gantool.commands.info import shown
 
-    shown(registry(), wanted(variant, "info", "gan"), json, everything)
+    shown(registry(), wanted(name, "info", "gan"), json, everything)
 
 
 @app.command(cls=PlainCommand)
@@ -238,6 +244,17 @@ def runs_rm(
 
 
 @app.command(cls=PlainCommand)
+def models(
+    folder: Annotated[str, Argument(help="Where the runs are.")] = "runs",
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What can draw: the models that packages carry, and those of the runs, with their data, size and scores."""
+    from gantool.commands import listing
+
+    listing.models(registry(), Path(folder), json)
+
+
+@app.command(cls=PlainCommand)
 def diagnose(
     run: Annotated[
         str | None, Argument(help="A run's folder or name; the newest if left out.", autocompletion=run_names)
@@ -256,7 +273,7 @@ def export(
     model: Annotated[
         str | None,
         Argument(
-            help="A run, a .safetensors file, or a variant for its newest run.",
+            help="A run, a .safetensors file, packaged/VARIANT, or a variant for its newest run.",
             show_default=False,
             autocompletion=run_names,
             metavar="RUN|FILE",

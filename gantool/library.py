@@ -33,8 +33,10 @@ from gantool.reading.differing import Differences
 from gantool.reading.explaining import Explanation
 from gantool.registry import Registry
 from gantool.results import Card, Images, Known, Report
+from gantool.runs.finding import ModelFile, file_of, listed
 from gantool.runs.model import Opened, open_model
-from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, runs_of, unfinished
+from gantool.runs.packaged import called
+from gantool.runs.run import RUNS, RunFolder, all_runs, find, model_in, unfinished
 from gantool.runtime import alone, files
 from gantool.runtime.alone import TRAINING
 from gantool.runtime.caller import caller
@@ -53,8 +55,8 @@ Settings = Mapping[str, Any] | None
 Shown = bool | Progress | None
 GREY = ("1", "L", "LA", "I;16")  # Pillow's modes
 __all__ = [
-    "Model", "Run", "accept", "compare", "datasets", "diff", "eject", "evaluate", "explain", "export", "load", "plan",
-    "resume", "runs", "train", "variants",
+    "Model", "Run", "accept", "compare", "datasets", "diff", "eject", "evaluate", "explain", "export", "load", "models",
+    "plan", "resume", "runs", "train", "variants",
 ]  # fmt: skip
 
 
@@ -118,7 +120,7 @@ class Model:
         return Images(arrays, known, self.classes if labels else (), names, drawing.columns, drawing.scale)
 
     def __repr__(self) -> str:
-        return f"<model of {self.name}, {self.path}, step {self.facts['step']}>"
+        return f"<model of {self.name}, {called(Registry(), self.path)}, step {self.facts['step']}>"
 
 
 class Run:
@@ -278,33 +280,13 @@ def resume(
 def load(model: Run | str | Path, *, device: str = "auto") -> Model:
     """A model to draw with: of a run, a file, or by a name.
 
-    A variant's name means its newest run; then come runs by name. A run that is named like a variant is reached by its
-    folder, runs/NAME.
+    A variant's name means its newest run, and where there is none the model that its package carries, packaged/NAME;
+    then come runs by name. A run that is named like a variant is reached by its folder, runs/NAME.
     """
     registry = Registry()
     with at_work("loading"):
-        return Model(open_model(registry, file_of(registry, model), HowToResume(device=device).device))
-
-
-def file_of(registry: Registry, model: Run | str | Path) -> Path:
-    """The model file meant."""
-    if isinstance(model, Run):
-        return model_in(model.files)
-    if isinstance(model, str) and model in registry.offers:
-        return model_in(*runs_of(model))
-    path = Path(model)
-    if path.is_file():
-        return path
-    if path.suffix == ".safetensors":
-        raise UserError(f"There is no file {path}.", "Give a run or a model file; see `gantool runs`.", USAGE)
-    for folder in (path, RUNS / path):
-        if (folder / "config.yaml").is_file():
-            return model_in(RunFolder(folder))
-    known = [*registry.names(), *(run.name for run in all_runs())]
-    raise UserError(
-        f"No variant, run or model file named {str(model)!r}.{did_you_mean(str(model), known)}",
-        f"Variants: {', '.join(registry.names())}. See `gantool runs`.", USAGE,
-    )  # fmt: skip
+        path = model_in(model.files) if isinstance(model, Run) else file_of(registry, model)
+        return Model(open_model(registry, path, HowToResume(device=device).device))
 
 
 def export(
@@ -322,7 +304,7 @@ def export(
     takes = takes_input(type(held.variant).SampleOptions)
     _, options = held._settled({**({"input": Path()} if takes else {}), **(settings or {}), **flags})
     with at_work("exporting"):
-        about = described(Registry().offer(held.name), held.facts)
+        about = described(Registry().offer(held.name), held.path, held.facts)
         return write(held.opened, options, path or Path(f"{held.name}{ENDING[kind]}"), kind, small, static, *about)
 
 
@@ -463,6 +445,11 @@ def datasets() -> list[Known]:
 def runs(folder: str | Path = RUNS) -> list[Run]:
     """The runs in a folder, newest first."""
     return [Run(run.folder) for run in all_runs(Path(folder))]
+
+
+def models(folder: str | Path = RUNS) -> list[ModelFile]:
+    """What can draw: the models that packages carry, then those of the runs in a folder, newest first."""
+    return listed(Registry(), Path(folder))
 
 
 def columns(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -29,7 +29,7 @@ from gantool.data.opening import open_data
 from gantool.errors import UserError
 from gantool.reading import explaining
 from gantool.registry import Registry
-from gantool.runs import model, sealed
+from gantool.runs import model, packaged, sealed
 from gantool.runtime import device as devices
 from gantool.sampling import sampler
 from gantool.sampling.settings import HowToSample
@@ -79,6 +79,28 @@ def check_data(name: str, **recipe: Any) -> None:
         for x, y in zip(batch, same, strict=True):
             assert isinstance(x, Tensor) and len(x) == len(index), f"a batch of {name} is not one row an example"
             assert torch.equal(x, y), f"a batch of {name} draws at random from elsewhere than rng"
+
+
+def check_packaged(name: str) -> None:
+    """Raise AssertionError, in words, where the model that a package carries for a variant is not as it should be."""
+    registry = Registry()
+    offer = registry.offer(name)
+    path = packaged.path_of(offer)
+    assert path.is_file(), f"{offer.package} carries no {path}"
+    opened = model.open_model(registry, path, "cpu")
+    assert opened.facts["variant"] == name, f"{path} is a {opened.facts['variant']}"
+    card, how = packaged.card_path(path), f"gantool eval --run {path} --out"
+    assert packaged.card_of(path).get("sha256"), f"{path} has no card: {how} {card}"
+    variant, options = opened.variant, opened.variant.SampleOptions
+    devices.seed_all(PREVIEW_SEED)
+    with torch.inference_mode():
+        if draws(options):
+            got = variant.sample(4, options())
+            x = got[0] if isinstance(got, tuple) else got
+        else:
+            shape = variant.data.inputs or variant.data.shape
+            x = variant.translate(torch.zeros(1, *shape), options(input=Path()))  # type: ignore[call-arg]
+    assert x.isfinite().all() and x.float().std() > 0, f"{path} draws one colour, or none"
 
 
 def check_flags(cls: type[Variant]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import gantool
-from gantool.runs import sealed
+from gantool.runs import header
 
 MADE = Path(__file__).parent / "fixtures" / "0.1"
 
@@ -38,5 +38,5 @@ def test_it_is_resumed(old: gantool.Run) -> None:
     run = gantool.resume("old", steps=9)
     assert (run.state, run.step) == ("done", 9)
     assert run.metrics["step"] == [2, 4, 6, 8, 9]  # the lines it had, and those it added
-    assert sealed.facts(run.files.model)["step"] == 9
+    assert header.facts(run.files.model)["step"] == 9
     assert run.config["g_layers" if run.variant == "gan" else "width"] in ("4", 2)

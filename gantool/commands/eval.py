@@ -15,7 +15,7 @@ from gantool.config import presets
 from gantool.config.schema import Schema
 from gantool.errors import USAGE, UserError
 from gantool.evaluation.settings import HowToMeasure
-from gantool.runs.run import model_path
+from gantool.runs.finding import model_path
 
 
 @dataclass(kw_only=True)
@@ -29,7 +29,7 @@ class EvalCommand(HowToMeasure):
 class MeasureCommand(EvalCommand):
     """`eval` without a variant's name."""
 
-    run: Annotated[Path | None, Option(help="A run, or a .safetensors model file, of any variant.")] = None
+    run: Annotated[Path | None, Option(help="A run, a .safetensors model file, or packaged/VARIANT.")] = None
     images: Annotated[
         Path | None, Option(exists=True, help="Images to measure: a folder, a zip, or an .npz with images.")
     ] = None
@@ -54,7 +54,7 @@ def measure(name: str | None, this: EvalCommand, values: dict[str, Any]) -> None
 
     chosen = {key: value for key, value in values.items() if key not in (*OURS, "images", "against")}
     with at_work(answers=True):
-        model = library.load(model_path(name or "", this.run), device=this.device)
+        model = library.load(model_path(registry(), name or "", this.run), device=this.device)
         found = library.evaluate(of(name, model, "eval") if name else model, settings=chosen)
     answers.measured(found.facts, this.metrics, this.out, this.json)
 

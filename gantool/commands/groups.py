@@ -107,12 +107,15 @@ def about(offer: Offer) -> str:
 
 def owner_of(word: str) -> str:
     """The variant of a run or a model file that is named where a variant could be; nothing if it names neither."""
-    from gantool.runs import sealed
+    from gantool.runs.header import facts
+    from gantool.runs.packaged import named
     from gantool.runs.run import find
 
+    if offer := named(registry(), word):
+        return offer.name
     path = Path(word)
     with suppress(UserError, OSError):
-        name = sealed.facts(path).get("variant") if path.is_file() else find(word).variant
+        name = facts(path).get("variant") if path.is_file() else find(word).variant
         return name if name in registry().names() else ""
     return ""
 
@@ -121,11 +124,11 @@ def owner_gone(args: list[str]) -> UserError | None:
     """Of a model made by a package that is not installed: which package."""
     given = next((after for flag, after in pairwise(args) if flag == "--run"), None)
     with suppress(UserError):
-        from gantool.runs import model, sealed
-        from gantool.runs.run import model_path
+        from gantool.runs import header, model
+        from gantool.runs.finding import model_path
 
-        path = model_path(args[0], Path(given) if given else None)
-        facts = sealed.facts(path)
+        path = model_path(registry(), args[0], Path(given) if given else None)
+        facts = header.facts(path)
         if facts.get("variant") == args[0]:
             return model.not_installed(path, facts)
     return None

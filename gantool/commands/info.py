@@ -1,18 +1,28 @@
 """`gantool info`: a variant's networks, options and presets."""
 
-from typing import Any
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
-from gantool.commands.terminal import as_json, table
+from gantool.commands.terminal import as_json, plain, table
 from gantool.config.packages import Offer
 from gantool.config.schema import Schema, settings_of
 from gantool.errors import UserError
 from gantool.registry import Registry
 from gantool.sampling.settings import HowToSample
 
+if TYPE_CHECKING:
+    from gantool.runs.finding import ModelFile
+
 DIFFERS = "Differs from the paper"
 
 
 def shown(registry: Registry, name: str, json: bool, everything: bool) -> None:
+    """Of a variant; or of the model of a run, a file or a package."""
+    from gantool.runs.finding import is_named
+
+    if is_named(registry, name):
+        of_model(registry, name, json, everything)
+        return
     offer, cls = registry.offer(name), registry.load(name)
     if json:
         as_json(described(offer, cls))
@@ -31,6 +41,7 @@ def shown(registry: Registry, name: str, json: bool, everything: bool) -> None:
     if presets := offer.presets():
         print(f"\npresets: {', '.join(presets)} (gantool train {name} --preset {next(iter(presets))})")
     cards(offer, everything)
+    packaged(offer)
     if not everything:
         print(f"\nAll its settings, and each card: gantool info {name} --all")
 
@@ -58,6 +69,53 @@ def cards(offer: Offer, everything: bool) -> None:
              ", ".join(f"{row[0].split()[0]} {row[1]}" for row in thresholds(one)[:3])) for one in found
         ]  # fmt: skip
         table(("data", "trained for", "thresholds", "what it reaches"), rows)
+
+
+def packaged(offer: Offer) -> None:
+    """The model that comes with it."""
+    from gantool.runs.finding import of_package
+    from gantool.runs.packaged import path_of
+
+    if path_of(offer).is_file():
+        print(f"\nmodel in the package, {summary(of_package(offer))}")
+        print(f"  draw with it: gantool sample {offer.name} --run packaged")
+
+
+def summary(known: "ModelFile") -> str:
+    """How it was trained, its size and its first scores."""
+    from gantool.commands.listing import brief
+
+    scored = f": {brief(known.scores)}" if known.scores else ""
+    return f"{known.step:,} steps on {known.data}, {known.bytes / 1e6:.2f} MB{scored}"
+
+
+def of_model(registry: Registry, word: str, json: bool, everything: bool) -> None:
+    """What a model's file says of itself, and what was measured of it."""
+    from gantool.runs.finding import file_of, known_of
+    from gantool.runs.header import facts
+
+    path = file_of(registry, word)
+    said, known = facts(path), known_of(registry, path)
+    if not said:
+        raise UserError(f"{path} was not written by gantool.", "Give a run or a model file; see `gantool models`.")
+    if json:
+        as_json({**known._asdict(), "facts": said})
+        return
+    spec, settings = said.get("spec", {}), said.get("settings", {})
+    shape = spec.get("shape", [])  # channels first
+    rows = {
+        "model": known.name, "variant": known.variant, "made by": f"{said.get('package')} {said.get('version')}",
+        "trained": f"{known.step:,} steps on {known.data}, seed {said.get('seed', 'unknown')}",
+        "shape": "x".join(map(str, [*shape[1:], *shape[:1]])), "classes": ", ".join(map(str, spec.get("classes", []))),
+        "size": f"{known.bytes / 1e6:.2f} MB",
+        **{name: f"{value:.4g}" for name, value in known.scores.items()},
+        **(settings if everything else {}),
+    }  # fmt: skip
+    for name, value in rows.items():
+        if value not in ("", None):
+            print(plain(f"{name}: {value}"))
+    if not everything:
+        print(f"\nIts settings: gantool info {quote(word)} --all. Of the variant: gantool info {plain(known.variant)}")
 
 
 def described(offer: Offer, cls: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from gantool.registry import Registry
 
 if TYPE_CHECKING:
     from gantool.runs.run import RunFolder
+
+SHOWN = 2  # scores of a model, in a table
 
 
 def variants(registry: Registry, json: bool) -> None:
@@ -50,6 +52,25 @@ def runs(folder: Path, json: bool) -> None:
              f"{row['bytes'] / 1e6:,.1f}"] for row in rows
         ]  # fmt: skip
         table((*names, "trained", "begun", "MB"), body)
+
+
+def models(registry: Registry, folder: Path, json: bool) -> None:
+    from gantool.runs.finding import listed
+
+    found = listed(registry, folder)
+    if json:
+        as_json([each._asdict() for each in found])
+        return
+    body = [
+        (each.name, each.variant, each.data, f"{each.step:,}", f"{each.bytes / 1e6:.2f}", brief(each.scores),
+         each.package) for each in found
+    ]  # fmt: skip
+    table(("model", "variant", "data", "steps", "MB", "scores", "package"), body)
+
+
+def brief(scores: Mapping[str, float]) -> str:
+    """The first of them."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in list(scores.items())[:SHOWN])
 
 
 def time_of(seconds: float) -> str:

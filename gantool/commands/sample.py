@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 from typer import Option
 
+from gantool.commands.groups import registry
 from gantool.commands.shared import OURS, Events, Quiet, WhichRun, at_work, free, known, of, schema
 from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
 from gantool.config.schema import Schema
 from gantool.errors import USAGE, UserError
-from gantool.runs.run import RunFolder, model_path
+from gantool.runs.finding import model_path
+from gantool.runs.packaged import called
+from gantool.runs.run import RunFolder
 from gantool.sampling.settings import STDOUT, HowToSample
 
 
@@ -34,10 +37,10 @@ class SampleCommand(HowToSample):
 
 
 def drawn_by(path: Path) -> str:
-    """The run, and how far it was trained if that is not to its end; else the file."""
+    """The run, and how far it was trained if that is not to its end; else the file or the package's model."""
     run = RunFolder(path.parent)
     if not run.config.is_file():
-        return str(path)
+        return called(registry(), path)
     status = run.status()
     how_far = "" if status.state == "done" else f", {status.state} at step {status.step} of {status.steps}"
     return f"{run.folder}{how_far}"
@@ -78,12 +81,12 @@ def command(name: str) -> Any:
             check_kind(out)
             if (source := getattr(options, "input", None)) is None or source.resolve() != out.resolve():
                 keep_safe(out, this.force)
-            model = of(name, library.load(model_path(name, this.run), device=this.device), "sample")
+            model = of(name, library.load(model_path(registry(), name, this.run), device=this.device), "sample")
             n = model.write(out, settings=values)
         if this.json:
             from gantool.progress.events import emit
 
-            emit("end", out=str(out), n=n, model=str(model.path))
+            emit("end", out=str(out), n=n, model=called(registry(), model.path))
         elif not this.quiet:
             print(f"{n} image{'s' * (n != 1)} in {out}, drawn by {drawn_by(model.path)}", file=sys.stderr)
 

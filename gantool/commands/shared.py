@@ -22,7 +22,10 @@ Quiet = Annotated[bool, Option("--quiet", "-q", help="Print only errors.")]
 Events = Annotated[bool, Option("--json", help="Print JSON: a line for each event.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 WhichRun = Annotated[
-    Path | None, Option(help="A run, or a .safetensors model file.", show_default="the variant's newest run")
+    Path | None,
+    Option(
+        help="A run, a .safetensors model file, or packaged.", show_default="the variant's newest run, else packaged"
+    ),
 ]
 
 

@@ -112,14 +112,15 @@ def data_names(incomplete: str) -> list[str]:
 
 def class_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Of the model that would draw; of several with commas between them, the last."""
-    from gantool.runs import model, run, sealed
+    from gantool.commands.groups import registry
+    from gantool.runs import finding, header
 
-    with suppress(UserError):
+    with suppress(UserError, AttributeError, TypeError):  # a file may say anything of itself
         given = ctx.params.get("run")
-        spec = sealed.facts(run.model_path(str(ctx.info_name), Path(given) if given else None)).get("spec")
+        path = finding.model_path(registry(), str(ctx.info_name), Path(given) if given else None)
         before, comma, begun = incomplete.rpartition(",")
-        if spec and model.is_spec(spec):
-            return [f"{before}{comma}{name}" for name in completed(spec.get("classes", ()))(begun)]
+        names = completed(header.facts(path).get("spec", {}).get("classes", ()))(begun)
+        return [f"{before}{comma}{name}" for name in names if name.isprintable()]
     return []
 
 

@@ -116,8 +116,11 @@ class Offer:
 
     def presets(self) -> dict[str, Path]:
         """The YAML files under presets/NAME, beside the variant's file."""
-        folder = self.source.parent / "presets" / self.name if self.source else Path("/nonexistent")
-        return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+        return {file.stem: file for file in sorted(self.beside("presets", self.name).glob("*.yaml"))}
+
+    def beside(self, *parts: str) -> Path:
+        """What may lie beside the variant's file: presets/NAME, cards/NAME.json, models/NAME.safetensors..."""
+        return (self.source.parent if self.source else Path("/nonexistent")).joinpath(*parts)
 
 
 def check_fits(offer: Offer) -> None:

@@ -24,6 +24,7 @@ from gantool.metrics.judge import Judge
 from gantool.metrics.judges import check_judge, find_judge
 from gantool.metrics.mixtures import MEASURED, score_points
 from gantool.runs.model import Opened
+from gantool.runs.packaged import digest, name_of, path_of
 from gantool.runs.run import RunFolder
 from gantool.runtime import device, progress
 from gantool.sampling.sampler import draw
@@ -77,8 +78,9 @@ def measure(model: Opened, offer: Offer, how: HowToMeasure, budget: gates.Budget
     if not (from_noise or own):
         raise UserError(f"{name} turns images into images, and has no measures of its own.", LACKING)
     data = held_data(facts, path, variant, how)
-    found: dict[str, Any] = {"run": str(path), "variant": name, "step": facts["step"], "scores": {}, "floor": {}}
-    found |= {"floor_from": "an untrained network"}
+    whose = name_of(offer) if path == path_of(offer) else str(path)
+    found: dict[str, Any] = {"run": whose, "variant": name, "step": facts["step"], "sha256": digest(path)}
+    found |= {"scores": {}, "floor": {}, "floor_from": "an untrained network"}
     found |= {"data": how.data or facts["data"], "split": data.split} if data else {}
     mine: list[dict[str, float]] = []
     if own and data and (how.metrics is None or not gates.SCORES.keys() >= set(wanted)):

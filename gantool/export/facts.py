@@ -1,27 +1,37 @@
 """What a file says of the model inside it: from its own facts, its variant's docstring and its card."""
 
+from pathlib import Path
 from typing import Any
 
 from gantool.config.packages import Offer, metadata
 from gantool.errors import UserError, printable
 from gantool.evaluation.acceptance import cards_in, table
+from gantool.runs.packaged import card_of, path_of
 
 SCORES = 3  # of a card
 
 
-def described(offer: Offer, facts: dict[str, Any]) -> tuple[dict[str, str], str]:
+def described(offer: Offer, path: Path, facts: dict[str, Any]) -> tuple[dict[str, str], str]:
     """Names and facts, and a title. Nothing of when or where: the same model makes the same bytes."""
     steps = f"{facts['step']:,} step{'s' * (facts['step'] != 1)}"
     found = {
         "Model": offer.summary,
         "Paper": offer.field("Paper"),
         "Trained": f"{steps} on {facts['data']}, seed {facts.get('seed', 'unknown')}",
-        "Measured": measured(offer, str(facts["data"])),
+        "Measured": scored(card_of(path)) if path == path_of(offer) else measured(offer, str(facts["data"])),
         "Made by": f"{facts['variant']} of {facts['package']} {facts['version']}",
         "Licence": licence(offer),
     }
     entries = {name: printable(text)[:500] for name, text in found.items() if text}
     return entries, printable(f"{facts['variant']}: images drawn on this page")
+
+
+def scored(card: dict[str, Any]) -> str:
+    """Of the model itself, by the card of one that a package carries."""
+    if not isinstance(scores := card.get("scores"), dict):
+        return ""
+    found = ", ".join(f"{name} {value:.4g}" for name, value in list(scores.items())[:SCORES])
+    return f"{found}; of {card.get('n')} of its own samples, by {card.get('judge', 'its own measures')}"
 
 
 def measured(offer: Offer, data: str) -> str:

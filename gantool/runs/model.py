@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gantool import __version__
 from gantool.config.options import CORE, first_defaults
-from gantool.config.packages import Offer
+from gantool.config.packages import Offer, numbers
 from gantool.config.schema import Schema
 from gantool.config.validate import held_to
 from gantool.data.images import DataSpec
 from gantool.errors import USAGE, UserError, printable
 from gantool.registry import Registry
-from gantool.runs import sealed
+from gantool.runs import packaged, sealed
 from gantool.runtime import device
 from gantool.runtime.faults import out_of_memory
 from gantool.variant import Variant
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gantool.training.trainer import Trainer
 
 MODEL, CHECKPOINT = "model", "checkpoint"
+HALF = "float16"  # what a file's facts say of its weights, where these were halved
 LONGEST = 4_096  # characters of a setting, which may be a path
 LARGEST = 2**20  # numbers along one side of an example
 FORMER = {"averages": "ema"}  # parts of a state, as 0.1 called them
@@ -65,6 +67,26 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     sealed.save(path, facts | {"kind": MODEL, "settings": settings}, state)
 
 
+def halve(path: Path, out: Path) -> None:
+    """Write a model again with weights of 16 bits: half as large, read like any other, drawing what it draws."""
+    facts, state = sealed.load(path)
+    check_facts(path, facts, MODEL)
+    half = recast(state, torch.float32, torch.float16)
+    sealed.save(out, facts | {"weights": HALF}, half)
+
+
+def recast(tree: Any, of: torch.dtype, to: torch.dtype) -> Any:
+    """A state whose numbers of one kind are of another; what does not fit is refused."""
+    if isinstance(tree, dict):
+        return {key: recast(value, of, to) for key, value in tree.items()}
+    if not isinstance(tree, Tensor) or tree.dtype != of:
+        return tree
+    numbers = tree.to(to)
+    if not torch.equal(numbers.isfinite(), tree.isfinite()):
+        raise UserError(f"Some weights are too large for {to}.".replace("torch.", ""))
+    return numbers
+
+
 class Opened(NamedTuple):
     """A model ready to draw: its file, the variant with its weights in place, and what the file says of it."""
 
@@ -75,16 +97,33 @@ class Opened(NamedTuple):
 
 def open_model(registry: Registry, path: Path, device_name: str) -> Opened:
     """The model in a file."""
-    facts, state = sealed.load(path)
+    facts, state = read(registry, path)
     if facts.get("kind") == CHECKPOINT:
         raise UserError(f"{path} is a checkpoint, not a model.", "Give its run: --run RUN", USAGE)
     check_facts(path, facts, MODEL)
+    check_version(registry, path, facts)
     if facts["variant"] not in registry.offers:
         raise not_installed(path, facts)
+    if facts.get("weights") == HALF:
+        state = recast(state, torch.float16, torch.float32)
     with fitting(path, facts):
         variant = build(facts, state, registry)
     where = device.choose(device_name)
     return Opened(path, variant.to(where).eval().requires_grad_(False), facts)
+
+
+def read(registry: Registry, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A file's facts and state, or Damaged. One that a package carries must also be the one that its card is of."""
+    offer = packaged.carrier(registry, path)
+    try:
+        found = sealed.load(path)
+        if offer and not packaged.is_measured(path):
+            raise sealed.Damaged(f"{path} is damaged: its sha256 is not the one on its card.")
+    except sealed.Damaged as error:
+        if offer:
+            error.hint = packaged.anew(offer)
+        raise
+    return found
 
 
 def open_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -125,6 +164,15 @@ def check_facts(path: Path, facts: dict[str, Any], kind: str) -> None:
         raise sealed.Damaged(f"{path} is damaged: its facts are not a {kind}'s.", sealed.OTHER)
 
 
+def check_version(registry: Registry, path: Path, facts: dict[str, Any]) -> None:
+    """Raise UserError for what a later version of its package made: this one cannot know what that means by it."""
+    every = (offer for several in registry.offers.values() for offer in several)
+    mine = next((offer.version for offer in every if offer.package == facts["package"]), None)
+    if mine and numbers(mine) < numbers(facts["version"]):
+        message = f"{path} was made by {facts['package']} {facts['version']}; installed is {mine}, which is too old."
+        raise UserError(message, f"pip install -U {facts['package']}")
+
+
 def not_installed(path: Path, facts: dict[str, Any]) -> UserError:
     variant, package, version = (str(facts.get(key)) for key in ("variant", "package", "version"))
     if not all(map(_word, (variant, package, version))):  # what is printed here, people paste
@@ -138,7 +186,7 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     cls = registry.load(facts["variant"])
     spec, state = spec_of(facts), as_called_now(cls, state)
     (options,) = held_to(Schema({"Options": cls.Options}), first_defaults(cls.Options) | facts["settings"]).values()
-    with torch.device("meta"):  # an outline without memory for its weights: settings may ask for any amount
+    with torch.device("meta"), Unfilled():  # an outline without memory: settings may ask for any amount
         sketch = cls(options, spec)
     check_parts(sketch, state)
     variant: Variant = cls(options, spec)
@@ -150,6 +198,16 @@ def build(facts: dict[str, Any], state: dict[str, Any], registry: Registry) -> V
     for name in dict(variant.named_children()).keys() - {name.partition(".")[0] for name in cls.ema}:
         setattr(variant, name, Absent(name, cls.__name__))
     return variant
+
+
+class Unfilled(TorchFunctionMode):
+    """Leaves new weights as they are: an outline has none, and asked to draw some torch imports its compiler first."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def as_called_now(cls: type[Variant], state: dict[str, Any]) -> dict[str, Any]:
@@ -232,7 +290,7 @@ def check_parts(variant: Variant, state: dict[str, Any]) -> None:
 
 def check_networks(cls: type[Variant], options: Any, facts: dict[str, Any], state: dict[str, Any]) -> None:
     """Raise ValueError unless a checkpoint holds the weights of these networks; takes no memory for them."""
-    with torch.device("meta"):
+    with torch.device("meta"), Unfilled():
         sketch = cls(options, spec_of(facts))
     check_shapes({"": sketch.state_dict()}, {"": state["networks"]})
 

@@ -257,12 +257,3 @@ def model_in(*candidates: RunFolder) -> Path:
     if not run.model.is_file():
         raise UserError(f"{run.folder} has no model yet.", f"gantool resume {run.folder}")
     return run.model
-
-
-def model_path(variant: str, given: Path | None) -> Path:
-    """The model file meant by --run: a file, a run, or the variant's newest run."""
-    if given is not None and given.is_file():
-        return given
-    if given is not None and given.suffix == ".safetensors":
-        raise UserError(f"There is no file {given}.", "Give a run or a model file; see `gantool runs`.", USAGE)
-    return model_in(find(given)) if given else model_in(*runs_of(variant))

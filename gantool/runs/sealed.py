@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gantool.errors import UserError, printable
+from gantool.runs import header
 from gantool.runtime import files
 
 FORMAT = 1
-LONGEST_HEADER = 16 * 2**20
 BLANK = "0" * 64
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, SafetensorError)
 OTHER = "Give another; `gantool runs` lists the runs, and `gantool resume RUN` makes a run's model anew."
@@ -34,8 +34,8 @@ class Damaged(UserError):
 def save(path: Path, facts: dict[str, Any], state: Tree) -> None:
     tensors: dict[str, Tensor] = {}
     skeleton = pack(state, "", tensors, set())
-    header = json.dumps({"sha256": BLANK, "format": FORMAT, "facts": facts, "state": skeleton})
-    data = safetensors.torch.save(tensors, {"gantool": header})
+    said = json.dumps({"sha256": BLANK, "format": FORMAT, "facts": facts, "state": skeleton})
+    data = safetensors.torch.save(tensors, {"gantool": said})
     _, end, spot = layout(data, path)
     digest = sha256(data, end, spot)
     rest = memoryview(data)
@@ -52,35 +52,23 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
         start, end, spot = layout(data, path)
         if sha256(data, end, spot).encode() != data[spot : spot + 64]:
             raise Damaged(f"{path} is damaged: its checksum does not match.", OTHER)
-        header = json.loads(json.loads(data[start:end])["__metadata__"]["gantool"])
-        if (form := int(header["format"])) != FORMAT:
-            made_by = re.fullmatch(r"\d[\w.]{0,30}", str(header["facts"].get("gantool")))
+        said = json.loads(json.loads(data[start:end])["__metadata__"]["gantool"])
+        if (form := int(said["format"])) != FORMAT:
+            made_by = re.fullmatch(r"\d[\w.]{0,30}", str(said["facts"].get("gantool")))
             older = f"pip install gantool=={made_by[0]}" if made_by else "Use the gantool that made it."
             hint = "pip install -U gantool" if form > FORMAT else older
             raise UserError(f"{path} has format {form}; this gantool reads {FORMAT}.", hint)
         tensors = safetensors.torch.load(data)
-        return dict(header["facts"]), unpack(header["state"], tensors)
+        return dict(said["facts"]), unpack(said["state"], tensors)
     except MALFORMED as error:
         why = printable(f"{type(error).__name__}: {error}"[:200])
         raise Damaged(f"{path} is damaged: {why}", OTHER) from None
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """Only the facts, read from the header: for listings, not for trust."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length) if length <= LONGEST_HEADER else b"")
-        found: dict[str, Any] = json.loads(header["__metadata__"]["gantool"])["facts"]
-        return found
-    except (OSError, *MALFORMED):
-        return {}
-
-
 def layout(data: bytes, path: Path) -> tuple[int, int, int]:
     """Where the JSON header starts and ends, and where the digest stands in it."""
     length = int.from_bytes(data[:8], "little")
-    if length > min(LONGEST_HEADER, len(data) - 8):
+    if length > min(header.LONGEST, len(data) - 8):
         raise Damaged(f"{path} is damaged: cut short, or not a safetensors file.", OTHER)
     mark = b'\\"sha256\\": \\"'
     spot = data.find(mark, 8, 8 + length)

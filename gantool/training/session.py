@@ -17,7 +17,7 @@ from gantool.data.images import Data
 from gantool.errors import USAGE, UserError
 from gantool.hookspecs import hookimpl
 from gantool.registry import Registry
-from gantool.runs import model, sealed
+from gantool.runs import header, model, sealed
 from gantool.runs.run import RunFolder
 from gantool.runtime import device as devices
 from gantool.runtime import distributed, progress, torchrun
@@ -367,7 +367,7 @@ def stored(registry: Registry, run: RunFolder) -> tuple[str, Schema, dict[str, A
     values = run.read_config()
     name = run.variant
     if name not in registry.offers and run.saved():
-        raise model.not_installed(run.folder, sealed.facts(run.saved()[0]))
+        raise model.not_installed(run.folder, header.facts(run.saved()[0]))
     schema = Schema({"Training": (cls := registry.load(name)).recipe, name: cls.Options}, own=name)
     if unknown := sorted(key for key in values if not schema.find(key)):
         raise UserError(

@@ -82,8 +82,11 @@ MISTAKES = [
     row("data check empty", "No images in empty"),
     row("data check emptie", "emptie does not exist", "Did you mean empty?"),
     # Runs and models.
-    row("sample cgan", "There is no run of cgan", "gantool train cgan"),
-    row("eval cgan", "There is no run of cgan", "gantool train cgan"),
+    row("sample dcgan", "There is no run of dcgan", "gantool train dcgan"),
+    row("eval dcgan", "There is no run of dcgan", "gantool train dcgan"),
+    row("sample gan --run packaged", "gantool carries no model of gan", "gantool train gan"),
+    row("sample packaged/gan", "gantool carries no model of gan", "gantool train gan"),
+    row("eval --run packaged", "--run packaged/cgan", "gantool models"),
     row("sample dcgan --run runs/mine", "runs/mine/model.safetensors is a gan", "gantool sample gan --run"),
     row("sample gan --run mien", "No run at mien", "Did you mean mine?"),
     row("sample gan --run nowhere.safetensors", "no file nowhere.safetensors"),

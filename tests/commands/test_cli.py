@@ -202,7 +202,7 @@ def test_data_check_counts_classes_sizes_and_bad_files(
 def test_a_dry_run_tells_settings_networks_and_time_and_writes_nothing(gantool: Gantool) -> None:
     result = gantool("train", "gan", "--dry-run", "--steps", 123, "--lr", "0.003", "--batch-size", 4, "--g-layers", 8)
     assert result.code == 0 and not result.err
-    for words in ("data: digits", "steps: 123", "lr: 0.003", "g_layers: 8", "generator: 7,", "discriminator: ",
+    for words in ("data: digits", "steps: 123", "lr: 0.003", "g_layers: 8", "generator: 11,", "discriminator: ",
                   "5,000 images 28x28x1", "about 0:0", "123 steps", "nothing was trained"):  # fmt: skip
         assert words in result.out
     assert not list(Path().iterdir())

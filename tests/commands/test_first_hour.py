@@ -95,7 +95,7 @@ def test_the_table_of_packages_is_what_they_declare() -> None:
 def test_bare_gantool_greets(typed: Typed) -> None:
     done = typed("")
     said = done.out + done.err
-    assert done.code == 0 and "Start with: gantool train gan" in said
+    assert done.code == 0 and "Draw at once: gantool sample cgan." in said
     assert said.index(" train ") < said.index(" resume ") < said.index(" new ")
 
 

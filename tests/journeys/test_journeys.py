@@ -91,6 +91,8 @@ def test_a_student_draws_the_digit_of_a_choice(terminal: Terminal) -> None:
     assert "gantool train gan" in terminal.type("gantool")
     assert "cgan" in terminal.type("gantool list")
     assert "differs from the paper" in terminal.type("gantool info cgan")
+    assert "gantool train cgan" in terminal.type("gantool sample cgan --digit 7 -n 16 --out at-once.png")
+    assert max(terminal.image("at-once.png").size) >= 640
     assert "done: step" in terminal.type("gantool train cgan --steps 400")
     assert "70 images in cgan.png, drawn by runs/cgan-001" in terminal.type(terminal.next())
     terminal.type("gantool sample cgan --digit 7 -n 16 --out sevens.png")

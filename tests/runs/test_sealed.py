@@ -17,7 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from gantool.errors import UserError
-from gantool.runs import sealed
+from gantool.runs import header, sealed
 
 BLANK = b"0" * 64
 
@@ -70,8 +70,8 @@ def test_nested_state_comes_back_bit_for_bit(path: Path) -> None:
 
 
 def test_the_header_alone_tells_the_facts(path: Path) -> None:
-    assert sealed.facts(path) == {"step": 3, "name": "gan"}
-    assert sealed.facts(path.parent / "none.safetensors") == {}
+    assert header.facts(path) == {"step": 3, "name": "gan"}
+    assert header.facts(path.parent / "none.safetensors") == {}
 
 
 def test_any_reader_of_safetensors_opens_the_file(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_every_truncation_is_found(path: Path, tmp_path: Path) -> None:
         (tmp_path / "b.safetensors").write_bytes(data[:length])
         with pytest.raises(sealed.Damaged):
             sealed.load(tmp_path / "b.safetensors")
-        sealed.facts(tmp_path / "b.safetensors")
+        header.facts(tmp_path / "b.safetensors")
 
 
 def test_bytes_added_at_the_end_are_found(path: Path) -> None:
@@ -157,7 +157,7 @@ def test_another_programs_safetensors_is_refused_in_a_sentence(tmp_path: Path) -
     with pytest.raises(UserError, match=r"theirs\.safetensors was not written by gantool") as caught:
         sealed.load(path)
     assert "model.safetensors" in caught.value.hint
-    assert sealed.facts(path) == {}
+    assert header.facts(path) == {}
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_a_plain_error(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_header_said_to_be_huge_is_refused_at_once(tmp_path: Path, length: int
     start = time.perf_counter()
     with pytest.raises(sealed.Damaged, match="cut short"):
         sealed.load(path)
-    assert sealed.facts(path) == {}
+    assert header.facts(path) == {}
     assert time.perf_counter() - start < 1
 
 

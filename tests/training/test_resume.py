@@ -299,16 +299,16 @@ def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pyte
 
     def settled(name: str) -> Any:
         found = yaml.read(run(name).config)
-        return found["augment"], found["r1"]
+        return found["augment"], found["r1"], found["components"]
 
     for name, many, said, suits in (
-        ("few", 5_001, (), ("translate:1", 0.25)), ("many", 5_000, (), ("none", 0.5)),
-        ("told", 5_001, ("--augment", "none"), ("none", 0.25)),
-        ("too", 5_000, ("--augment", "translate:2", "--r1", 0), ("translate:2", 0)),
+        ("few", 5_001, (), ("translate:1", 0.1, 500)), ("many", 5_000, (), ("none", 0.5, 500)),
+        ("told", 5_001, ("--augment", "none", "--components", 0), ("none", 0.1, 0)),
+        ("too", 5_000, ("--augment", "translate:2", "--r1", 0), ("translate:2", 0, 500)),
     ):  # fmt: skip
         monkeypatch.setattr("gantool.penalised.MANY", many)
         assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
         assert settled(name) == suits
     monkeypatch.setattr("gantool.penalised.MANY", 5_000)
     assert gantool("resume", Path("runs", "few"), "--steps", 4, "-q").code == 0
-    assert settled("few") == ("translate:1", 0.25)
+    assert settled("few") == ("translate:1", 0.1, 500)
