@@ -38,6 +38,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def counted(n: int, what: str) -> str:
+    """1 step, 2,000 steps."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' Did you mean gan?', or nothing. What the field calls a flag comes before what is spelled alike."""
     known = list(known)

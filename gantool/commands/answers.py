@@ -6,7 +6,7 @@ from typing import Any
 
 from gantool.commands.onward import onward
 from gantool.commands.terminal import table
-from gantool.errors import USAGE, UserError
+from gantool.errors import USAGE, UserError, counted
 from gantool.evaluation import report
 from gantool.evaluation.gates import ALL, chosen
 from gantool.library import Run
@@ -43,7 +43,7 @@ def planned(found: Plan) -> None:
     for name, count in found.networks.items():
         screen.print(f"{name}: {count:,} parameters")
     screen.print(found.shape)
-    about = f"about {clock(found.seconds)} for {found.steps:,} steps ({found.rate:,.0f} images/s)"
+    about = f"about {clock(found.seconds)} for {counted(found.steps, 'step')} ({found.rate:,.0f} images/s)"
     screen.print(f"{about}; nothing was trained")
 
 

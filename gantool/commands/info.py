@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from gantool.commands.terminal import as_json, plain, table
 from gantool.config.packages import Offer
 from gantool.config.schema import Schema, settings_of
-from gantool.errors import UserError
+from gantool.errors import UserError, counted
 from gantool.registry import Registry
 from gantool.sampling.settings import HowToSample
 
@@ -86,7 +86,7 @@ def summary(known: "ModelFile") -> str:
     from gantool.commands.listing import brief
 
     scored = f": {brief(known.scores)}" if known.scores else ""
-    return f"{known.step:,} steps on {known.data}, {known.bytes / 1e6:.2f} MB{scored}"
+    return f"{counted(known.step, 'step')} on {known.data}, {known.bytes / 1e6:.2f} MB{scored}"
 
 
 def of_model(registry: Registry, word: str, json: bool, everything: bool) -> None:
@@ -105,7 +105,7 @@ def of_model(registry: Registry, word: str, json: bool, everything: bool) -> Non
     shape = spec.get("shape", [])  # channels first
     rows = {
         "model": known.name, "variant": known.variant, "made by": f"{said.get('package')} {said.get('version')}",
-        "trained": f"{known.step:,} steps on {known.data}, seed {said.get('seed', 'unknown')}",
+        "trained": f"{counted(known.step, 'step')} on {known.data}, seed {said.get('seed', 'unknown')}",
         "shape": "x".join(map(str, [*shape[1:], *shape[:1]])), "classes": ", ".join(map(str, spec.get("classes", []))),
         "size": f"{known.bytes / 1e6:.2f} MB",
         **{name: f"{value:.4g}" for name, value in known.scores.items()},

@@ -13,7 +13,7 @@ from gantool.commands.typer_flags import Given, built, settled
 from gantool.config import presets
 from gantool.config.options import Device
 from gantool.config.schema import Schema
-from gantool.errors import USAGE, UserError
+from gantool.errors import USAGE, UserError, counted
 from gantool.runs.finding import model_path
 from gantool.runs.packaged import called
 from gantool.runs.run import RunFolder
@@ -88,6 +88,6 @@ def command(name: str) -> Any:
 
             emit("end", out=str(out), n=n, model=called(registry(), model.path))
         elif not this.quiet:
-            print(f"{n} image{'s' * (n != 1)} in {out}, drawn by {drawn_by(model.path)}", file=sys.stderr)
+            print(f"{counted(n, 'image')} in {out}, drawn by {drawn_by(model.path)}", file=sys.stderr)
 
     return built(name, f"Draw with {name}.", every, run, example=f"gantool sample {name} {typical(every)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantool.config.packages import Offer
-from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.errors import USAGE, UserError, counted, did_you_mean
 
 SCORES = {
     "label_accuracy": "the class asked for is the class seen",
@@ -96,7 +96,7 @@ class Budget(NamedTuple):
     steps: int = 0
 
     def __str__(self) -> str:
-        return f"{self.steps:,} steps" if self.steps else f"{self.seconds:g} s"
+        return counted(self.steps, "step") if self.steps else f"{self.seconds:g} s"
 
 
 @dataclass(frozen=True)

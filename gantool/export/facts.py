@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool.config.packages import Offer, metadata
-from gantool.errors import UserError, printable
+from gantool.errors import UserError, counted, printable
 from gantool.evaluation.acceptance import cards_in, table
 from gantool.runs.packaged import card_of, path_of
 
@@ -13,11 +13,10 @@ SCORES = 3  # of a card
 
 def described(offer: Offer, path: Path, facts: dict[str, Any]) -> tuple[dict[str, str], str]:
     """Names and facts, and a title. Nothing of when or where: the same model makes the same bytes."""
-    steps = f"{facts['step']:,} step{'s' * (facts['step'] != 1)}"
     found = {
         "Model": offer.summary,
         "Paper": offer.field("Paper"),
-        "Trained": f"{steps} on {facts['data']}, seed {facts.get('seed', 'unknown')}",
+        "Trained": f"{counted(facts['step'], 'step')} on {facts['data']}, seed {facts.get('seed', 'unknown')}",
         "Measured": scored(card_of(path)) if path == path_of(offer) else measured(offer, str(facts["data"])),
         "Made by": f"{facts['variant']} of {facts['package']} {facts['version']}",
         "Licence": licence(offer),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantool.config.packages import Offer
-from gantool.errors import USAGE, UserError, did_you_mean
+from gantool.errors import USAGE, UserError, counted, did_you_mean
 from gantool.registry import Registry
 from gantool.runs.header import facts
 from gantool.runs.packaged import PACKAGED, card_of, carrier, model_of, name_of, named, path_of, report_in
@@ -54,7 +54,7 @@ def newest_of(registry: Registry, variant: str) -> Path:
 def whose(offer: Offer) -> str:
     """Who draws where nobody has trained, and how to train."""
     data, step = trained(facts(path_of(offer)))
-    steps = f"{step:,} step{'s' * (step != 1)}"
+    steps = counted(step, "step")
     return (
         f"no run of {offer.name} yet: this is the model of {offer.maker}, {steps} on {data}. "
         f"Train your own: gantool train {offer.name}"

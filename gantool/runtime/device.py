@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gantool.errors import USAGE, UserError
+from gantool.errors import USAGE, UserError, counted
 from gantool.runtime import torchrun
 
 
@@ -41,7 +41,7 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     threads = torch.get_num_threads()
-    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else str(device)
+    return f"cpu ({counted(threads, 'thread')})" if device.type == "cpu" else str(device)
 
 
 def half(precision: str, device: torch.device) -> bool:

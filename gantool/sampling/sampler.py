@@ -13,7 +13,7 @@ from torch import Tensor
 from gantool.config.options import LabelOptions, grid_shape, takes_input
 from gantool.data import albums
 from gantool.data.images import as_bytes, as_floats, as_images
-from gantool.errors import USAGE, UserError
+from gantool.errors import USAGE, UserError, counted
 from gantool.runtime import device, progress
 from gantool.sampling.settings import HowToSample
 from gantool.sampling.writers import MANY, Drawn, check_kind, write
@@ -146,7 +146,7 @@ def usable(files: list[Path]) -> list[Path]:
     if len(bad) == len(files):
         raise UserError(f"None of {len(files)} files can be used.", next(iter(bad.values())), USAGE)
     if bad:
-        progress.current().note(f"left out {len(bad)} bad file{'s' * (len(bad) > 1)}: {next(iter(bad.values()))}")
+        progress.current().note(f"left out {counted(len(bad), 'bad file')}: {next(iter(bad.values()))}")
     return [file for file in files if file.name not in bad]
 
 

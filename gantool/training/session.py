@@ -14,7 +14,7 @@ from gantool.config.schema import Schema
 from gantool.config.validate import Wrong, held_to
 from gantool.data import catalog
 from gantool.data.images import Data
-from gantool.errors import USAGE, UserError
+from gantool.errors import USAGE, UserError, counted
 from gantool.hookspecs import hookimpl
 from gantool.registry import Registry
 from gantool.runs import header, model, sealed
@@ -164,7 +164,7 @@ class Session:
         self.keep(run)
         say(self.shape())
         recipe = trainer.recipe
-        say(f"{recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
+        say(f"{counted(recipe.steps or 0, 'step')} of {recipe.batch_size}, seed {recipe.seed}, in {run.folder}")
         compile_networks(trainer, self.how.compile, say)
         trainer.folder, trainer.run_name = run.folder, run.name
         signals.gently = trainer.interrupt
