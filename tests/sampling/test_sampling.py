@@ -46,7 +46,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("GANTOOL_PLUGINS", "")
         patch.chdir(folder)
         cli.registry.cache_clear()
-        for words in (("gan",), ("cgan", "--networks", "mlp", "--data", "data")):
+        for words in (("gan", "--components", "0"), ("cgan", "--networks", "mlp", "--data", "data")):
             assert cli.run(["train", *words, *map(str, NETS), "--out", f"run-{words[0]}"]) == 0
             shutil.copy(f"run-{words[0]}/model.safetensors", f"{words[0]}.safetensors")
             shutil.rmtree(f"run-{words[0]}")
