@@ -8,11 +8,13 @@ from gantool.errors import USAGE, UserError, did_you_mean
 
 # Variants of the packages that are kept beside gantool.
 PACKAGED = {
-    "aae": "gantool-encoders", "acgan": "gantool-info", "began": "gantool-energy", "bicyclegan": "gantool-translate",
-    "cyclegan": "gantool-translate", "gan-cls": "gantool-text", "infogan": "gantool-info",
-    "pix2pix": "gantool-translate", "r3gan": "gantool-r3gan", "sagan": "gantool-norms", "sgan": "gantool-semi",
-    "sngan": "gantool-norms", "srgan": "gantool-superres", "stargan": "gantool-translate", "style": "gantool-style",
-    "wgan": "gantool-wgan-gp", "wgan-gp": "gantool-wgan-gp",
+    "aae": "gantool-encoders", "acgan": "gantool-info", "began": "gantool-energy", "bgan": "gantool-losses",
+    "bicyclegan": "gantool-translate", "biggan": "gantool-norms", "cyclegan": "gantool-translate",
+    "dragan": "gantool-losses", "gan-cls": "gantool-text", "hinge": "gantool-losses", "infogan": "gantool-info",
+    "lsgan": "gantool-losses", "pix2pix": "gantool-translate", "r3gan": "gantool-r3gan", "ragan": "gantool-losses",
+    "sagan": "gantool-norms", "sgan": "gantool-semi", "sngan": "gantool-norms", "softmax-gan": "gantool-losses",
+    "srgan": "gantool-superres", "stargan": "gantool-translate", "style": "gantool-style", "wgan": "gantool-wgan-gp",
+    "wgan-div": "gantool-losses", "wgan-gp": "gantool-wgan-gp",
 }  # fmt: skip
 
 
