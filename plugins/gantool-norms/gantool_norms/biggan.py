@@ -64,7 +64,7 @@ class BigGAN(SAGAN):
         accuracy, variety = zip(*(self.seen(limit) for limit in TRUNCATIONS), strict=True)
         return found | {"truncation_buys_accuracy": -ranked(accuracy), "truncation_costs_variety": ranked(variety)}
 
-    def seen(self, truncation: float, n: int = 1_000) -> tuple[float, float]:
+    def seen(self, truncation: float, n: int = 500) -> tuple[float, float]:
         """Of samples so truncated: how sure the judge is of the class asked for, and how much those of one vary."""
         x, y = self.sample(n, self.SampleOptions(truncation=truncation))
         features, p = judged_digits(x)

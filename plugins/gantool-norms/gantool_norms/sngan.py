@@ -8,6 +8,7 @@ Differs from the paper: by default few plain convolutions, one step of D, augmen
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -46,13 +47,17 @@ class SNGAN(Augmented):
         width: Annotated[int, Option(min=1, help="Channels of G's finest maps.")] = 24
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps.")] = 16
         spectral: Annotated[bool, Option(help="Hold weights to a spectral norm of 1.")] = True
+        iterations: Annotated[int, Option(min=1, help="Power iterations for it, each time a weight is used.")] = 3
 
     @dataclass(kw_only=True)
     class SampleOptions(LabelOptions): ...
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        o, held = options, spectral_norm if options.spectral else api.unwrapped
+        o = options
+        held: Wrap = api.unwrapped
+        if o.spectral:
+            held = partial(spectral_norm, n_power_iterations=o.iterations)
         self.generator = self.drawing(held if self.held_g else api.unwrapped)
         self.discriminator = networks.discriminator(o.d_width, data, o.networks, self.attend, held)
         self.register_buffer("norms", torch.zeros(2))

@@ -11,7 +11,7 @@ from gantool.cli import run
 from gantool.testing import check_processes, check_variant, with_preset
 from torch import Tensor, nn
 
-from gantool_norms import biggan
+from gantool_norms import biggan, sngan
 from gantool_norms.biggan import BigGAN
 from gantool_norms.networks import largest
 from gantool_norms.sagan import SAGAN
@@ -47,9 +47,15 @@ def test_contract(cls: type[SNGAN]) -> None:
     check_variant(cls, options=SMALL, size=16)
 
 
-@pytest.mark.parametrize("cls", [SNGAN, BigGAN])
-def test_contract_of_residual_networks_in_colour(cls: type[SNGAN]) -> None:
-    check_variant(cls, options=SMALL | {"networks": "resnet"}, size=18, channels=3)
+def test_contract_of_residual_networks_in_colour() -> None:
+    check_variant(SNGAN, options=SMALL | {"networks": "resnet"}, size=18, channels=3)
+
+
+@pytest.mark.parametrize("cls", [SAGAN, BigGAN])
+def test_residual_networks_draw_and_judge_any_height_and_width(cls: type[SNGAN]) -> None:
+    variant = cls(cls.Options(**SMALL | {"networks": "resnet"}), DataSpec((3, 17, 24), ("a", "b")))
+    x, y = variant.sample(3, cls.SampleOptions())
+    assert x.shape == (3, 3, 17, 24) and y.tolist() == [0, 1, 0] and variant.d_logits(x, y).shape == (3,)
 
 
 @pytest.mark.parametrize("cls", [SNGAN, SAGAN])
@@ -103,8 +109,9 @@ def test_looking_at_singular_values_changes_nothing() -> None:
     assert all(torch.equal(value, before[name]) for name, value in variant.discriminator.state_dict().items())
 
 
-def test_the_norms_seen_in_training_are_kept_and_measured() -> None:
-    variant, held = trained(SNGAN, 100), trained(SNGAN, 99)
+def test_the_norms_seen_in_training_are_kept_and_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sngan, "EVERY", 4)
+    variant, held = trained(SNGAN, 8), trained(SNGAN, 3)
     found = torch.stack(largest(variant.discriminator))
     assert variant.norms.tolist() == pytest.approx([float(found.min()), float(found.max())])
     assert variant.measure(Any) == {  # type: ignore[arg-type]
