@@ -56,7 +56,7 @@ def shelf(registry: Registry, json: bool) -> None:
         as_json([asdict(line) for line in found])
         return
     header = ("variant", "data", "trained for", "threshold", "median", "minutes", "")
-    table(header, [(line.name, *line.told()) for line in found])
+    table(header, [(line.name, *line.cells()) for line in found])
 
 
 def runs(folder: Path, json: bool) -> None:

@@ -29,7 +29,7 @@ class Line:
     minutes: float | None = None
     accepted: bool | None = None
 
-    def told(self) -> tuple[str, ...]:
+    def cells(self) -> tuple[str, ...]:
         """Threshold, figure, minutes and verdict in words."""
         verdict = {None: "no card yet", True: "accepted", False: "NOT accepted"}[self.accepted]
         numbers = (f"{n:.3g}" if n is not None else "" for n in (self.figure, self.minutes))

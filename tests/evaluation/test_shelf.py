@@ -52,7 +52,7 @@ def test_one_without_a_card_that_can_be_read_has_none_yet(offer: Offer, tmp_path
         (tmp_path / "shelved" / "cards" / "shelved.json").write_text(card)
     found = shelf.line(offer)
     assert (found.name, found.task, found.figure) == ("shelved", "images from noise", None)
-    assert found.told()[-1] == "no card yet"
+    assert found.cells()[-1] == "no card yet"
 
 
 def test_minutes_are_the_median_of_the_seeds(offer: Offer, tmp_path: Path, monkeypatch):
@@ -61,4 +61,4 @@ def test_minutes_are_the_median_of_the_seeds(offer: Offer, tmp_path: Path, monke
     (tmp_path / "shelved" / "cards").mkdir()
     (tmp_path / "shelved" / "cards" / "shelved.json").write_text(json.dumps([card]))
     found = shelf.line(offer)
-    assert found.minutes == 3.0 and found.told()[-2:] == ("3", "NOT accepted")
+    assert found.minutes == 3.0 and found.cells()[-2:] == ("3", "NOT accepted")

@@ -25,7 +25,7 @@ DIGITS = tuple("0123456789")
 class BigGAN(SAGAN):
     """The hinge game. G's norms share an embedding of classes and have noise each; its weights pay for skewness."""
 
-    generator: "Told"
+    generator: "SkipZ"
 
     @dataclass(kw_only=True)
     class Options(SAGAN.Options):
@@ -43,7 +43,7 @@ class BigGAN(SAGAN):
 
     def drawing(self, wrap: Wrap) -> nn.Module:
         o = self.options
-        return Told(o.z, o.embedded, o.width, self.data, o.networks, self.attend, wrap)
+        return SkipZ(o.z, o.embedded, o.width, self.data, o.networks, self.attend, wrap)
 
     def fake(self, batch: Batch) -> Tensor:
         x, y = batch
@@ -75,16 +75,16 @@ class BigGAN(SAGAN):
 class Norm(nn.Module):
     """Batch norm whose scale and shift are linear in what it is told."""
 
-    def __init__(self, c: int, told: int, wrap: Wrap) -> None:
+    def __init__(self, c: int, known: int, wrap: Wrap) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(c, affine=False)
-        self.scale, self.shift = (wrap(nn.Linear(told, c, bias=False)) for _ in "12")
+        self.scale, self.shift = (wrap(nn.Linear(known, c, bias=False)) for _ in "12")
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        return self.norm(x) * (1 + self.scale(told))[..., None, None] + self.shift(told)[..., None, None]  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, known: Tensor) -> Tensor:
+        return self.norm(x) * (1 + self.scale(known))[..., None, None] + self.shift(known)[..., None, None]  # type: ignore[no-any-return]
 
 
-class Told(Generator):
+class SkipZ(Generator):
     """G: the first part of the noise is where it starts, the others and the class's embedding go to its norms."""
 
     def __init__(self, z: int, embedded: int, width: int, data: DataSpec, kind: Kind, attend: bool, wrap: Wrap) -> None:
@@ -94,7 +94,7 @@ class Told(Generator):
         super().__init__(self.rest, width, data, kind, attend, lambda c: Norm(c, embedded + self.part, wrap), wrap)
         self.embedding = nn.Embedding(len(data.classes), embedded)
 
-    def told(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def conditions(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
         first, *others = torch.split(z, [self.rest, *[self.part] * len(self.ups)], 1)
         e = self.embedding(y)
         return first, [torch.cat([e, other], 1) for other in others]

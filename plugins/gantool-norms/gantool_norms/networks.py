@@ -54,7 +54,7 @@ class ResDown(nn.Module):
 
 
 class Generator(nn.Module):
-    """From noise and what `told` makes of the class to an image."""
+    """From noise and what `conditions` makes of the class to an image."""
 
     def __init__(
         self, inputs: int, width: int, data: DataSpec, kind: Kind, attend: bool, norm: Norm, wrap: Wrap
@@ -73,14 +73,14 @@ class Generator(nn.Module):
         self.attention = Attention(c[1], wrap, 2) if attend else nn.Identity()
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        z, each = self.told(z, y)
+        z, each = self.conditions(z, y)
         x = self.first(z)
         for i, (up, known) in enumerate(zip(self.ups, each, strict=True)):
             x = up(x, known) if i else self.attention(up(x, known))
         return self.last(x).tanh()  # type: ignore[no-any-return]
 
-    def told(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What the first layer gets, and what each block is told: all noise, and to each the class."""
+    def conditions(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What the first layer gets, and what each block is known: all noise, and to each the class."""
         return z, [y] * len(self.ups)
 
 

@@ -184,7 +184,7 @@ def test_the_penalty_is_paid_by_every_weight_but_the_embedding() -> None:
 def test_each_block_is_told_the_class_and_noise_of_its_own() -> None:
     variant = made(BigGAN, z=7, embedded=5)
     generator, z = variant.generator, torch.arange(14.0).view(2, 7)
-    first, others = generator.told(z, torch.tensor([2, 0]))  # type: ignore[operator]
+    first, others = generator.conditions(z, torch.tensor([2, 0]))  # type: ignore[operator]
     assert first.shape == (2, 3) and len(others) == 2  # 16 pixels in two blocks
     together = torch.cat([first, *(other[:, 5:] for other in others)], 1)
     assert torch.equal(together, z)
