@@ -18,6 +18,11 @@ PACKAGED = {
 }  # fmt: skip
 
 
+def task_of(text: str) -> str:
+    """The first of the tasks that a variant names: 'images of a class, or from noise' is 'images of a class'."""
+    return text.split(",")[0].split(";")[0].strip() or "other"
+
+
 class Registry:
     """What is installed. Reading it costs one pass over the packages' metadata."""
 

@@ -10,7 +10,7 @@ from gantool.commands.terminal import as_json, table
 from gantool.config.packages import DATASETS, offers
 from gantool.data import catalog
 from gantool.errors import USAGE, UserError
-from gantool.registry import Registry
+from gantool.registry import Registry, task_of
 
 if TYPE_CHECKING:
     from gantool.runs.run import RunFolder
@@ -38,11 +38,6 @@ def variants(registry: Registry, json: bool, measured: bool) -> None:
             print()
         body = [(r["name"].ljust(widest), r["summary"].ljust(wide[1]), r["package"]) for r in found]
         table((task.ljust(widest), "", "package"), body)
-
-
-def task_of(text: str) -> str:
-    """The first of the tasks that a variant names: 'images of a class, or from noise' is 'images of a class'."""
-    return text.split(",")[0].split(";")[0].strip() or "other"
 
 
 def shelf(registry: Registry, json: bool) -> None:

@@ -6,7 +6,7 @@ from math import prod
 from typing import Literal
 
 import torch
-from gantool.api import Attention, DataSpec, Projected, Resize, Wrap, map_sizes, output_padding
+from gantool.api import Attention, DataSpec, Projected, Resize, Wrap, map_sizes, output_padding, unwrapped
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
@@ -62,14 +62,17 @@ class Generator(nn.Module):
         super().__init__()
         sides, up = map_sizes(data)[::-1], ResUp if kind == "resnet" else ConvUp
         c = [width << i for i in reversed(range(len(sides)))]
-        self.last: nn.Module = nn.Sequential(
-            nn.BatchNorm2d(width), nn.ReLU(), wrap(nn.Conv2d(width, data.channels, 3, 1, 1))
+        # What makes the image is not held: after batch norm, a norm of 1 would not reach black and white.
+        self.last: nn.Module = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, data.channels, 3, 1, 1))
+        wraps = [wrap] * (len(sides) - 1)
+        if kind == "conv":  # whose last block does
+            c, self.last, wraps[-1] = [*c[1:], data.channels], nn.Identity(), unwrapped
+        # No bias: beside a weight of norm 1 it would drown the noise, and batch norm keeps what is larger.
+        first = wrap(nn.Linear(inputs, c[0] * prod(sides[0]), bias=False))
+        self.first = nn.Sequential(first, nn.Unflatten(1, (c[0], *sides[0])))
+        self.ups = nn.ModuleList(
+            up(a, b, side, norm, held) for (a, b), side, held in zip(pairwise(c), sides[1:], wraps, strict=True)
         )
-        if kind == "conv":  # whose last block makes the image
-            c, self.last = [*c[1:], data.channels], nn.Identity()
-        self.first = nn.Sequential(wrap(nn.Linear(inputs, c[0] * prod(sides[0]))), nn.Unflatten(1, (c[0], *sides[0])))
-        ups = (up(a, b, side, norm, wrap) for (a, b), side in zip(pairwise(c), sides[1:], strict=True))
-        self.ups = nn.ModuleList(ups)
         self.attention = Attention(c[1], wrap, 2) if attend else nn.Identity()
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
