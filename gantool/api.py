@@ -31,7 +31,7 @@ from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
 from gantool.nn.penalties import gradient, gradient_norms, gradient_penalty, r1
 from gantool.nn.pool import Pool
-from gantool.penalised import Augmented, Mismatched, Penalised
+from gantool.penalised import Augmented, Mismatched, MixtureNoise, Penalised
 from gantool.variant import Batch, Loss, Turn, Variant
 from gantool.viz.rows import Sheet, in_rows
 
@@ -52,6 +52,7 @@ __all__ = [
     "Loss",
     "MinibatchStd",
     "Mismatched",
+    "MixtureNoise",
     "NoiseOptions",
     "OptionalInput",
     "Options",

@@ -105,11 +105,14 @@ def everywhere(
 
 
 @app.command("list", cls=PlainCommand)
-def list_(json: Annotated[bool, Option("--json", help="Print JSON.")] = False) -> None:
-    """The variants there are."""
+def list_(
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    measured: Annotated[bool, Option("--table", help="What was measured of each: threshold, median, minutes.")] = False,
+) -> None:
+    """The variants there are, by task; with --table, how well each does."""
     from gantool.commands import listing
 
-    listing.variants(registry(), json)
+    listing.variants(registry(), json, measured)
 
 
 @app.command(cls=PlainCommand)

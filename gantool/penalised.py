@@ -1,4 +1,4 @@
-"""Games in which D has more to do: pay for its slope at real data, see images changed at random, know classes."""
+"""What games have in common: noise of a mixture; a D that pays for its slope, sees images changed, knows classes."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -9,10 +9,12 @@ from typer import Option
 
 from gantool.data.images import Data
 from gantool.nn.augment import NONE, checked_policy, diff_augment, policy_of_pixels
+from gantool.nn.latents import mixture
 from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
 FADING = 300  # steps in which the weight of counter-examples falls to half; to a third in twice as many
+CLOUDS = 500  # components at most, where their number is left open
 MANY = 20_000  # images, more than D soon memorises
 OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
     "augment": ("translate:1", NONE), "r1": (0.1, 0.5),
@@ -31,6 +33,48 @@ def filled(options: Any, data: Data, name: str) -> Any:
     D would memorise few images if it saw them as they are; where they are many, a steeper penalty is better.
     """
     return replace(options, **{name: OPEN[name][len(data) >= MANY]}) if getattr(options, name) is None else options
+
+
+class MixtureNoise(Variant):
+    """G is given the noise of a mixture of `components`, or, where these are 0, plain noise; `numbers` of it.
+
+    A smooth G of one cloud of noise must draw what lies between kinds of images; of a cloud for each it need not.
+    """
+
+    @dataclass(kw_only=True)
+    class Options(Variant.Options):
+        former: ClassVar = {"codes": "components", "loud": "component_scale"}
+
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
+        components: Annotated[
+            int | None,
+            Option(
+                min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.",
+                show_default=f"a tenth of the images, {CLOUDS} at most",
+            ),
+        ] = 0  # fmt: skip
+        component_scale: Annotated[
+            float,
+            Option(
+                min=0, max=1_000, help="Distance between the mixture's components, when the noise's deviation is 1."
+            ),
+        ] = 4.0
+
+    @classmethod
+    def resolve(cls, options: Any, data: Data) -> Any:
+        """Left open, there are as many as keep their variety; kinds of points are the plane's own business."""
+        options, clouds = super().resolve(options, data), min(CLOUDS, len(data) // 10) if data.spec.images else 0
+        return replace(options, components=clouds) if options.components is None else options
+
+    @property
+    def numbers(self) -> int:
+        return int((self.options.components or 0) + self.options.z)
+
+    def noise(self, n: int) -> Tensor:
+        return self.random(torch.randn, n, self.numbers)
+
+    def latent(self, z: Tensor) -> Tensor:
+        return mixture(z, self.options.components or 0, self.options.component_scale)
 
 
 class Penalised(Variant):

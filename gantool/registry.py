@@ -8,12 +8,19 @@ from gantool.errors import USAGE, UserError, did_you_mean
 
 # Variants of the packages that are kept beside gantool.
 PACKAGED = {
-    "aae": "gantool-encoders", "acgan": "gantool-info", "began": "gantool-energy", "bicyclegan": "gantool-translate",
-    "cyclegan": "gantool-translate", "gan-cls": "gantool-text", "infogan": "gantool-info",
-    "pix2pix": "gantool-translate", "r3gan": "gantool-r3gan", "sagan": "gantool-norms", "sgan": "gantool-semi",
-    "sngan": "gantool-norms", "srgan": "gantool-superres", "stargan": "gantool-translate", "style": "gantool-style",
-    "wgan": "gantool-wgan-gp", "wgan-gp": "gantool-wgan-gp",
+    "aae": "gantool-encoders", "acgan": "gantool-info", "began": "gantool-energy", "bgan": "gantool-losses",
+    "bicyclegan": "gantool-translate", "biggan": "gantool-norms", "cyclegan": "gantool-translate",
+    "dragan": "gantool-losses", "gan-cls": "gantool-text", "hinge": "gantool-losses", "infogan": "gantool-info",
+    "lsgan": "gantool-losses", "pix2pix": "gantool-translate", "r3gan": "gantool-r3gan", "ragan": "gantool-losses",
+    "sagan": "gantool-norms", "sgan": "gantool-semi", "sngan": "gantool-norms", "softmax-gan": "gantool-losses",
+    "srgan": "gantool-superres", "stargan": "gantool-translate", "style": "gantool-style", "wgan": "gantool-wgan-gp",
+    "wgan-div": "gantool-losses", "wgan-gp": "gantool-wgan-gp",
 }  # fmt: skip
+
+
+def task_of(text: str) -> str:
+    """The first of the tasks that a variant names: 'images of a class, or from noise' is 'images of a class'."""
+    return text.split(",")[0].split(";")[0].strip() or "other"
 
 
 class Registry:

@@ -10,7 +10,7 @@ from gantool.commands.terminal import as_json, table
 from gantool.config.packages import DATASETS, offers
 from gantool.data import catalog
 from gantool.errors import USAGE, UserError
-from gantool.registry import Registry
+from gantool.registry import Registry, task_of
 
 if TYPE_CHECKING:
     from gantool.runs.run import RunFolder
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 SHOWN = 2  # scores of a model, in a table
 
 
-def variants(registry: Registry, json: bool) -> None:
-    rows = [
+def variants(registry: Registry, json: bool, measured: bool) -> None:
+    if measured:
+        shelf(registry, json)
+        return
+    rows: list[dict[str, Any]] = [
         {"name": o.name, "summary": o.summary, "task": o.field("Task"), "paper": o.field("Paper"),
          "package": o.package, "version": o.version, "clash": len(offers) > 1}
         for offers in registry.offers.values() for o in offers
@@ -27,7 +30,30 @@ def variants(registry: Registry, json: bool) -> None:
     if json:
         as_json(rows)
         return
-    table(("name", "task", "summary", "package"), [(r["name"], r["task"], r["summary"], r["package"]) for r in rows])
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(task_of(row["task"]), []).append(row)
+    wide = [max((len(row[key]) for row in rows), default=0) for key in ("name", "summary")]
+    widest = max([wide[0], *map(len, groups)])
+    for i, (task, found) in enumerate(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))):
+        if i:
+            print()
+        body = [(r["name"].ljust(widest), r["summary"].ljust(wide[1]), r["package"]) for r in found]
+        table((task.ljust(widest), "", "package"), body)
+
+
+def shelf(registry: Registry, json: bool) -> None:
+    """Every installed variant with what its card says."""
+    from dataclasses import asdict
+
+    from gantool.evaluation.shelf import lines
+
+    found = list(lines(registry))
+    if json:
+        as_json([asdict(line) for line in found])
+        return
+    header = ("variant", "data", "trained for", "threshold", "median", "minutes", "")
+    table(header, [(line.name, *line.cells()) for line in found])
 
 
 def runs(folder: Path, json: bool) -> None:

@@ -25,6 +25,7 @@ from gantool.evaluation.gates import Budget, Threshold, Thresholds
 from gantool.evaluation.scores import scores, see
 from gantool.evaluation.settings import HowToAccept, HowToMeasure, seconds_of
 from gantool.registry import Registry
+from gantool.runs import keeping
 from gantool.runs.model import open_model
 from gantool.runtime import files, progress
 from gantool.runtime.signals import Signals
@@ -64,12 +65,15 @@ def accept(registry: Registry, name: str, signals: Signals, how: HowToAccept) ->
         minutes=budget.seconds / 60 or None,
     )  # fmt: skip
 
+    minutes: list[float] = []
+
     def trial(words: str, options: Any, seed: int) -> Measured:
         say(f"{words}: training {name} on {data} for {budget}")
         session = Session(registry, name, replace(recipe, seed=seed), options, HowToTrain(device=how.device), words)
         with progress.shown_by(progress.Progress()):
             run = train(session, None, None, signals, time.monotonic()).run
         signals.end()
+        minutes.append(round(keeping.seconds(run) / 60, 2))
         say(f"{words}: measuring {run.folder}")
         measuring = HowToMeasure(n=how.n, metrics=metrics, device=how.device, seed=seed)
         found = measure(open_model(registry, run.model, how.device), offer, measuring, budget)
@@ -86,7 +90,7 @@ def accept(registry: Registry, name: str, signals: Signals, how: HowToAccept) ->
             if not isinstance(error.__context__, Diverged):
                 raise
             lesser[words] = {}
-    found = card(name, data, budget, limits, made, lesser)
+    found = card(name, data, budget, limits, made, lesser) | {"minutes": minutes[: how.seeds]}
     keep(path, found)
     say(f"card: {path.with_suffix('.md')}")
     return found
@@ -249,8 +253,9 @@ def page(found: dict[str, Any]) -> str:
     steps = ", ".join(f"{step:,}" for step in found["steps"])
     by = f"samples each, judged by {found['judge']}" if found["judge"] else f"examples of {found['data']}"
     where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"
+    took = f"; minutes: {', '.join(f'{m:.2g}' for m in found['minutes'])}" if "minutes" in found else ""
     lines += [
-        "", f"{found['n']:,} {by}; steps: {steps}.", "",
+        "", f"{found['n']:,} {by}; steps: {steps}{took}.", "",
         "```sh", str(found["command"]), "```", "",
         f"gantool {made['gantool']}, torch {made['torch']}, Python {made['python']}; {where}.",
     ]  # fmt: skip

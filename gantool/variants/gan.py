@@ -8,8 +8,8 @@ Differs from the paper: by default Adam, the non-saturating loss, batch norm in 
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,23 +17,20 @@ from torch.nn.functional import softplus
 from typer import Option
 
 from gantool import api
-from gantool.api import Augmented, Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, layers, mlp
+from gantool.api import Augmented, Batch, DataSpec, Loss, MixtureNoise, NoiseOptions, Penalised, Recipe, layers, mlp
 
 
-class Game(Augmented, Penalised):
+class Game(MixtureNoise, Augmented, Penalised):
     """The paper's game, whatever the networks: Algorithm 1 is Variant's own `turns`.
 
     D returns logits, so log D(x) is -softplus(-logit) and log(1 - D(x)) is -softplus(logit).
     """
 
     @dataclass(kw_only=True)
-    class Options(Augmented.Options, Penalised.Options):
-        former: ClassVar = {"codes": "components", "loud": "component_scale"}
-
+    class Options(MixtureNoise.Options, Augmented.Options, Penalised.Options):
         lr: float = 1e-3
         decay: float = 2e-4
         beta2: float = 0.99
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         noise: Annotated[
             Literal["gaussian", "uniform"],
             Option(help="Distribution of the noise: standard normal, or uniform from -1 to 1."),
@@ -42,19 +39,6 @@ class Game(Augmented, Penalised):
             Literal["non-saturating", "saturating"],
             Option(help="G's loss: raise log D(G(z)), or lower log(1 - D(G(z)))."),
         ] = "non-saturating"
-        components: Annotated[
-            int | None,
-            Option(
-                min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.",
-                show_default="a tenth of the images, 500 at most",
-            ),
-        ] = 0  # fmt: skip
-        component_scale: Annotated[
-            float,
-            Option(
-                min=0, max=1_000, help="Distance between the mixture's components, when the noise's deviation is 1."
-            ),
-        ] = 4.0
         leak: Annotated[float, Option(min=0, max=1, help="Slope of LeakyReLU below 0.")] = 0.2
 
     @dataclass(kw_only=True)
@@ -62,7 +46,6 @@ class Game(Augmented, Penalised):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        self.numbers = self.components + options.z  # of noise
         self.generator, self.discriminator = self.networks()
 
     @abstractmethod
@@ -88,14 +71,7 @@ class Game(Augmented, Penalised):
     def noise(self, n: int) -> Tensor:
         if self.options.noise == "uniform":
             return self.random(torch.rand, n, self.numbers) * 2 - 1
-        return self.random(torch.randn, n, self.numbers)
-
-    def latent(self, z: Tensor) -> Tensor:
-        return api.mixture(z, self.components, self.options.component_scale)
-
-    @property
-    def components(self) -> int:
-        return self.options.components or 0
+        return super().noise(n)
 
 
 class GAN(Game):
@@ -117,13 +93,6 @@ class GAN(Game):
 
         def __post_init__(self) -> None:
             layers(self.g_layers), layers(self.d_layers)
-
-    @classmethod
-    def resolve(cls, options: Any, data: Data) -> Any:
-        """Digits are many clouds and no smooth road from one to the next; points are the plane's own business."""
-        options = super().resolve(options, data)
-        clouds = min(500, len(data) // 10) if data.spec.images else 0
-        return replace(options, components=clouds) if options.components is None else options
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         o, shape = self.options, self.data.shape

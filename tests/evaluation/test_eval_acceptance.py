@@ -103,7 +103,9 @@ def test_so_many_steps_are_the_same_anywhere(gantool: Gantool, cards: Path) -> N
     done = gantool("accept", "perfect", "--steps", 5, "--seeds", 1, "-n", 300, "--json")
     report = json.loads(done.out)
     assert done.code == 0 and report["steps"] == [5] and report["command"].endswith("--steps 5 --seeds 1")
-    assert "# perfect on digits, 5 steps, seeds: 1: accepted" in Path("cards/perfect.md").read_text()
+    page = Path("cards/perfect.md").read_text()
+    assert "# perfect on digits, 5 steps, seeds: 1: accepted" in page
+    assert len(report["minutes"]) == 1 and report["minutes"][0] >= 0 and "; minutes: " in page
 
 
 def test_a_negative_control_that_passes_every_threshold_accepts_nothing(gantool: Gantool, cards: Path) -> None:

@@ -42,7 +42,8 @@ def test_settings_are_those_that_a_training_would_have() -> None:
     one, other = ({(key, str(value)) for key, value in values.items()} for values in defaults)
     assert {row.name for row in found.settings} == {key for key, _ in one ^ other}
     rows = {row.name: (row.a, row.b) for row in found.settings}
-    assert rows["components"] == ("0", "200") and rows["g_layers"][1] == "-" and rows["deviation"][0] == "-"
+    assert rows["components"] == ("a tenth of the images, 500 at most", "200")
+    assert rows["g_layers"][1] == "-" and rows["deviation"][0] == "-"
 
 
 def test_networks_are_counted_as_they_are_built() -> None:

@@ -1,0 +1,69 @@
+"""What cards say of every installed variant: a line each, with a threshold, the figure that met it, and the minutes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from gantool.config.packages import Offer
+from gantool.errors import UserError
+from gantool.evaluation.acceptance import cards_in
+from gantool.registry import Registry
+
+SAID_BY_ALL = ("classes_drawn", "class_balance_kl")  # thresholds that tell little where others are met
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant; of one without a card, all but the first three are empty."""
+
+    name: str
+    task: str
+    package: str
+    summary: str = ""
+    data: str = ""
+    trained: str = ""
+    threshold: str = ""
+    figure: float | None = None
+    minutes: float | None = None
+    accepted: bool | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """Threshold, figure, minutes and verdict in words."""
+        verdict = {None: "no card yet", True: "accepted", False: "NOT accepted"}[self.accepted]
+        numbers = (f"{n:.3g}" if n is not None else "" for n in (self.figure, self.minutes))
+        return self.data, self.trained, self.threshold, *numbers, verdict
+
+
+def lines(registry: Registry) -> Iterator[Line]:
+    for offers in registry.offers.values():
+        yield from map(line, offers)
+
+
+def line(offer: Offer) -> Line:
+    """By its first card; one that cannot be read is none."""
+    known = offer.name, offer.field("Task"), offer.package, offer.summary
+    try:
+        cards = cards_in(path_of(offer)) if offer.source else []
+    except UserError:
+        cards = []
+    if not cards:
+        return Line(*known)
+    card = cards[0]
+    row, given = headline(card), card["thresholds_after"]["seconds"] / 60
+    return Line(
+        *known, card["data"], card["trained"], f"{row['score']} {row['threshold']}", row["median"],
+        median(card.get("minutes") or [given]) or None, card["accepted"],
+    )  # fmt: skip
+
+
+def headline(card: dict[str, Any]) -> dict[str, Any]:
+    """The first of its thresholds that is of this variant more than of any."""
+    rows: list[dict[str, Any]] = card["thresholds"]
+    return next((row for row in rows if row["score"] not in SAID_BY_ALL), rows[0])
+
+
+def path_of(offer: Offer) -> Path:
+    assert offer.source is not None
+    return offer.source.parent / "cards" / f"{offer.name}.json"

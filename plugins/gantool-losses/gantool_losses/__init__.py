@@ -1,0 +1,1 @@
+"""GANs that differ in their game alone: the same networks, other losses."""

@@ -1,0 +1,79 @@
+"""Write docs/variants.md: every variant of this repository, with a line, an image and a figure, from the cards.
+
+With --check, only say whether it is stale. Packages need not be installed.
+"""
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gantool.config.packages import Offer
+    from gantool.evaluation.shelf import Line
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "variants.md"
+HEAD = """# Variants
+
+Every variant of this repository, by task: what it is, what it draws, and one figure of its card, the median of several
+trainings beside the threshold it is held to (`gantool info NAME` shows the whole card). Written from the cards by
+`python tools/make_variants.py`; do not edit.
+"""
+
+
+def packages() -> Iterator[tuple[Path, dict[str, str]]]:
+    """Each package's folder, and the variants it offers."""
+    for file in (ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))):
+        project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+        yield file.parent, project.get("entry-points", {}).get("gantool.variants", {})
+
+
+def page() -> str:
+    from gantool.config.packages import Offer
+    from gantool.evaluation import shelf
+    from gantool.registry import task_of
+
+    groups: dict[str, list[str]] = {}
+    for folder, offered in packages():
+        sys.path.insert(0, str(folder))  # where its modules are looked for; none is imported
+        for name, value in offered.items():
+            offer = Offer(EntryPoint(name, value, "gantool.variants"))
+            vars(offer)["package"] = folder.name if folder != ROOT else "gantool"
+            groups.setdefault(task_of(offer.field("Task")), []).append(entry(folder, shelf.line(offer), offer))
+    parts = [HEAD]
+    for task, entries in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
+        parts += [f"## {task[0].upper()}{task[1:]}\n", *entries]
+    return "\n".join(parts)
+
+
+def entry(folder: Path, line: "Line", offer: "Offer") -> str:
+    """Its line, its figure, and its image if its package has one."""
+    where = Path(offer.source or folder).relative_to(ROOT).as_posix()
+    words = line.summary.partition(": ")[2] or line.summary
+    paper = offer.field("Paper")
+    cited, _, link = paper.rpartition(", ")
+    said = [f"**[{line.name}](../{where})**: {words}", *([f"[{cited}]({link})."] if link.startswith("http") else [])]
+    if line.figure is None:
+        said.append("Not measured yet.")
+    else:
+        took = f", {line.minutes:.2g} minutes" if line.minutes else ""
+        short = "" if line.accepted else " It was not accepted."
+        said.append(f"`{line.threshold}`: {line.figure:.3g}, after {line.trained} of {line.data}{took}.{short}")
+    image = folder / f"{line.name}.png"
+    shown = f"\n![{line.name}](../{image.relative_to(ROOT).as_posix()})\n" if image.is_file() else ""
+    return fill(" ".join(said), 120, break_long_words=False, break_on_hyphens=False) + "\n" + shown
+
+
+def main() -> None:
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page(), encoding="utf-8")
+    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != page():
+        raise SystemExit("docs/variants.md is stale. Run: python tools/make_variants.py")
+
+
+if __name__ == "__main__":
+    main()
