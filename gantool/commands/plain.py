@@ -21,6 +21,8 @@ class Plain:
             param.process_value = partial(as_typed, param)
             if getattr(param, "is_flag", False):
                 param.metavar = ""  # nothing follows a switch
+            elif param.bare_type() == "str":
+                param.bare_type = lambda: "text"  # as settings have it
         return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

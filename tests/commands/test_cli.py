@@ -134,11 +134,11 @@ def test_tab_completes_classes_of_the_model_that_would_draw(
 # Listings.
 
 
-def test_list_shows_summary_task_and_package(light: dict[str, list[Any]]) -> None:
-    header, *lines = light["list"][1].splitlines()
-    assert header.split() == ["name", "task", "summary", "package"]
-    assert [line.split()[0] for line in lines] == ["cgan", "dcgan", "gan"]
-    assert all(line.endswith(" gantool") for line in lines)
+def test_list_shows_each_variant_under_its_task(light: dict[str, list[Any]]) -> None:
+    groups = [group.splitlines() for group in light["list"][1].strip().split("\n\n")]
+    shown = {head.removesuffix("package").strip(): [line.split()[0] for line in lines] for head, *lines in groups}
+    assert shown == {"images from noise": ["dcgan", "gan"], "images of a class": ["cgan"]}
+    assert all(line.endswith(" gantool") for _, *lines in groups for line in lines)
     rows = json.loads(light["list --json"][1])
     assert all(row["paper"].startswith(("Goodfellow", "Mirza", "Radford")) and row["task"] for row in rows)
 
