@@ -24,7 +24,11 @@ REFUSED = {
     "style": "draws one image, whatever its inputs",  # it trains its pixels
     "stylegan2": "draws noise of its own",
 }
-FIXED = {"sagan": "cannot be followed", "stylegan2": ""}  # those of which ONNX has no dynamic batch, in words
+FIXED = {
+    "biggan": "cannot be followed",
+    "sagan": "cannot be followed",
+    "stylegan2": "",
+}  # those of which ONNX has no dynamic batch, in words
 PRECISIONS: tuple[packing.Precision, ...] = ("fp32", "fp16", "int8")
 pytestmark = pytest.mark.long
 
