@@ -89,8 +89,8 @@ def check_packaged(name: str) -> None:
     assert path.is_file(), f"{offer.package} carries no {path}"
     opened = model.open_model(registry, path, "cpu")
     assert opened.facts["variant"] == name, f"{path} is a {opened.facts['variant']}"
-    card, how = packaged.card_path(path), f"gantool eval --run {path} --out"
-    assert packaged.card_of(path).get("sha256"), f"{path} has no card: {how} {card}"
+    card = packaged.card_path(path)
+    assert packaged.card_of(path).get("sha256"), f"{path} has no card: gantool eval --run {path} --out {card}"
     variant, options = opened.variant, opened.variant.SampleOptions
     devices.seed_all(PREVIEW_SEED)
     with torch.inference_mode():

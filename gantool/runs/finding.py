@@ -44,10 +44,12 @@ def model_path(registry: Registry, variant: str, given: Path | None) -> Path:
 
 def newest_of(registry: Registry, variant: str) -> Path:
     """The variant's newest model: of a run of one's own, and where there is none, its package's."""
-    offer = next(iter(registry.offers.get(variant, [])), None)
-    if offer is None or any(run.variant == variant for run in all_runs()) or not path_of(offer).is_file():
+    if found := [run for run in all_runs() if run.variant == variant]:
+        return model_in(*found)
+    if not any(path_of(offer).is_file() for offer in registry.offers.get(variant, [])):
         return model_in(*runs_of(variant))
-    current().note(whose(registry.offer(variant)))
+    offer = registry.offer(variant)
+    current().note(whose(offer))
     return path_of(offer)
 
 

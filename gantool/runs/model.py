@@ -104,9 +104,9 @@ def open_model(registry: Registry, path: Path, device_name: str) -> Opened:
     check_version(registry, path, facts)
     if facts["variant"] not in registry.offers:
         raise not_installed(path, facts)
-    if facts.get("weights") == HALF:
-        state = recast(state, torch.float16, torch.float32)
     with fitting(path, facts):
+        if facts.get("weights") == HALF:
+            state = recast(state, torch.float16, torch.float32)
         variant = build(facts, state, registry)
     where = device.choose(device_name)
     return Opened(path, variant.to(where).eval().requires_grad_(False), facts)

@@ -22,7 +22,7 @@ VERBS = (
 SENTENCE = re.compile(r"[.,]? (?:lists|writes|makes|must|reads)\b.*|\. .*|, or: .*|\)?\.?$|, such as .*")
 FILLED = {  # what stands for each blank, as it is written in the code, in the scene below
     "sample {offer.name} --run packaged": "sample cgan --run packaged", "{quote(word)}": "packaged/cgan",
-    "{plain(known.variant)}": "cgan",
+    "{plain(known.variant)}": "cgan", "eval --run {path} --out {card}": "eval --run runs/done --out card.json",
     **dict.fromkeys(("{name}", "{variant}", "{whose}", "{run.variant}", "{offer.name}", "VARIANT"), "gan"),
     "--out {path}": "--out plain.py", "--steps 10000": "--steps 5",
     **dict.fromkeys(("{run.folder}", "{quote(str(run.folder))}", "RUN"), "runs/half"),

@@ -185,6 +185,26 @@ def test_a_damaged_one_is_refused_with_what_helps(gantool: Gantool, mine: Path) 
         assert gantool("models").code == gantool("info", "mine").code == 0
 
 
+def test_what_a_file_says_of_itself_is_shown_whatever_it_says(gantool: Gantool, mine: Path) -> None:
+    facts, state = sealed.load(mine)
+    for spoilt in (
+        {"spec": 5},
+        {"spec": {"shape": "x"}},
+        {"settings": []},
+        {"step": "\x1b[2J"},
+        {"data": ["a"]},
+        {"seed": {}},
+    ):
+        sealed.save(mine, facts | spoilt, state)
+        for line in (["info", "packaged/mine"], ["info", "packaged/mine", "--all"], ["info", "mine"], ["models"]):
+            done = gantool(*line)
+            assert done.code == 0 and "\x1b" not in done.out, (spoilt, line)
+        if "seed" not in spoilt:
+            refused(gantool)
+    mine.write_bytes(b"rubbish")
+    assert "was not written by gantool" in gantool("info", "packaged/mine").err
+
+
 def test_another_whole_file_than_the_measured_one_is_refused(gantool: Gantool, mine: Path) -> None:
     assert gantool("eval", "mine", "-n", 100, "--out", packaged.card_path(mine), "--json").code == 0
     assert gantool("sample", "mine", "-n", 2, "-q").code == 0

@@ -1,7 +1,9 @@
-"""The model that comes with the package draws."""
+"""The models that come with the package draw."""
 
+import pytest
 from gantool.testing import check_packaged
 
 
-def test_the_packaged_model_is_whole_and_measured_and_draws() -> None:
-    check_packaged("cyclegan")
+@pytest.mark.parametrize("variant", ["cyclegan", "stargan"])
+def test_a_packaged_model_is_whole_and_measured_and_draws(variant: str) -> None:
+    check_packaged(variant)
