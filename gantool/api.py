@@ -18,6 +18,7 @@ from gantool.errors import USAGE, UserError
 from gantool.exported import Exported, Input
 from gantool.hookspecs import hookimpl
 from gantool.metrics.digits import judged_digits
+from gantool.metrics.matching import matched, nmi
 from gantool.metrics.measures import frechet, modes
 from gantool.metrics.mixtures import score_points
 from gantool.metrics.pixels import psnr
@@ -89,9 +90,11 @@ __all__ = [
     "judged_digits",
     "layers",
     "map_sizes",
+    "matched",
     "mixture",
     "mlp",
     "modes",
+    "nmi",
     "open_data",
     "open_folder",
     "open_image",

@@ -1,0 +1,63 @@
+"""EBGAN: D is an autoencoder whose error is an energy, low for real images and at least a margin for others.
+
+Paper: Zhao et al., 2016, https://arxiv.org/abs/1609.03126
+Task: images from noise
+Differs from the paper: convolutions of 3x3 and EMA; one draw of z serves both players
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from gantool import api
+from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Recipe
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from typer import Option
+
+
+class EBGAN(Augmented):
+    """L_D = D(x) + [m - D(G(z))]^+ and L_G = D(G(z)) + pull f_PT(S), S what D's encoder makes of the batch."""
+
+    recipe = Recipe(steps=5_000, batch_size=32)
+
+    @dataclass(kw_only=True)
+    class Options(Augmented.Options):
+        lr: float = 1e-3
+        decay: float = 2e-4
+        augment: str | None = None
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
+        code: Annotated[int, Option(min=1, help="Dimensions of D's code.")] = 32
+        margin: Annotated[float, Option(min=0, help="Energy from which D leaves generated images alone (m).")] = 0.2
+        pull: Annotated[float, Option(min=0, help="Weight of the pulling-away term.")] = 0.1
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
+
+    @dataclass(kw_only=True)
+    class SampleOptions(NoiseOptions): ...
+
+    def __init__(self, options: Options, data: DataSpec) -> None:
+        super().__init__(options, data)
+        o = options
+        self.generator = api.upwards(o.z, o.width, data)
+        self.discriminator = nn.Sequential(api.encoder(o.code, o.width, data), api.decoder(o.code, o.width, data))
+
+    def energy(self, v: Tensor) -> Tensor:
+        """D(v), of each: the mean squared error of what comes back."""
+        return (v - self.discriminator(v)).square().flatten(1).mean(1)  # type: ignore[no-any-return]
+
+    def d_loss(self, batch: Batch) -> Loss:
+        x, _, fake = batch
+        real, drawn = self.compare(self.energy, (self.augment(x),), (self.augment(fake),))
+        self.log(**{"D(x)": real.mean(), "D(G(z))": drawn.mean()})
+        return {"real": real.mean(), "margin": (self.options.margin - drawn).relu().mean()}
+
+    def g_loss(self, batch: Batch) -> Loss:
+        fake = self.augment(batch[-1])
+        code = self.discriminator.get_submodule("0")(fake)
+        back = self.discriminator.get_submodule("1")(code)
+        return {"energy": (fake - back).square().mean(), "pull": self.options.pull * pulling_away(code)}
+
+
+def pulling_away(s: Tensor) -> Tensor:
+    """f_PT: the mean squared cosine between the codes of two examples of a batch; 0 if there are no two."""
+    n, cosines = len(s), normalize(s) @ normalize(s).T
+    return (cosines.square().sum() - cosines.diagonal().square().sum()) / max(1, n * (n - 1))

@@ -1,0 +1,43 @@
+"""Data sets made by code from gantool's digits: everybody has the same, and the test digits are held out."""
+
+import torch
+from gantool.api import ImageData, Recipe, open_data
+from torch import Tensor
+from torch.nn.functional import interpolate, max_pool2d
+
+from gantool_semi.domains import Domains
+
+GRAINS = ((3, 0.5), (7, 0.3), (14, 0.2))  # of a texture: patches along a side, and their share of it
+
+
+def on_texture(recipe: Recipe, train: bool = True) -> Domains:
+    """Two domains: digits white on black, and other digits in colour on coloured texture."""
+    (a, ya), (b, yb) = halves(recipe, train)
+    over = textures(len(b), b.shape[-1], seed=int(train))
+    return Domains(images(a.expand(-1, 3, -1, -1), ya, recipe), images((over - b).abs(), yb, recipe))
+
+
+def dark(recipe: Recipe, train: bool = True) -> Domains:
+    """Two domains: digits white on black, and other digits black on white, with thicker strokes."""
+    (a, ya), (b, yb) = halves(recipe, train)
+    return Domains(images(a, ya, recipe), images(1 - max_pool2d(b, 3, 1, 1), yb, recipe))
+
+
+def halves(recipe: Recipe, train: bool) -> list[tuple[Tensor, Tensor]]:
+    """Every other digit, and those between: from 0 to 1, (n, 1, S, S), and which they are."""
+    found = open_data(Recipe(data="digits", size=recipe.size), train)
+    x, y = found.pixels.float() / 255, found.labels
+    return [(x[i::2], y[i::2]) for i in (0, 1)]
+
+
+def textures(n: int, size: int, seed: int) -> Tensor:
+    """Patches of colour, coarse and fine, from 0 to 1, (n, 3, size, size)."""
+    rng = torch.Generator().manual_seed(seed)
+    grains = (share * torch.rand(n, 3, side, side, generator=rng) for side, share in GRAINS)
+    x = sum(interpolate(grain, (size, size), mode="bilinear") for grain in grains)
+    low, high = (end.view(n, 1, 1, 1) for end in torch.as_tensor(x).flatten(1).aminmax(dim=1))
+    return (x - low) / (high - low)
+
+
+def images(x: Tensor, y: Tensor, recipe: Recipe) -> ImageData:
+    return ImageData((x * 255).round().to(torch.uint8), y, tuple("0123456789"), recipe.flip)
