@@ -2,7 +2,8 @@
 
 Paper: Donahue et al., 2016, https://arxiv.org/abs/1605.09782; Dumoulin et al., 2016, https://arxiv.org/abs/1606.00704
 Task: images from noise, and images from images
-Differs from the paper: small convolutions; R1, EMA, and the encoder's code is certain, as in BiGAN, not drawn, as in ALI
+Differs from the paper: small convolutions, R1, EMA; the encoder's code is certain, as in BiGAN, not drawn,
+    as in ALI
 """
 
 from collections.abc import Iterator

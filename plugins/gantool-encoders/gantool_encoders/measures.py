@@ -1,4 +1,4 @@
-"""What codes are worth: whether images come back by them, what they tell of the class, how near they are to the prior."""
+"""What codes are worth: whether images come back, what is told of the class, how near the prior they are."""
 
 from typing import Any
 

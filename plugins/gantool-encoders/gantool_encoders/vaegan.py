@@ -45,7 +45,9 @@ class VAEGAN(Encoding, Penalised):
         z, width = options.z, options.width
         self.encoder = nn.Sequential(api.downwards(256, width, 0.2, data), nn.Linear(256, 2 * z))
         self.generator = api.upwards(z, width, data)
-        self.discriminator = nn.Sequential(api.downwards(256, width, 0.2, data), nn.Sequential(nn.Linear(256, 1), nn.Flatten(0)))
+        self.discriminator = nn.Sequential(
+            api.downwards(256, width, 0.2, data), nn.Sequential(nn.Linear(256, 1), nn.Flatten(0))
+        )
 
     def players(self) -> dict[str, Optimizer]:
         dis = self.optimizer(self.discriminator, lr=self.options.d_lr)

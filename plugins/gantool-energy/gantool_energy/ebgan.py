@@ -2,7 +2,7 @@
 
 Paper: Zhao et al., 2016, https://arxiv.org/abs/1609.03126
 Task: images from noise
-Differs from the paper: convolutions of 3x3 and EMA; one draw of z serves both players
+Differs from the paper: smaller networks, EMA, and images that D sees moved; one draw of z serves both players
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Recipe
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from typer import Option
+
+from gantool_energy.networks import autoencoder
 
 
 class EBGAN(Augmented):
@@ -30,6 +32,7 @@ class EBGAN(Augmented):
         margin: Annotated[float, Option(min=0, help="Energy from which D leaves generated images alone (m).")] = 0.2
         pull: Annotated[float, Option(min=0, help="Weight of the pulling-away term.")] = 0.1
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
+        deep: Annotated[bool, Option("--deep", help="D of 3x3 convolutions at every size.")] = False
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -38,7 +41,7 @@ class EBGAN(Augmented):
         super().__init__(options, data)
         o = options
         self.generator = api.upwards(o.z, o.width, data)
-        self.discriminator = nn.Sequential(api.encoder(o.code, o.width, data), api.decoder(o.code, o.width, data))
+        self.discriminator = nn.Sequential(*autoencoder(o.code, o.width, o.deep, data))
 
     def energy(self, v: Tensor) -> Tensor:
         """D(v), of each: the mean squared error of what comes back."""

@@ -7,7 +7,7 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from gantool_semi.domains import Domains
 
-GRAINS = ((3, 0.5), (7, 0.3), (14, 0.2))  # of a texture: patches along a side, and their share of it
+GRAINS = ((3, 0.6), (7, 0.4))  # of a texture: patches along a side, and their share of it
 
 
 def on_texture(recipe: Recipe, train: bool = True) -> Domains:

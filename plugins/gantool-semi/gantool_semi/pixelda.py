@@ -102,7 +102,9 @@ class PixelDA(Penalised):
             torch.cat([self.classifier(x).argmax(1) == y for x, y in api.in_batches(part, self.device, most=5_000)])
             for part in held.sets
         ]
-        return {f"{name}_accuracy": float(r.double().mean()) for name, r in zip(("source", "target"), right, strict=True)}
+        return {
+            f"{name}_accuracy": float(r.double().mean()) for name, r in zip(("source", "target"), right, strict=True)
+        }
 
 
 class Painter(nn.Module):
