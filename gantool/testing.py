@@ -230,7 +230,8 @@ def check_samples(variant: Variant, trainer: Trainer) -> None:
         if takes_input(variant.SampleOptions):
             required = {} if draws(variant.SampleOptions) else {"input": Path()}
             options: Any = variant.SampleOptions(**required)  # type: ignore[arg-type]
-            pixels = torch.zeros(1, spec.channels, spec.size, spec.size, dtype=torch.uint8)
+            shape = (spec.channels, spec.size, spec.size) if spec.images else spec.shape
+            pixels = torch.zeros(1, *shape, dtype=torch.uint8)
             (one,) = as_floats((pixels,), CPU)
             made = variant.translate(one, options)
             assert len(made) == variant.answers(options), f"translate gave {len(made)} images of one"
