@@ -23,7 +23,7 @@ from gantool_encoders.encoding import Encoding
 class AAE(Encoding):
     """The encoder is also the generator of the adversarial game: D tells its codes from draws of the prior."""
 
-    recipe = Recipe(steps=6_000, batch_size=100)
+    recipe = Recipe(steps=4_000, batch_size=100)
     ema = ("encoder", "decoder")
 
     @dataclass(kw_only=True)
@@ -31,7 +31,7 @@ class AAE(Encoding):
         lr: float = 1e-3
         decay: float = 5e-4
         d_lr: Annotated[float, Option(min=0, max=100, help="D's own learning rate.")] = 5e-4
-        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; the squared error weighs 1.")] = 0.05
+        adversarial: Annotated[float, Option(min=0, help="Weight of fooling D; the squared error weighs 1.")] = 0.1
         z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 8
         hidden: Annotated[int, Option(min=1, help="Units of each hidden layer.")] = 512
 

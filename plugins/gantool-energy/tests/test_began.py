@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import DataSpec
+from gantool.api import DataSpec, ImageData
 from gantool.cli import run
-from gantool.testing import check_processes, check_variant
+from gantool.testing import check_processes, check_variant, with_preset
 from torch import Tensor, nn
 
 from gantool_energy.began import BEGAN
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 4, "width": 2}
+SMALL: dict[str, Any] = {"z": 4, "width": 2, "augment": "none"}
 FLAGS = ["--size", "16", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 
@@ -23,9 +23,13 @@ def variant() -> BEGAN:
     return BEGAN(BEGAN.Options(**SMALL), DataSpec((1, 16, 16)))
 
 
-@pytest.mark.parametrize("recipe", [{"size": 16}, {"size": 30, "channels": 3}, {"data": "ring8"}])
-def test_contract(recipe: dict[str, Any]) -> None:
-    check_variant(BEGAN, options=SMALL, **recipe)
+@pytest.mark.parametrize("more", [{"size": 9, "channels": 3}, {"data": "ring8"}])
+def test_contract(more: dict[str, Any]) -> None:
+    check_variant(BEGAN, options=SMALL, **more)
+
+
+def test_contract_of_the_paper_s_networks() -> None:
+    check_variant(BEGAN, options=SMALL | {"deep": True}, size=16)
 
 
 @pytest.mark.parametrize(("real", "fake"), [(1.0, 0.2), (1.0, 0.5), (0.2, 1.0), (1.0, 0.0)])
@@ -53,6 +57,30 @@ def test_losses_are_the_paper_s(variant: BEGAN) -> None:
     torch.testing.assert_close(loss["real"], error(x))
     torch.testing.assert_close(loss["fake"], -0.25 * error(fake))
     torch.testing.assert_close(variant.g_loss((x, None, fake)), error(fake))
+
+
+def test_how_far_it_has_come_is_kept_with_the_model(variant: BEGAN) -> None:
+    """M beside its first value, and L(G(z)) beside gamma L(x): of losses that stay, exactly."""
+    assert variant.measure(ImageData(torch.zeros(4, 1, 16, 16, dtype=torch.uint8))) == {"M_share": 1, "balance": 0}
+    batch = (torch.rand(2, 1, 16, 16), torch.zeros(2))
+    for real, fake, steps in ((1.0, 0.3, 1), (0.2, 0.08, 2_000)):
+        for _ in range(steps):
+            variant.logged = {"D/real": torch.tensor(real), "G/loss": torch.tensor(fake)}
+            list(variant.turns(iter([batch])))
+    found = variant.measure(ImageData(torch.zeros(4, 1, 16, 16, dtype=torch.uint8)))
+    assert found["M_share"] == pytest.approx((0.2 + 0.02) / (1.0 + 0.2), rel=1e-4)
+    assert found["balance"] == pytest.approx(0.08 / (0.5 * 0.2), rel=1e-4)
+
+
+def test_presets_are_published_settings() -> None:
+    variant, recipe = with_preset("began", "paper", (3, 64, 64))
+    assert (variant.options.deep, variant.options.k_lr, recipe.batch_size, variant.options.lr) == (
+        True,
+        0.001,
+        16,
+        1e-4,
+    )
+    assert with_preset("began", "pytorch-gan", (1, 32, 32))[0].options.gamma == 0.75
 
 
 def test_a_perfect_autoencoder_has_no_error(variant: BEGAN) -> None:
