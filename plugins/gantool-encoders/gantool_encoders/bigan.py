@@ -2,8 +2,8 @@
 
 Paper: Donahue et al., 2016, https://arxiv.org/abs/1605.09782; Dumoulin et al., 2016, https://arxiv.org/abs/1606.00704
 Task: images from noise, and images from images
-Differs from the paper: small convolutions, R1, EMA; the encoder's code is certain, as in BiGAN, not drawn,
-    as in ALI
+Differs from the paper: small convolutions, R1, EMA, codes brought to unit variance; the encoder's code is
+    certain, as in BiGAN, not drawn, as in ALI
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class BiGAN(Encoding, Penalised):
         decay: float = 2e-4
         beta2: float = 0.99
         r1: float = 0.1
-        z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 32
+        z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 12
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
         freeze_encoder: Annotated[
             bool, Option("--freeze-encoder", help="E stays as it is at the start; to compare with.")
@@ -42,7 +42,8 @@ class BiGAN(Encoding, Penalised):
         super().__init__(options, data)
         z, width = options.z, options.width
         self.generator = api.upwards(z, width, data)
-        self.encoder = nn.Sequential(api.downwards(256, width, 0.2, data), nn.Linear(256, z))
+        even = nn.BatchNorm1d(z, affine=False)  # codes are as large as the prior's from the start
+        self.encoder = nn.Sequential(api.downwards(256, width, 0.2, data), nn.Linear(256, z), even)
         self.discriminator = Joint(api.downwards(256, width, 0.2, data), z)
 
     def players(self) -> dict[str, Optimizer]:

@@ -97,6 +97,12 @@ class ClusterGAN(Encoding, Penalised):
         c = turn % k if options.cluster is None else torch.full_like(turn, options.cluster)
         return self.generator(self.prior(self.latents(n, options), c))  # type: ignore[no-any-return]
 
+    def exported(self, options: Any) -> api.Exported:
+        """The noise, and the cluster."""
+        c = api.Input("cluster", "choice", names=[str(i) for i in range(self.options.clusters)])
+        noise = api.Input("z", "noise", (self.options.z,))
+        return api.Exported(lambda z, c: self.generator(self.prior(z, c)), (noise, c))
+
     def preview(self, batch: Batch) -> Tensor | Sheet:
         """A column for each cluster."""
         k = self.options.clusters

@@ -90,6 +90,11 @@ class PixelDA(Penalised):
         """As domain B would have it."""
         return self.adapt(x)
 
+    def exported(self, options: Any) -> api.Exported:
+        """The image, and the noise it is drawn with."""
+        x, z = api.Input("x", "image", self.data.shape), api.Input("z", "noise", (self.options.z,))
+        return api.Exported(self.generator, (x, z))
+
     def preview(self, batch: Batch) -> Sheet:
         x, _, target = (part[:24] for part in batch)
         return api.in_rows({"A": x, "as B": self.adapt(x), "B": target}, groups=4)
