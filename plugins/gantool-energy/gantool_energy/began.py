@@ -2,8 +2,8 @@
 
 Paper: Berthelot et al., 2017, https://arxiv.org/abs/1703.10717
 Task: images from noise
-Differs from the paper: one draw of z serves both players; by default small strided networks, batch norm in G, EMA,
-    higher rates; `--preset paper` has none of these, and lacks skip connections
+Differs from the paper: one draw of z serves both players; by default small strided networks, a mixture for noise,
+    batch norm in G, EMA, higher rates; `--preset paper` has none of these, and lacks skip connections
 """
 
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from gantool.api import Augmented, Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Turn, decoder, upwards
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Turn, decoder, upwards
 from torch import Tensor, nn
 from typer import Option
 
-from gantool_energy.networks import autoencoder
+from gantool_energy.networks import Energetic, autoencoder
 
 RECENT = 0.01  # share of the newest step in what is kept of the last steps
 
 
-class BEGAN(Augmented):
+class BEGAN(Energetic):
     """L(v) = |v - D(v)|. D lowers L(x) - k L(G(z)), G lowers L(G(z)), and k holds L(G(z)) at gamma L(x)."""
 
     recipe = Recipe(steps=5_000, batch_size=32)
@@ -29,12 +29,10 @@ class BEGAN(Augmented):
     recent: Tensor
 
     @dataclass(kw_only=True)
-    class Options(Augmented.Options):
+    class Options(Energetic.Options):
         lr: float = 1e-3  # the paper's is 1e-4; these are for runs of minutes
         decay: float = 2e-4
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise, and of D's code.")] = 32
-        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
-        deep: Annotated[bool, Option("--deep", help="The paper's networks: 3x3 convolutions at every size.")] = False
+        code: Annotated[int, Option(min=1, help="Dimensions of D's code; the paper's is as --z.")] = 32
         gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.5
         k: Annotated[float, Option(min=0, max=1, help="What the control k starts from.")] = 0.0
         k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.01
@@ -44,9 +42,9 @@ class BEGAN(Augmented):
 
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
-        z, width, deep = options.z, options.width, options.deep
-        self.generator = decoder(z, width, data) if deep else upwards(z, width, data)
-        self.discriminator = nn.Sequential(*autoencoder(z, width, deep, data))
+        o, half = options, decoder if options.deep else upwards
+        self.generator = half(self.numbers, o.width, data)
+        self.discriminator = nn.Sequential(*autoencoder(o.code, o.width, o.deep, data))
         self.register_buffer("k", torch.tensor(float(options.k)))
         self.register_buffer("first", torch.zeros(()))  # M after the first step
         self.register_buffer("recent", torch.zeros(3))  # M, L(x) and L(G(z)), of the last steps

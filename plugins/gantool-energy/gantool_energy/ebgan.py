@@ -2,37 +2,35 @@
 
 Paper: Zhao et al., 2016, https://arxiv.org/abs/1609.03126
 Task: images from noise
-Differs from the paper: smaller networks, EMA, and images that D sees moved; one draw of z serves both players
+Differs from the paper: smaller networks, a mixture for noise, EMA, and images that D sees moved; one draw of
+    z serves both players; `--preset paper` has its game alone
 """
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from gantool import api
-from gantool.api import Augmented, Batch, DataSpec, Loss, NoiseOptions, Recipe
+from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from typer import Option
 
-from gantool_energy.networks import autoencoder
+from gantool_energy.networks import Energetic, autoencoder
 
 
-class EBGAN(Augmented):
+class EBGAN(Energetic):
     """L_D = D(x) + [m - D(G(z))]^+ and L_G = D(G(z)) + pull f_PT(S), S what D's encoder makes of the batch."""
 
     recipe = Recipe(steps=5_000, batch_size=32)
 
     @dataclass(kw_only=True)
-    class Options(Augmented.Options):
+    class Options(Energetic.Options):
         lr: float = 1e-3
         decay: float = 2e-4
         augment: str | None = None
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
         code: Annotated[int, Option(min=1, help="Dimensions of D's code.")] = 32
         margin: Annotated[float, Option(min=0, help="Energy from which D leaves generated images alone (m).")] = 0.2
         pull: Annotated[float, Option(min=0, help="Weight of the pulling-away term.")] = 0.1
-        width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
-        deep: Annotated[bool, Option("--deep", help="D of 3x3 convolutions at every size.")] = False
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -40,7 +38,7 @@ class EBGAN(Augmented):
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
         o = options
-        self.generator = api.upwards(o.z, o.width, data)
+        self.generator = api.upwards(self.numbers, o.width, data)
         self.discriminator = nn.Sequential(*autoencoder(o.code, o.width, o.deep, data))
 
     def energy(self, v: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from gantool_energy.ebgan import EBGAN, pulling_away
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 3, "width": 2, "code": 4}
+SMALL: dict[str, Any] = {"z": 3, "width": 2, "code": 4, "components": 0}
 FLAGS = ["--size", "8", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 
