@@ -43,7 +43,7 @@ class BiGAN(Encoding, Penalised):
         z, width = options.z, options.width
         self.generator = api.upwards(z, width, data)
         even = nn.BatchNorm1d(z, affine=False)  # codes are as large as the prior's from the start
-        self.encoder = nn.Sequential(api.downwards(256, width, 0.2, data), nn.Linear(256, z), even)
+        self.encoder = nn.Sequential(api.downwards(64, width, 0.2, data), nn.Linear(64, z), even)
         self.discriminator = Joint(api.downwards(256, width, 0.2, data), z)
 
     def players(self) -> dict[str, Optimizer]:
@@ -68,6 +68,9 @@ class BiGAN(Encoding, Penalised):
         x, code, fake, z = batch
         on_x, on_fake = self.compare(self.discriminator, (x.detach(), code), (fake, z))
         return {"encode": softplus(on_x).mean(), "fool": softplus(-on_fake).mean()}
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.encoder.get_submodule("0")(x)  # type: ignore[no-any-return]
 
 
 class Joint(nn.Module):

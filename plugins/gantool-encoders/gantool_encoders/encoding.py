@@ -23,6 +23,10 @@ class Encoding(Variant):
     def encode(self, x: Tensor) -> Tensor:
         return self.encoder(x)  # type: ignore[no-any-return]
 
+    def features(self, x: Tensor) -> Tensor:
+        """What classes are read off, to see what the encoder knows of them: the code, unless a subclass says more."""
+        return self.encode(x)
+
     def decode(self, z: Tensor) -> Tensor:
         return self.generator(z)  # type: ignore[no-any-return]
 

@@ -14,14 +14,15 @@ FOLDS = 5
 
 def measured(variant: Any, held: Data) -> dict[str, float]:
     """Of images that were held out."""
-    parts = [(x, variant.encode(x), *rest) for x, *rest in in_batches(held, variant.device, most=MEASURED)]
-    x, code, *rest = (torch.cat(part) for part in zip(*parts, strict=True))
+    batches = in_batches(held, variant.device, most=MEASURED)
+    parts = [(x, variant.encode(x), variant.features(x), *rest) for x, *rest in batches]
+    x, code, seen, *rest = (torch.cat(part) for part in zip(*parts, strict=True))
     back = torch.cat([variant.decode(part) for part in torch.split(code, 500)])
     found = {"error_share": error_share(x, back), "codes_w1": w1_to_normal(code)}
     if variant.data.images:
         found["sharpness"] = float(steepness(back) / steepness(x))
     if held.spec.classes:
-        found["probe"] = probe(code, rest[0], len(held.spec.classes))
+        found["probe"] = probe(seen, rest[0], len(held.spec.classes))
     if held.spec.classes == DIGITS and variant.data.images:
         found["kept"] = float((judged_digits(back)[1].argmax(1) == rest[0]).double().mean())
     return found
@@ -44,9 +45,9 @@ def steepness(x: Tensor) -> Tensor:
     return x.diff(dim=2).square().mean() + x.diff(dim=3).square().mean()
 
 
-def probe(code: Tensor, y: Tensor, classes: int) -> float:
-    """What a linear classifier of codes gets right of those it was not fitted to: ridge regression, five folds."""
-    a = (code.double() - code.double().mean(0)) / code.double().std(0).clamp_min(1e-9)
+def probe(seen: Tensor, y: Tensor, classes: int) -> float:
+    """What a linear classifier gets right of those it was not fitted to: ridge regression, five folds."""
+    a = (seen.double() - seen.double().mean(0)) / seen.double().std(0).clamp_min(1e-9)
     a = torch.cat([a, torch.ones_like(a[:, :1])], 1).cpu()
     y, right = y.cpu(), 0
     fold = torch.randperm(len(a), generator=torch.Generator().manual_seed(0)) % FOLDS  # classes may come in turn

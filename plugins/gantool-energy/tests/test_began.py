@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gantool_energy.began import BEGAN
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 4, "width": 2, "components": 3, "augment": "none"}
+SMALL: dict[str, Any] = {"z": 4, "width": 2, "components": 3, "gamma": 0.5, "augment": "none"}
 FLAGS = ["--size", "16", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 
