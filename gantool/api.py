@@ -28,6 +28,7 @@ from gantool.nn.autoencoder import decoder, encoder
 from gantool.nn.blocks import Wrap, downwards, layers, map_sizes, mlp, output_padding, sides, unwrapped, upwards
 from gantool.nn.convolutions import Resize, ThinConv, UpsampledConv
 from gantool.nn.heads import MinibatchStd, Projected, d_accuracy
+from gantool.nn.invariance import agreement, jittered
 from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
 from gantool.nn.penalties import gradient, gradient_norms, gradient_penalty, r1
@@ -70,6 +71,7 @@ __all__ = [
     "UserError",
     "Variant",
     "Wrap",
+    "agreement",
     "as_bytes",
     "as_floats",
     "d_accuracy",
@@ -87,6 +89,7 @@ __all__ = [
     "in_batches",
     "in_rows",
     "is_named",
+    "jittered",
     "judged_digits",
     "layers",
     "map_sizes",

@@ -2,7 +2,8 @@
 
 Paper: Mukherjee et al., 2018, https://arxiv.org/abs/1809.03627
 Task: images from noise, and clusters of images
-Differs from the paper: small convolutions; the log loss with R1 in place of WGAN-GP with five critic steps; EMA
+Differs from the paper: small convolutions; the log loss with R1 in place of WGAN-GP with five critic steps; EMA;
+    real images keep their cluster when tilted; `--preset paper` is without this and the penalty
 """
 
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ class ClusterGAN(Encoding, Penalised):
         sigma: Annotated[float, Option(min=0, help="Deviation of that noise; clusters are at a distance of 1.4.")] = 0.1
         beta_n: Annotated[float, Option(min=0, help="Weight of reading the noise off an image.")] = 10.0
         beta_c: Annotated[float, Option(min=0, help="Weight of reading the cluster off an image.")] = 10.0
+        steady: Annotated[
+            float, Option(min=0, help="Weight of real images keeping their cluster when tilted; the paper's is 0.")
+        ] = 1.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
@@ -62,7 +66,7 @@ class ClusterGAN(Encoding, Penalised):
         z = self.prior(self.noise(len(x)), c)
         fake = self.generator(z)
         yield Turn("D", self.d_loss, (x, fake.detach()))
-        yield Turn("GE", self.ge_loss, (z, c, fake))
+        yield Turn("GE", self.ge_loss, (z, c, fake, x))
 
     def prior(self, noise: Tensor, c: Tensor) -> Tensor:
         return torch.cat([self.options.sigma * noise, one_hot(c, self.options.clusters)], 1)
@@ -74,13 +78,19 @@ class ClusterGAN(Encoding, Penalised):
         return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.r1_penalty(x, on_x)}
 
     def ge_loss(self, batch: Batch) -> Loss:
-        (z, c, fake), o = batch, self.options
+        (z, c, fake, x), o = batch, self.options
         z_n, logits = self.encoder(fake).split([o.z, o.clusters], 1)
-        return {
+        loss = {
             "fool": softplus(-self.discriminator(fake)).mean(),
             "noise": o.beta_n * mse_loss(z_n, z[:, : o.z]),
             "cluster": o.beta_c * cross_entropy(logits, c),
         }
+        if o.steady:  # what is read off a real image is read off that image tilted, too (Ji et al., 2019)
+            x = x.detach()
+            chance = self.random(torch.rand, len(x), 6) * 2 - 1
+            p, q = (self.encode(part)[:, o.z :] for part in (x, api.jittered(x, chance)))
+            loss["steady"] = -o.steady * api.agreement(p, q)
+        return loss
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x)  # type: ignore[no-any-return]

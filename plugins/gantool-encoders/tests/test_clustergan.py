@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import USAGE, DataSpec, UserError
+from gantool.api import USAGE, DataSpec, UserError, agreement
 from gantool.cli import run
 from gantool.testing import check_variant, with_preset
 from torch.nn.functional import one_hot
@@ -35,16 +35,27 @@ def test_the_prior_is_a_one_hot_cluster_beside_a_little_noise() -> None:
 
 
 def test_g_and_e_lower_the_paper_s_three_terms() -> None:
-    variant = made(beta_n=2.0, beta_c=3.0)
+    variant = made(beta_n=2.0, beta_c=3.0, steady=0)
     c = torch.tensor([0, 3, 1, 2, 0])
     z = variant.prior(torch.randn(5, 3), c)
     fake = variant.generator(z)
     said = variant.encoder(fake)
-    loss = variant.ge_loss((z, c, fake))
+    loss = variant.ge_loss((z, c, fake, torch.rand(5, 1, 8, 8)))
     assert isinstance(loss, dict)
     torch.testing.assert_close(loss["fool"], -variant.discriminator(fake).sigmoid().log().mean())
     torch.testing.assert_close(loss["noise"], 2 * (said[:, :3] - z[:, :3]).square().mean())
     torch.testing.assert_close(loss["cluster"], -3 * said[:, 3:].softmax(1)[torch.arange(5), c].log().mean())
+
+
+def test_what_is_read_off_a_real_image_must_stay_when_it_is_tilted(monkeypatch: pytest.MonkeyPatch) -> None:
+    variant, x = made(steady=3.0), torch.rand(6, 1, 8, 8)
+    monkeypatch.setattr("gantool.api.jittered", lambda x, chance: x.flip(3))
+    c = torch.arange(6) % 4
+    z = variant.prior(torch.randn(6, 3), c)
+    p, q = (variant.encoder(part)[:, 3:].softmax(1) for part in (x, x.flip(3)))
+    loss = variant.ge_loss((z, c, variant.generator(z), x))
+    assert isinstance(loss, dict)
+    torch.testing.assert_close(loss["steady"], -3 * agreement(p, q))
 
 
 @torch.no_grad()
