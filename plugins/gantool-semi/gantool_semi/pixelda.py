@@ -2,7 +2,8 @@
 
 Paper: Bousmalis et al., 2016, https://arxiv.org/abs/1612.05424
 Task: classes of images of another domain
-Differs from the paper: smaller networks; the classifier is one for both domains, and takes a turn of its own
+Differs from the paper: smaller networks, residual blocks at half the size, the noise as smooth maps; the classifier
+    is one for both domains, and takes a turn of its own; R1 and EMA
 """
 
 from collections.abc import Iterator
@@ -33,13 +34,13 @@ class PixelDA(Penalised):
         decay: float = 2e-4
         beta2: float = 0.99
         r1: float = 0.1
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise, a map of which G is given.")] = 10
+        z: Annotated[int, Option(min=1, help="Dimensions of the noise, maps of which G is given.")] = 32
         task: Annotated[float, Option(min=0, help="Weight of the classifier's loss for G (the paper's beta).")] = 0.1
         adapted: Annotated[
             float, Option(min=0, help="Weight of adapted images for the classifier; 0: it learns from A as it is.")
         ] = 1.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
-        blocks: Annotated[int, Option(min=0, help="Residual blocks of G.")] = 3
+        blocks: Annotated[int, Option(min=0, help="Residual blocks of G, at half the size.")] = 2
 
     @dataclass(kw_only=True)
     class SampleOptions(InputOptions): ...
