@@ -2,7 +2,7 @@
 
 Paper: Liu & Tuzel, 2016, https://arxiv.org/abs/1606.07536
 Task: pairs of images from noise
-Differs from the paper: smaller networks; R1 and EMA; no batch norm in D
+Differs from the paper: smaller networks, a mixture for noise, R1 and EMA; no batch norm in D
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ PAIRS = 2_000  # measured
 class CoGAN(Penalised):
     """Two games, of A and of B, summed. G1 and G2 share their first layers, D1 and D2 their last."""
 
-    recipe = Recipe(data="digits-and-dark", steps=4_000, batch_size=32, ema_images=5_000)
+    recipe = Recipe(data="digits-and-negatives", steps=4_000, batch_size=32, ema_images=5_000)
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):
@@ -33,6 +33,9 @@ class CoGAN(Penalised):
         beta2: float = 0.99
         r1: float = 0.1
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
+        components: Annotated[
+            int, Option(min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.")
+        ] = 200
         shared: Annotated[bool, Option(help="Share layers; without, these are two GANs given one noise.")] = True
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
@@ -47,14 +50,20 @@ class CoGAN(Penalised):
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
         o, last = options, 4  # of G's layers: norm, ReLU, convolution, tanh
-        g, g2 = (api.upwards(o.z, o.width, data) for _ in "ab")
+        g, g2 = (api.upwards(o.components + o.z, o.width, data) for _ in "ab")
         d, d2 = (nn.Sequential(*api.downwards(256, o.width, 0.2, data).children(), nn.Linear(256, 1)) for _ in "ab")
         self.generator = Twins([g, g2], len(list(g.children())) - last, "start" if o.shared else "")
         self.discriminator = Twins([d, d2], 2, "end" if o.shared else "")  # a convolution and LeakyReLU
 
+    def noise(self, n: int) -> Tensor:
+        return self.random(torch.randn, n, self.options.components + self.options.z)
+
+    def latent(self, z: Tensor) -> Tensor:
+        return api.mixture(z, self.options.components, 4.0)
+
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
         a, _, b = next(batches)
-        z = self.noise(len(a))
+        z = self.latent(self.noise(len(a)))
         fakes = [self.generator(z, side) for side in (0, 1)]
         yield Turn("D", self.d_loss, (a, b, *(fake.detach() for fake in fakes)))
         yield Turn("G", self.g_loss, fakes)

@@ -3,7 +3,7 @@
 import torch
 from gantool.api import ImageData, Recipe, open_data
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate
 
 from gantool_semi.domains import Domains
 
@@ -17,10 +17,10 @@ def on_texture(recipe: Recipe, train: bool = True) -> Domains:
     return Domains(images(a.expand(-1, 3, -1, -1), ya, recipe), images((over - b).abs(), yb, recipe))
 
 
-def dark(recipe: Recipe, train: bool = True) -> Domains:
-    """Two domains: digits white on black, and other digits black on white, with thicker strokes."""
+def negatives(recipe: Recipe, train: bool = True) -> Domains:
+    """Two domains: digits white on black, and other digits black on white."""
     (a, ya), (b, yb) = halves(recipe, train)
-    return Domains(images(a, ya, recipe), images(1 - max_pool2d(b, 3, 1, 1), yb, recipe))
+    return Domains(images(a, ya, recipe), images(1 - b, yb, recipe))
 
 
 def halves(recipe: Recipe, train: bool) -> list[tuple[Tensor, Tensor]]:
