@@ -3,7 +3,8 @@
 Paper: Berthelot et al., 2017, https://arxiv.org/abs/1703.10717
 Task: images from noise
 Differs from the paper: one draw of z serves both players; by default small strided networks, a mixture for noise,
-    batch norm in G, EMA, higher rates; `--preset paper` has none of these, and lacks skip connections
+    batch norm in G, EMA, higher rates, EBGAN's pulling-away term; `--preset paper` has none of these, and lacks skip
+    connections
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Recipe, Turn,
 from torch import Tensor, nn
 from typer import Option
 
-from gantool_energy.networks import Energetic, autoencoder
+from gantool_energy.networks import Energetic, autoencoder, pulling_away
 
 RECENT = 0.01  # share of the newest step in what is kept of the last steps
 
@@ -34,8 +35,9 @@ class BEGAN(Energetic):
         decay: float = 2e-4
         code: Annotated[int, Option(min=1, help="Dimensions of D's code; the paper's is as --z.")] = 32
         gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.7
+        pull: Annotated[float, Option(min=0, help="Weight of EBGAN's pulling-away term; the paper's is 0.")] = 0.1
         k: Annotated[float, Option(min=0, max=1, help="What the control k starts from.")] = 0.0
-        k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.2
+        k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.1
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -51,7 +53,7 @@ class BEGAN(Energetic):
 
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
         yield from super().turns(batches)
-        real, fake = self.logged["D/real"], self.logged["G/loss"]  # the same in all processes, and so is k
+        real, fake = self.logged["D/real"], self.logged["G/error"]  # the same in all processes, and so is k
         balance = self.options.gamma * real - fake
         self.k = (self.k + self.options.k_lr * balance).clamp(0, 1)
         M = real + balance.abs()
@@ -70,7 +72,10 @@ class BEGAN(Energetic):
         return {"real": real.mean(), "fake": -self.k * drawn.mean()}
 
     def g_loss(self, batch: Batch) -> Loss:
-        return self.error(self.augment(batch[-1])).mean()
+        fake = self.augment(batch[-1])
+        code = self.discriminator.get_submodule("0")(fake)
+        back = self.discriminator.get_submodule("1")(code)
+        return {"error": (fake - back).abs().mean(), "pull": self.options.pull * pulling_away(code)}
 
     def sample(self, n: int, options: Any) -> Tensor:
         return self.generator(self.latents(n, options)).clamp(-1, 1)  # type: ignore[no-any-return]

@@ -12,10 +12,9 @@ from typing import Annotated
 from gantool import api
 from gantool.api import Batch, DataSpec, Loss, NoiseOptions, Recipe
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 from typer import Option
 
-from gantool_energy.networks import Energetic, autoencoder
+from gantool_energy.networks import Energetic, autoencoder, pulling_away
 
 
 class EBGAN(Energetic):
@@ -56,9 +55,3 @@ class EBGAN(Energetic):
         code = self.discriminator.get_submodule("0")(fake)
         back = self.discriminator.get_submodule("1")(code)
         return {"energy": (fake - back).square().mean(), "pull": self.options.pull * pulling_away(code)}
-
-
-def pulling_away(s: Tensor) -> Tensor:
-    """f_PT: the mean squared cosine between the codes of two examples of a batch; 0 if there are no two."""
-    n, cosines = len(s), normalize(s) @ normalize(s).T
-    return (cosines.square().sum() - cosines.diagonal().square().sum()) / max(1, n * (n - 1))

@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from gantool.api import Augmented, DataSpec, decoder, downwards, encoder, mixture, upwards
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 from typer import Option
 
 SCALE = 4.0  # how far the mixture's components lie apart, the noise's deviation being 1
@@ -41,3 +42,9 @@ def autoencoder(code: int, width: int, deep: bool, data: DataSpec) -> tuple[nn.M
         return encoder(code, width, data), decoder(code, width, data)
     down = nn.Sequential(downwards(8 * width, width, 0.2, data), nn.Linear(8 * width, code))
     return down, upwards(code, width, data, norm=None)
+
+
+def pulling_away(s: Tensor) -> Tensor:
+    """f_PT: the mean squared cosine between the codes of two examples of a batch; 0 if there are no two."""
+    n, cosines = len(s), normalize(s) @ normalize(s).T
+    return (cosines.square().sum() - cosines.diagonal().square().sum()) / max(1, n * (n - 1))

@@ -11,6 +11,7 @@ from gantool.testing import check_processes, check_variant, with_preset
 from torch import Tensor, nn
 
 from gantool_energy.began import BEGAN
+from gantool_energy.networks import pulling_away
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"z": 4, "width": 2, "components": 3, "gamma": 0.5, "augment": "none"}
@@ -38,7 +39,7 @@ def test_on_constant_losses_k_is_the_closed_form(variant: BEGAN, real: float, fa
     variant.options.k_lr, variant.k = 0.1, torch.tensor(0.3)
     batch = (torch.rand(2, 1, 16, 16), torch.zeros(2))
     for n in range(1, 31):
-        variant.logged = {"D/real": torch.tensor(real), "G/loss": torch.tensor(fake)}
+        variant.logged = {"D/real": torch.tensor(real), "G/error": torch.tensor(fake)}
         assert [turn.player for turn in variant.turns(iter([batch]))] == ["D", "G"]
         k = min(max(0.3 + n * 0.1 * (0.5 * real - fake), 0.0), 1.0)
         assert float(variant.logged["k"]) == float(variant.k) == pytest.approx(k, abs=1e-5)
@@ -56,7 +57,12 @@ def test_losses_are_the_paper_s(variant: BEGAN) -> None:
     assert isinstance(loss, dict)
     torch.testing.assert_close(loss["real"], error(x))
     torch.testing.assert_close(loss["fake"], -0.25 * error(fake))
-    torch.testing.assert_close(variant.g_loss((x, None, fake)), error(fake))
+    variant.options.pull = 0.3
+    loss = variant.g_loss((x, None, fake))
+    assert isinstance(loss, dict)
+    torch.testing.assert_close(loss["error"], error(fake))
+    code = variant.discriminator.get_submodule("0")(fake)
+    torch.testing.assert_close(loss["pull"], 0.3 * pulling_away(code))
 
 
 def test_how_far_it_has_come_is_kept_with_the_model(variant: BEGAN) -> None:
@@ -65,7 +71,7 @@ def test_how_far_it_has_come_is_kept_with_the_model(variant: BEGAN) -> None:
     batch = (torch.rand(2, 1, 16, 16), torch.zeros(2))
     for real, fake, steps in ((1.0, 0.3, 1), (0.2, 0.08, 2_000)):
         for _ in range(steps):
-            variant.logged = {"D/real": torch.tensor(real), "G/loss": torch.tensor(fake)}
+            variant.logged = {"D/real": torch.tensor(real), "G/error": torch.tensor(fake)}
             list(variant.turns(iter([batch])))
     found = variant.measure(ImageData(torch.zeros(4, 1, 16, 16, dtype=torch.uint8)))
     assert found["M_share"] == pytest.approx((0.2 + 0.02) / (1.0 + 0.2), rel=1e-4)

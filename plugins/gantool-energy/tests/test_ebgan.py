@@ -10,7 +10,8 @@ from gantool.cli import run
 from gantool.testing import check_variant, with_preset
 from torch import nn
 
-from gantool_energy.ebgan import EBGAN, pulling_away
+from gantool_energy.ebgan import EBGAN
+from gantool_energy.networks import pulling_away
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"z": 3, "width": 2, "code": 4, "components": 0}
