@@ -34,10 +34,10 @@ class BEGAN(Energetic):
         lr: float = 1e-3  # the paper's is 1e-4; these are for runs of minutes
         decay: float = 2e-4
         code: Annotated[int, Option(min=1, help="Dimensions of D's code; the paper's is as --z.")] = 32
-        gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.7
-        pull: Annotated[float, Option(min=0, help="Weight of EBGAN's pulling-away term; the paper's is 0.")] = 0.1
+        gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.8
+        pull: Annotated[float, Option(min=0, help="Weight of EBGAN's pulling-away term; the paper's is 0.")] = 0.01
         k: Annotated[float, Option(min=0, max=1, help="What the control k starts from.")] = 0.0
-        k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.1
+        k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.05
 
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions): ...
@@ -46,7 +46,7 @@ class BEGAN(Energetic):
         super().__init__(options, data)
         o, half = options, decoder if options.deep else upwards
         self.generator = half(self.numbers, o.width, data)
-        self.discriminator = nn.Sequential(*autoencoder(o.code, o.width, o.deep, data))
+        self.discriminator = nn.Sequential(*autoencoder(o.code, o.width, o.deep, data, tanh=False))
         self.register_buffer("k", torch.tensor(float(options.k)))
         self.register_buffer("first", torch.zeros(()))  # M after the first step
         self.register_buffer("recent", torch.zeros(3))  # M, L(x) and L(G(z)), of the last steps

@@ -36,12 +36,16 @@ class Energetic(Augmented):
         return mixture(z, self.options.components, SCALE)
 
 
-def autoencoder(code: int, width: int, deep: bool, data: DataSpec) -> tuple[nn.Module, nn.Module]:
-    """Image to code, and code to image; no norm. `deep`: BEGAN's, 3x3 kernels at every size, ten times the work."""
+def autoencoder(code: int, width: int, deep: bool, data: DataSpec, tanh: bool = True) -> tuple[nn.Module, nn.Module]:
+    """Image to code, and code to image; no norm. `deep`: BEGAN's, 3x3 kernels at every size, ten times the work.
+
+    Without `tanh` the end is open, so that a D that is told to be wrong of an image can come back from it.
+    """
     if deep:
         return encoder(code, width, data), decoder(code, width, data)
     down = nn.Sequential(downwards(8 * width, width, 0.2, data), nn.Linear(8 * width, code))
-    return down, upwards(code, width, data, norm=None)
+    *up, last = upwards(code, width, data, norm=None).children()
+    return down, nn.Sequential(*up, *([last] if tanh or not data.images else []))
 
 
 def pulling_away(s: Tensor) -> Tensor:
