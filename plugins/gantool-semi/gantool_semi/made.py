@@ -13,8 +13,10 @@ GRAINS = ((3, 0.6), (7, 0.4))  # of a texture: patches along a side, and their s
 def on_texture(recipe: Recipe, train: bool = True) -> Domains:
     """Two domains: digits white on black, and other digits in colour on coloured texture."""
     (a, ya), (b, yb) = halves(recipe, train)
-    over = textures(len(b), b.shape[-1], seed=int(train))
-    return Domains(images(a.expand(-1, 3, -1, -1), ya, recipe), images((over - b).abs(), yb, recipe))
+    rng = torch.Generator().manual_seed(int(train))
+    paper = 0.25 + 0.5 * textures(len(b), b.shape[-1], rng)
+    ink = (torch.rand(len(b), 3, 1, 1, generator=rng) > 0.5).float()  # a corner of the cube of colours
+    return Domains(images(a.expand(-1, 3, -1, -1), ya, recipe), images(paper + b * (ink - paper), yb, recipe))
 
 
 def negatives(recipe: Recipe, train: bool = True) -> Domains:
@@ -30,9 +32,8 @@ def halves(recipe: Recipe, train: bool) -> list[tuple[Tensor, Tensor]]:
     return [(x[i::2], y[i::2]) for i in (0, 1)]
 
 
-def textures(n: int, size: int, seed: int) -> Tensor:
+def textures(n: int, size: int, rng: torch.Generator) -> Tensor:
     """Patches of colour, coarse and fine, from 0 to 1, (n, 3, size, size)."""
-    rng = torch.Generator().manual_seed(seed)
     grains = (share * torch.rand(n, 3, side, side, generator=rng) for side, share in GRAINS)
     x = sum(interpolate(grain, (size, size), mode="bilinear") for grain in grains)
     low, high = (end.view(n, 1, 1, 1) for end in torch.as_tensor(x).flatten(1).aminmax(dim=1))

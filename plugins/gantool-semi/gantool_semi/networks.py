@@ -25,7 +25,8 @@ class Painter(nn.Module):
         )  # fmt: skip
         extra = (size[0] % 2, size[1] % 2)
         self.up = nn.Sequential(nn.ConvTranspose2d(width, width, 4, 2, 1, extra), nn.ReLU())
-        self.end = nn.Sequential(nn.Conv2d(width + c + MAPS, c, 3, 1, 1), nn.Tanh())
+        seen = nn.Conv2d(width + c + MAPS, width, 3, 1, 1)
+        self.end = nn.Sequential(seen, nn.ReLU(), nn.Conv2d(width, c, 1), nn.Tanh())
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         seen = torch.cat([x, self.maps(z)], 1)
