@@ -24,7 +24,7 @@ from gantool_encoders.encoding import Encoding
 class BiGAN(Encoding, Penalised):
     """V(D, E, G) = E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))]. D raises it; E and G lower it, each at its end."""
 
-    recipe = Recipe(steps=6_000, batch_size=64)
+    recipe = Recipe(steps=6_000, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):

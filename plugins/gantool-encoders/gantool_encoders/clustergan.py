@@ -3,7 +3,7 @@
 Paper: Mukherjee et al., 2018, https://arxiv.org/abs/1809.03627
 Task: images from noise, and clusters of images
 Differs from the paper: small convolutions; the log loss with R1 in place of WGAN-GP with five critic steps; EMA;
-    real images keep their cluster when tilted; `--preset paper` is without this and the penalty
+    more noise within a cluster; real images keep their cluster when tilted; `--preset paper` is without the last three
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,9 @@ class ClusterGAN(Encoding, Penalised):
         r1: float = 0.1
         clusters: Annotated[int, Option(min=2, max=1_000, help="Number of clusters.")] = 10
         z: Annotated[int, Option(min=1, help="Dimensions of the noise within a cluster.")] = 16
-        sigma: Annotated[float, Option(min=0, help="Deviation of that noise; clusters are at a distance of 1.4.")] = 0.1
+        sigma: Annotated[
+            float, Option(min=0, help="Deviation of that noise; clusters are 1.4 apart. The paper's is .1.")
+        ] = 0.3
         beta_n: Annotated[float, Option(min=0, help="Weight of reading the noise off an image.")] = 10.0
         beta_c: Annotated[float, Option(min=0, help="Weight of reading the cluster off an image.")] = 10.0
         steady: Annotated[

@@ -23,7 +23,7 @@ from gantool_encoders.encoding import Encoding
 class VAEGAN(Encoding, Penalised):
     """Algorithm 1: Enc lowers L_prior + L_llike, Dec gamma L_llike - L_GAN, Dis raises L_GAN."""
 
-    recipe = Recipe(steps=5_000, batch_size=64)
+    recipe = Recipe(steps=8_000, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):

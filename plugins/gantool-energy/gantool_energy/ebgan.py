@@ -20,7 +20,7 @@ from gantool_energy.networks import Energetic, autoencoder, pulling_away
 class EBGAN(Energetic):
     """L_D = D(x) + [m - D(G(z))]^+ and L_G = D(G(z)) + pull f_PT(S), S what D's encoder makes of the batch."""
 
-    recipe = Recipe(steps=5_000, batch_size=32)
+    recipe = Recipe(steps=8_000, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Energetic.Options):
