@@ -31,14 +31,19 @@ if TYPE_CHECKING:
         train,
         variants,
     )
-    from gantool.results import Card, Images, Report
+    from gantool.results import Card, Images, Latents, Report
     from gantool.runtime.progress import Progress
 
 # Where each name comes from: looked up when it is first used, so that importing gantool imports no torch.
-HOME = {"Progress": "runtime.progress", "UserError": "errors", **dict.fromkeys(("Card", "Images", "Report"), "results")}
+HOME = {
+    "Progress": "runtime.progress",
+    "UserError": "errors",
+    **dict.fromkeys(("Card", "Images", "Latents", "Report"), "results"),
+}
 __all__ = [
-    "Card", "Images", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare", "datasets",
-    "diff", "eject", "evaluate", "explain", "export", "load", "models", "plan", "resume", "runs", "train", "variants",
+    "Card", "Images", "Latents", "Model", "Progress", "Report", "Run", "UserError", "__version__", "accept", "compare",
+    "datasets", "diff", "eject", "evaluate", "explain", "export", "load", "models", "plan", "resume", "runs", "train",
+    "variants",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from gantool.errors import USAGE, UserError
 from gantool.exported import Exported, Input
 from gantool.hookspecs import hookimpl
 from gantool.metrics.digits import judged_digits
+from gantool.metrics.matching import matched, nmi
 from gantool.metrics.measures import frechet, modes
 from gantool.metrics.mixtures import score_points
 from gantool.metrics.pixels import psnr
@@ -27,6 +28,7 @@ from gantool.nn.autoencoder import decoder, encoder
 from gantool.nn.blocks import Wrap, downwards, layers, map_sizes, mlp, output_padding, sides, unwrapped, upwards
 from gantool.nn.convolutions import Resize, ThinConv, UpsampledConv
 from gantool.nn.heads import MinibatchStd, Projected, d_accuracy
+from gantool.nn.invariance import agreement, jittered
 from gantool.nn.latents import mixture
 from gantool.nn.norms import ClassNorm
 from gantool.nn.penalties import gradient, gradient_norms, gradient_penalty, r1
@@ -70,6 +72,7 @@ __all__ = [
     "UserError",
     "Variant",
     "Wrap",
+    "agreement",
     "as_bytes",
     "as_floats",
     "d_accuracy",
@@ -87,12 +90,15 @@ __all__ = [
     "in_batches",
     "in_rows",
     "is_named",
+    "jittered",
     "judged_digits",
     "layers",
     "map_sizes",
+    "matched",
     "mixture",
     "mlp",
     "modes",
+    "nmi",
     "open_data",
     "open_folder",
     "open_image",

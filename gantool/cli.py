@@ -23,8 +23,8 @@ from gantool.runtime.caller import Caller, called_by
 from gantool.runtime.signals import HUNG_UP, Interrupted, hung_up
 
 ORDER = (
-    "train", "sample", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject", "models",
-    "runs", "diagnose", "learn", "plugins", "data", "new",
+    "train", "sample", "encode", "eval", "resume", "export", "accept", "list", "info", "explain", "diff", "eject",
+    "models", "runs", "diagnose", "learn", "plugins", "data", "new",
 )  # fmt: skip
 
 
@@ -269,6 +269,32 @@ def diagnose(
     from gantool.runs.run import find, newest
 
     listing.diagnose(find(run) if run else newest(), json)
+
+
+@app.command(cls=PlainCommand)
+def encode(
+    model: Annotated[
+        str | None,
+        Argument(
+            help="A run, a .safetensors file, or a variant for its newest run.",
+            show_default=False,
+            autocompletion=run_names,
+            metavar="RUN|FILE",
+        ),
+    ] = None,
+    input: Annotated[Path | None, Option("--input", help="An image, or a folder of them.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, Option("--out", "-o", metavar="FILE.npz", help="Where to write.", show_default="latents.npz")
+    ] = None,
+    force: Annotated[bool, Option("--force", help="Write over what --out holds already.")] = False,
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
+) -> None:
+    """Latents of images, by a model that has an encoder: an .npz with `latents` and `names`."""
+    name = wanted(model, "encode", "aae --input photos")
+    from gantool.commands.encode import shown
+
+    shown(name, Path(wanted(input, f"encode {name}", "--input photos")), out, force, quiet, device)
 
 
 @app.command(cls=PlainCommand)

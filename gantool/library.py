@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from gantool.reading import differing, ejecting, explaining
 from gantool.reading.differing import Differences
 from gantool.reading.explaining import Explanation
 from gantool.registry import Registry
-from gantool.results import Card, Images, Known, Report
+from gantool.results import Card, Images, Known, Latents, Report
 from gantool.runs.finding import ModelFile, file_of, listed
 from gantool.runs.model import Opened, open_model
 from gantool.runs.packaged import called
@@ -43,7 +44,7 @@ from gantool.runtime.caller import caller
 from gantool.runtime.device import undisturbed
 from gantool.runtime.progress import Progress, current, shown_by
 from gantool.runtime.signals import listening
-from gantool.sampling import sampler
+from gantool.sampling import encoding, sampler
 from gantool.sampling.inputs import as_inputs
 from gantool.sampling.settings import HowToSample
 from gantool.training import session
@@ -97,6 +98,17 @@ class Model:
         inputs = [(f"{i:05d}", pixels) for i, pixels in enumerate(every)]
         made = sampler.translated(self.variant, inputs, options)
         return self._collected(sampler.Drawing(len(inputs) * self.variant.answers(options), None, made), how.seed)
+
+    def encode(self, images: Any) -> Latents:
+        """Latents of images, by a model that has an encoder; `images` as for `translate`."""
+        encoding.check_encodes(self.name, self.variant)
+        with at_work("encoding"):
+            if isinstance(images, str | Path):
+                inputs = sampler.inputs(self.variant, Path(images))
+            else:
+                inputs = ((f"{i:05d}", pixels) for i, pixels in enumerate(as_inputs(images, self.variant.data, False)))
+            names, parts = zip(*encoding.encoded(self.variant, inputs), strict=True)
+        return Latents(torch.cat(parts).numpy(), list(chain.from_iterable(names)))
 
     def write(self, out: str | Path, settings: Settings = None, **flags: Any) -> int:
         """Draw into a file or a folder as images come, however many: what `gantool sample --out` does."""

@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gantool.errors import USAGE, UserError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -94,6 +96,37 @@ class Images:
             if self.arrays and self.arrays[0].ndim > 1
             else (f"<{len(self)} points>")
         )
+
+
+@dataclass(eq=False)
+class Latents:
+    """What an encoder makes of images: a row of `array` for each of `names`."""
+
+    array: "NDArray[np.float32]"
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def save(self, path: str | Path) -> Path:
+        """As FILE.npz: `latents`, (n, numbers), and `names`."""
+        import numpy as np
+
+        from gantool.data.archives import write_npz
+
+        out = npz_name(path)
+        write_npz(out, {"latents": self.array, "names": np.array(self.names)})
+        return out
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} latents of {self.array.shape[1]} numbers>"
+
+
+def npz_name(path: str | Path) -> Path:
+    """A name that ends in .npz; UserError for another."""
+    if Path(path).suffix != ".npz":
+        raise UserError(f"{path} should end in .npz.", f"For example: {Path(path).stem or 'latents'}.npz", USAGE)
+    return Path(path)
 
 
 @dataclass(eq=False)

@@ -32,6 +32,7 @@ from gantool.registry import Registry
 from gantool.runs import model, packaged, sealed
 from gantool.runtime import device as devices
 from gantool.sampling import sampler
+from gantool.sampling.encoding import encodes
 from gantool.sampling.settings import HowToSample
 from gantool.training.session import schema_of
 from gantool.training.trainer import PREVIEW_SEED, Trainer
@@ -251,7 +252,8 @@ def check_samples(variant: Variant, trainer: Trainer) -> None:
         if takes_input(variant.SampleOptions):
             required = {} if draws(variant.SampleOptions) else {"input": Path()}
             options: Any = variant.SampleOptions(**required)  # type: ignore[arg-type]
-            pixels = torch.zeros(1, spec.channels, spec.size, spec.size, dtype=torch.uint8)
+            shape = (spec.channels, spec.size, spec.size) if spec.images else spec.shape
+            pixels = torch.zeros(1, *shape, dtype=torch.uint8)
             (one,) = as_floats((pixels,), CPU)
             made = variant.translate(one, options)
             assert len(made) == variant.answers(options), f"translate gave {len(made)} images of one"
@@ -286,6 +288,7 @@ def check_model(trainer: Trainer) -> None:
         assert held_to(schema, again)["Options"] == variant.options, "options written to YAML come back as others"
     registry: Any = Named(offer.name, type(variant))
     fresh = model.build(facts, state, registry)
+    check_encode(trainer, fresh.eval())
     if not draws(options):
         return
     with trainer.sampling():
@@ -299,6 +302,19 @@ def check_model(trainer: Trainer) -> None:
         assert np.array_equal(part.images, other.images), (
             "the model file draws other images than the trainer: what `sample` uses is in `ema`, or in a buffer"
         )
+
+
+def check_encode(trainer: Trainer, fresh: Variant) -> None:
+    """Latents are a row for each image; an encoder is kept in the model file."""
+    variant = trainer.variant
+    if not encodes(type(variant)) or not trainer.data.spec.images:
+        return
+    x = trainer.variant.random(torch.rand, 3, *trainer.data.spec.shape) * 2 - 1
+    with trainer.sampling():
+        mine = variant.encode(x)
+    assert mine.ndim == 2 and len(mine) == 3, f"encode gave the shape {tuple(mine.shape)} of 3 images"
+    with torch.inference_mode():
+        assert torch.equal(mine, fresh.encode(x)), "the model file encodes otherwise than the trainer: see `ema`"
 
 
 def check_shapes(trainer: Trainer) -> None:

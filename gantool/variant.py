@@ -149,6 +149,10 @@ class Variant(nn.Module, ABC):
         """Images made of images, where SampleOptions has an `input`; (n x answers, ...) where it gives several."""
         raise NotImplementedError(f"{type(self).__name__} needs translate")
 
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents of images, (n, numbers), by a variant that has an encoder."""
+        raise NotImplementedError(f"{type(self).__name__} has no encoder")
+
     def answers(self, options: Any) -> int:
         """Say how many images `translate` makes of each."""
         return 1

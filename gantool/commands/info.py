@@ -105,13 +105,8 @@ def of_model(registry: Registry, word: str, json: bool, everything: bool) -> Non
     shape, classes = (part if isinstance(part := spec.get(key), list) else [] for key in ("shape", "classes"))
     rows = {
         "model": known.name, "variant": known.variant, "made by": f"{said.get('package')} {said.get('version')}",
-<<<<<<< HEAD
         "trained": f"{counted(known.step, 'step')} on {known.data}, seed {said.get('seed', 'unknown')}",
-        "shape": "x".join(map(str, [*shape[1:], *shape[:1]])), "classes": ", ".join(map(str, spec.get("classes", []))),
-=======
-        "trained": f"{known.step:,} steps on {known.data}, seed {said.get('seed', 'unknown')}",
         "shape": "x".join(map(str, [*shape[1:], *shape[:1]])), "classes": ", ".join(map(str, classes)),
->>>>>>> models
         "size": f"{known.bytes / 1e6:.2f} MB",
         **{name: f"{value:.4g}" for name, value in known.scores.items()},
         **(settings if everything else {}),

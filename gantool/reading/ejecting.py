@@ -7,25 +7,24 @@ layers. Here these are written out, what the settings decide is decided, and par
 
 import ast
 import re
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from string import Template
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool import __version__
 from gantool.config.options import Recipe
 from gantool.config.packages import Offer
 from gantool.config.schema import Schema
+from gantool.data.archives import write_npz
 from gantool.data.images import Data, ImageData, as_images
 from gantool.errors import USAGE, UserError
 from gantool.reading.layers import written
 from gantool.reading.pruning import needed, offsets, settled, span, used
 from gantool.registry import Registry
-from gantool.runtime import files, progress
+from gantool.runtime import progress
 from gantool.training.session import DEFAULT_STEPS, schema_of
 from gantool.variant import Variant
 
@@ -190,11 +189,4 @@ def write_data(out: Path, data: Data) -> None:
     if not isinstance(data, ImageData) or data.streamed:
         raise UserError("These data are not held in memory.", "Without --with-data: the file reads IDX, too.", USAGE)
     arrays = {"images": as_images(data.pixels.cpu()), "labels": data.labels.cpu().numpy()}
-
-    def archived(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, array in arrays.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                    np.save(member, array, allow_pickle=False)
-
-    files.write(out, archived)
+    write_npz(out, arrays)

@@ -37,7 +37,7 @@ def drawing(variant: Variant, how: HowToSample, options: Any) -> Drawing:
         files = usable(listed(source)[: wanted and max(1, wanted // each)])
         if not options.natural:
             tell_of_sizes(files, variant)
-        made = translated(variant, read(files, variant, options), options)
+        made = translated(variant, read(files, variant, options.natural), options)
         return Drawing(len(files) * each, columns or (each if each > 1 else None), made, (), scale)
     if sheet := variant.sheet(options):
         if columns not in (0, sheet[0]):
@@ -111,10 +111,17 @@ def filename(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def read(files: Sequence[Path], variant: Variant, options: Any) -> Iterator[tuple[str, Tensor]]:
+def inputs(variant: Variant, source: Path) -> Iterator[tuple[str, Tensor]]:
+    """Name and bytes, at the model's size, of a file, or of each that can be read in a folder."""
+    files = usable(listed(source))
+    tell_of_sizes(files, variant)
+    return read(files, variant)
+
+
+def read(files: Sequence[Path], variant: Variant, natural: bool = False) -> Iterator[tuple[str, Tensor]]:
     """Each file's name and bytes, at the size that the variant wants."""
     spec, alike = variant.data, Counter(file.stem for file in files)
-    size, channels = (None, None) if options.natural else (spec.size, spec.channels)
+    size, channels = (None, None) if natural else (spec.size, spec.channels)
     for file in files:
         name = file.stem if alike[file.stem] == 1 else file.name
         yield name, torch.from_numpy(albums.read_image(file, size, channels)).unsqueeze(0)

@@ -1,20 +1,7 @@
-"""Images tilted and moved, and how far their strokes lean."""
+"""How far an image's strokes lean, and how much ink they have."""
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
-
-TILT = ((0.2, 0.4, 0.15), (0.15, 0.2, 0.15))  # of the affine matrix, at most: scale, shear, shift of rows and columns
-
-
-def jittered(x: Tensor, chance: Tensor) -> Tensor:
-    """Each image scaled, sheared and moved its own way: six numbers of `chance` for each, -1 to 1 or larger."""
-    if x.ndim != 4:
-        return x
-    still = torch.eye(2, 3, device=x.device)
-    matrix = still + chance.view(-1, 2, 3) * torch.tensor(TILT, device=x.device)
-    grid = affine_grid(matrix.to(x.dtype), list(x.shape), align_corners=False)
-    return grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
 def slant(x: Tensor) -> Tensor:

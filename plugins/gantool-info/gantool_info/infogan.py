@@ -13,15 +13,14 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, Turn
+from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, Turn, agreement, jittered
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 from torch.optim import Optimizer
 from typer import Option
 
 from gantool_info import codes, measures
-from gantool_info.images import jittered
-from gantool_info.information import agreement, log_q
+from gantool_info.information import log_q
 
 
 class InfoGAN(Penalised):

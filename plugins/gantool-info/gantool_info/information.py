@@ -1,4 +1,4 @@
-"""What Q says of codes: how likely they are, and how much two readings tell of each other."""
+"""What Q says of codes: how likely they are."""
 
 import math
 
@@ -12,14 +12,3 @@ def log_q(said: Tensor, c: Tensor, values: int) -> tuple[Tensor, Tensor]:
     log_s = log_s.clamp(-4, 4)  # e^-4: else one lucky guess weighs without end
     rest = -log_s - ((c[:, 1:] - mean) / log_s.exp()).square() / 2 - math.log(2 * math.pi) / 2
     return -cross_entropy(said[:, :values], c[:, 0].long(), reduction="none"), rest.sum(1)
-
-
-def agreement(p: Tensor, q: Tensor) -> Tensor:
-    """The mutual information of two codes, in nats, of which p and q, (n, k) each, say how likely each value is.
-
-    What Ji et al. (2019) maximise: most where both are sure, both are alike, and each value is as common as any other.
-    """
-    joint = p.T @ q / len(p)
-    joint = ((joint + joint.T) / 2).clamp_min(1e-9)
-    log_alone = joint.sum(1).log()
-    return (joint * (joint.log() - log_alone.unsqueeze(0) - log_alone.unsqueeze(1))).sum()

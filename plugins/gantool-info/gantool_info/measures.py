@@ -4,8 +4,7 @@ import math
 from typing import Any
 
 import torch
-from gantool.api import Data, in_batches
-from scipy.optimize import linear_sum_assignment
+from gantool.api import Data, in_batches, matched
 from torch import Tensor
 
 from gantool_info.images import slant, stroke_mass
@@ -28,16 +27,6 @@ def measured(variant: Any, held: Data) -> dict[str, float]:
     if variant.data.images:
         found["slant"] = meaning(c[:, 1:].cpu(), c[:, 0].cpu(), x.cpu())
     return found
-
-
-def matched(codes: Tensor, classes: Tensor) -> float:
-    """The share whose code is that of their class, with codes and classes paired off as well as can be.
-
-    Each code has at most one class, and each class one code.
-    """
-    k = int(max(codes.max(), classes.max())) + 1
-    counts = torch.zeros(k, k).index_put_((codes, classes), torch.ones(len(codes)), accumulate=True).numpy()
-    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(codes))
 
 
 def spearman(a: Tensor, b: Tensor) -> float:

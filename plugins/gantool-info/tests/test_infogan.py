@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gantool.api import USAGE, DataSpec, ImageData, UserError
+from gantool.api import USAGE, DataSpec, ImageData, UserError, agreement
 from gantool.cli import run
 from gantool.testing import check_variant, with_preset
 from safetensors import safe_open
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Normal
 
 from gantool_info.infogan import InfoGAN
-from gantool_info.information import agreement, log_q
+from gantool_info.information import log_q
 
 torch.set_num_threads(1)
 SMALL: dict[str, Any] = {"z": 4, "width": 2}

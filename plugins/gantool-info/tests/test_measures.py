@@ -4,11 +4,12 @@ from itertools import permutations
 
 import pytest
 import torch
+from gantool.api import jittered, matched
 from scipy import stats
 from torch import Tensor
 
-from gantool_info.images import jittered, slant, stroke_mass
-from gantool_info.measures import matched, meaning, spearman
+from gantool_info.images import slant, stroke_mass
+from gantool_info.measures import meaning, spearman
 
 
 @pytest.mark.parametrize(("codes", "classes", "n"), [(6, 6, 400), (4, 6, 300), (6, 3, 300), (3, 3, 4)])

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, ImageData, Loss, NoiseOptions, Recipe, UserError, Variant
+from gantool.api import Augmented, Batch, Data, DataSpec, ImageData, Loss, NoiseOptions, Recipe, UserError
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 from typer import Option
@@ -29,20 +29,24 @@ class FewLabels(ImageData):
         return super().batch(index, rng)[0], *super().batch(few, rng)
 
 
-class SGAN(Variant):
+class SGAN(Augmented):
     """D gives K logits l; it takes an image for real by Z/(Z + 1), Z = sum exp l. G matches D's mean features."""
 
-    recipe = Recipe(steps=4_000, batch_size=64)
+    recipe = Recipe(steps=6_000, batch_size=32)
     ema = ("generator", "discriminator")
 
     @dataclass(kw_only=True)
-    class Options(Variant.Options):
+    class Options(Augmented.Options):
         lr: float = 1e-3
         decay: float = 2e-4
+        augment: str | None = "translate:2"
         labels: Annotated[int, Option(min=2, help="Images that have a label, as many of every class.")] = 100
         unlabelled: Annotated[
             float, Option(min=0, help="Weight of telling real from generated; 0: learn from labels alone.")
         ] = 1.0
+        nothing: Annotated[
+            bool, Option("--nothing", help="Noise in place of all images without a label, to compare with.")
+        ] = False
         z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 64
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
 
@@ -71,14 +75,19 @@ class SGAN(Variant):
 
     def d_loss(self, batch: Batch) -> Loss:
         (x, few, y, fake), weight = batch, self.options.unlabelled / 2
-        on_x, on_fake, seen = self.discriminator(torch.cat([x, fake, few])).chunk(3)
+        shown = torch.cat([self.augment(part) for part in (self.unlabelled(x), fake, few)])
+        on_x, on_fake, seen = self.discriminator(shown).chunk(3)
         self.log(train_error=(seen.argmax(1) != y).float().mean())
         real, drawn = softplus(-on_x.logsumexp(1)).mean(), softplus(on_fake.logsumexp(1)).mean()
         return {"class": cross_entropy(seen, y), "real": weight * real, "fake": weight * drawn}
 
     def g_loss(self, batch: Batch) -> Loss:
         x, *_, fake = batch
+        x, fake = self.augment(self.unlabelled(x)), self.augment(fake)
         return (self.features(x).mean(0) - self.features(fake).mean(0)).square().mean()
+
+    def unlabelled(self, x: Tensor) -> Tensor:
+        return 2 * self.random(torch.rand, *x.shape) - 1 if self.options.nothing else x
 
     def measure(self, held: Data) -> dict[str, float]:
         wrong = [self.discriminator(x).argmax(1) != y for x, y in api.in_batches(held, self.device)]

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from gantool_semi.sgan import SGAN, FewLabels
 
 torch.set_num_threads(1)
-SMALL: dict[str, Any] = {"z": 4, "width": 2}
+SMALL: dict[str, Any] = {"z": 4, "width": 2, "augment": "none"}
 FLAGS = ["--size", "16", "--z", "4", "--width", "2", "--batch-size", "4", "--device", "cpu", "--quiet"]
 
 
-@pytest.mark.parametrize("recipe", [{"size": 16}, {"size": 30, "channels": 3}])
+@pytest.mark.parametrize("recipe", [{"size": 16}, {"size": 9, "channels": 3}])
 def test_contract(recipe: dict[str, Any]) -> None:
     check_variant(SGAN, options=SMALL | {"labels": 20}, **recipe)
 
@@ -77,6 +77,28 @@ def test_d_is_z_over_z_and_1() -> None:
     torch.testing.assert_close(loss["fake"], -(1 - d(fake)).log().mean() / 2)
     torch.testing.assert_close(loss["class"], -few.softmax(1)[torch.arange(5), y].log().mean())
     torch.testing.assert_close(variant.g_loss((x, few, y, fake)), (x.mean(0) - fake.mean(0)).square().mean())
+
+
+def test_nothing_is_noise_in_place_of_images_without_a_label() -> None:
+    """The images with one stay as they are."""
+    variant = SGAN(SGAN.Options(**SMALL, nothing=True), DataSpec((1, 16, 16), ("a", "b", "c")))
+    shown: list[Tensor] = []
+    variant.discriminator = nn.Sequential(Logits(), Sees(shown))
+    x, few, fake = torch.full((40, 1, 4, 4), 0.5), torch.zeros(40, 1, 4, 4), torch.ones(40, 1, 4, 4)
+    variant.d_loss((x, few, torch.zeros(40, dtype=torch.int64), fake))
+    noise, drawn, labelled = shown[0].chunk(3)
+    assert torch.equal(labelled, few) and torch.equal(drawn, fake)
+    assert noise.min() >= -1 and noise.max() <= 1 and len(noise.unique()) > 600
+
+
+class Sees(nn.Module):
+    def __init__(self, shown: list[Tensor]) -> None:
+        super().__init__()
+        self.shown = shown
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shown.append(x)
+        return x.flatten(1)[:, :3]
 
 
 def test_errors_are_counted_on_what_is_held_out() -> None:
