@@ -1,6 +1,6 @@
-"""Write docs/variants.md: every variant of this repository, with a line, an image and a figure, from the cards.
+"""Write docs/variants.md and README's table: every variant here, with a line, an image and a figure, from the cards.
 
-With --check, only say whether it is stale. Packages need not be installed.
+With --check, only say whether they are stale. Packages need not be installed.
 """
 
 import sys
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from gantool.evaluation.shelf import Line
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "variants.md"
+PAGE, README = ROOT / "docs" / "variants.md", ROOT / "README.md"
+BEGIN, END = "<!-- shelf: python tools/make_variants.py -->\n", "<!-- shelf ends -->\n"
 HEAD = """# Variants
 
 Every variant of this repository, by task: what it is, what it draws, and one figure of its card, the median of several
@@ -32,31 +33,63 @@ def packages() -> Iterator[tuple[Path, dict[str, str]]]:
         yield file.parent, project.get("entry-points", {}).get("gantool.variants", {})
 
 
-def page() -> str:
+def variants() -> Iterator[tuple[Path, "Line", "Offer"]]:
     from gantool.config.packages import Offer
     from gantool.evaluation import shelf
-    from gantool.registry import task_of
 
-    groups: dict[str, list[str]] = {}
     for folder, offered in packages():
         sys.path.insert(0, str(folder))  # where its modules are looked for; none is imported
         for name, value in offered.items():
             offer = Offer(EntryPoint(name, value, "gantool.variants"))
             vars(offer)["package"] = folder.name if folder != ROOT else "gantool"
-            groups.setdefault(task_of(offer.field("Task")), []).append(entry(folder, shelf.line(offer), offer))
+            yield folder, shelf.line(offer), offer
+
+
+def page() -> str:
+    from gantool.registry import task_of
+
+    groups: dict[str, list[str]] = {}
+    for folder, line, offer in variants():
+        groups.setdefault(task_of(offer.field("Task")), []).append(entry(folder, line, offer))
     parts = [HEAD]
     for task, entries in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
         parts += [f"## {task[0].upper()}{task[1:]}\n", *entries]
     return "\n".join(parts)
 
 
+def table() -> str:
+    """A row for each, package by package."""
+    rows = ["| variant | what | held to | reached |", "|---|---|---|---|"]
+    package = ""
+    for folder, line, offer in variants():
+        if offer.package != package:
+            package = offer.package
+            where = folder.relative_to(ROOT).as_posix()
+            rows.append(f"| **{package if folder == ROOT else f'[{package}]({where})'}** | | | |")
+        file = Path(offer.source or folder).relative_to(ROOT).as_posix()
+        figures = ("", "not measured yet") if line.figure is None else (f"`{line.threshold}`", f"{line.figure:.3g}")
+        rows.append(f"| [`{line.name}`]({file}) | {words_of(line)} | {figures[0]} | {figures[1]} |")
+    return "\n".join(rows) + "\n"
+
+
+def readme(text: str) -> str:
+    before, _, rest = text.partition(BEGIN)
+    return before + BEGIN + table() + END + rest.partition(END)[2]
+
+
+def words_of(line: "Line") -> str:
+    return (line.summary.partition(": ")[2] or line.summary).removesuffix(".")
+
+
 def entry(folder: Path, line: "Line", offer: "Offer") -> str:
     """Its line, its figure, and its image if its package has one."""
     where = Path(offer.source or folder).relative_to(ROOT).as_posix()
-    words = line.summary.partition(": ")[2] or line.summary
     paper = offer.field("Paper")
     cited, _, link = paper.rpartition(", ")
-    said = [f"**[{line.name}](../{where})**: {words}", *([f"[{cited}]({link})."] if link.startswith("http") else [])]
+    said = [
+        f"**[{line.name}](../{where})**: {words_of(line)}.",
+        *([f"[{cited}]({link})."] if link.startswith("http") else []),
+    ]
     if line.figure is None:
         said.append("Not measured yet.")
     else:
@@ -69,10 +102,13 @@ def entry(folder: Path, line: "Line", offer: "Offer") -> str:
 
 
 def main() -> None:
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(), encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != page():
-        raise SystemExit("docs/variants.md is stale. Run: python tools/make_variants.py")
+    wanted = {PAGE: page(), README: readme(README.read_text(encoding="utf-8"))}
+    stale = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:] and stale:
+        names = " and ".join(file.relative_to(ROOT).as_posix() for file in stale)
+        raise SystemExit(f"Stale: {names}. Run: python tools/make_variants.py")
+    for file in stale:
+        file.write_text(wanted[file], encoding="utf-8")
 
 
 if __name__ == "__main__":
