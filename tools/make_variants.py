@@ -68,7 +68,7 @@ def table() -> str:
             rows.append(f"| **{package if folder == ROOT else f'[{package}]({where})'}** | | | |")
         file = Path(offer.source or folder).relative_to(ROOT).as_posix()
         figures = ("", "not measured yet") if line.figure is None else (f"`{line.threshold}`", f"{line.figure:.3g}")
-        rows.append(f"| [`{line.name}`]({file}) | {words_of(line)} | {figures[0]} | {figures[1]} |")
+        rows.append(f"| [{line.name}]({file}) | {words_of(line)} | {figures[0]} | {figures[1]} |")
     return "\n".join(rows) + "\n"
 
 
