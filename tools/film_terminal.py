@@ -1,11 +1,10 @@
 """Films commands in a terminal, as they ran, into one SVG that plays wherever an image is shown.
 
 pip install pyte                                  # the terminal
-python tools/film_terminal.py docs/images/first.svg --image cgan.png \\
-    'gantool sample cgan --digit 7 -n 16'
+python tools/film_terminal.py first.svg 'gantool sample cgan --digit 7 -n 16 --out sevens.png'
 
-Commands run in this folder. Waits are shortened, typing is made up; what is on the screen is what the program wrote.
-`--image FILE` shows an image that they wrote, beside the last screen. Where motion is not wanted, that screen stands.
+Commands run in this folder. Waits are shortened, typing is made up; what is on the screen is what the program wrote. A
+PNG that a command writes by --out is shown beside its words. Where motion is not wanted, the last screen stands.
 """
 
 import argparse
@@ -13,6 +12,7 @@ import base64
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import termios
@@ -47,6 +47,7 @@ class Film:
     rows: int
     now: float = 0.0
     shown: list[tuple[float, list[Row]]] = field(default_factory=list)
+    images: list[tuple[float, float, Path]] = field(default_factory=list)  # from, to, what
 
     def __post_init__(self) -> None:
         self.screen = pyte.Screen(self.columns, self.rows)
@@ -90,28 +91,32 @@ class Film:
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
         heard = looked = time.monotonic()
         while True:
-            ready, _, _ = select.select([master], [], [], 0.05)
-            if ready:
-                try:
-                    data = os.read(master, 1 << 16)
-                except OSError:  # Linux's way of saying that the other end is closed
-                    break
-                if not data:
-                    break
-                self.stream.feed(data)
-                now = time.monotonic()
-                self.now += min((now - heard) / pace, LONGEST)
-                heard = now
-                if (now - looked) / pace >= GLANCE:
-                    looked = now
+            ready, _, _ = select.select([master], [], [], 0.03)
+            if not ready:  # it has drawn what it wanted to
+                if heard > looked + GLANCE * pace:
+                    looked = heard
                     self.look()
+                continue
+            try:
+                data = os.read(master, 1 << 16)
+            except OSError:  # Linux's way of saying that the other end is closed
+                break
+            if not data:
+                break
+            self.stream.feed(data)
+            now = time.monotonic()
+            self.now += min((now - heard) / pace, LONGEST)
+            heard = now
         self.look()
         if os.waitpid(child, 0)[1]:
             raise SystemExit(f"{command}: failed")
+        begin = self.now
         self.now += READING
+        if named := re.search(r"--out (\S+\.png)", command):
+            self.images.append((begin, self.now, Path(named[1])))
         self.look()
 
-    def svg(self, image: Path | None) -> str:
+    def svg(self) -> str:
         """Each line of the screen, for as long as it stood, shown and hidden by a style sheet."""
         whole = self.now + READING
         width, height = self.columns * CELL + 32, self.rows * LINE + 28
@@ -126,13 +131,16 @@ class Film:
                 name = styles.setdefault((round(begin, 2), round(end, 2)), f"t{len(styles)}")
                 kept = " z" if several[-1] == last else ""
                 texts.append(f'<g class="{name}{kept}">{"".join(self.run_of(y, *run) for run in row)}</g>')
-        if image:
-            name = styles.setdefault((round(self.shown[-1][0], 2), round(whole, 2)), f"t{len(styles)}")
-            side = height * 0.62
+        side = height * 0.7
+        for i, (begin, end, image) in enumerate(self.images):
+            final = i == len(self.images) - 1
+            spell = round(begin, 2), round(whole if final else end, 2)
+            name = styles.setdefault(spell, f"t{len(styles)}")
             data = base64.b64encode(image.read_bytes()).decode()
             texts.append(
-                f'<image class="{name} z" x="{width - side - 24:.0f}" y="{height - side - 20:.0f}" width="{side:.0f}" '
-                f'height="{side:.0f}" style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>'
+                f'<image class="{name}{" z" * final}" x="{width - side - 20:.0f}" y="{height - side - 20:.0f}" '
+                f'width="{side:.0f}" height="{side:.0f}" style="image-rendering:pixelated" '
+                f'href="data:image/png;base64,{data}"/>'
             )
         frames = "\n".join(
             f".{name}{{animation-name:{name}}}@keyframes {name}{{{moments(begin / whole, end / whole)}}}"
@@ -181,7 +189,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("commands", nargs="+")
-    parser.add_argument("--image", type=Path)
     parser.add_argument("--size", default="84x20", help="columns x rows of the terminal")
     parser.add_argument("--pace", type=float, default=4, help="how many times as fast commands run in the film")
     chosen = parser.parse_args()
@@ -189,7 +196,7 @@ def main() -> None:
     for command in chosen.commands:
         film.type(command)
         film.run(command, chosen.pace)
-    chosen.out.write_text(film.svg(chosen.image), encoding="utf-8")
+    chosen.out.write_text(film.svg(), encoding="utf-8")
     print(f"{chosen.out}: {film.now:.0f} seconds, {chosen.out.stat().st_size / 1000:.0f} kB")
 
 
