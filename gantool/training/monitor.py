@@ -181,9 +181,11 @@ def held_out(trainer: Trainer) -> tuple[Any, ...] | None:
 
 @torch.no_grad()
 def d_probes(variant: Variant, seen: Any, held: Any, images: Tensor, labels: Tensor | None) -> dict[str, float]:
-    """What D says of images that it trained on, that it never saw, and that were drawn."""
+    """What D says of images that it trained on, that it never saw, and that were drawn; nothing if it has no logits."""
     drawn = images, held[1] if labels is None else labels
     scores = [variant.d_logits(*pair) for pair in (seen, held, drawn)]
+    if any(s is None for s in scores):
+        return {}
     on_seen, on_held, on_drawn = (s.double() for s in scores if s is not None)
     right = torch.cat([on_held > 0, on_drawn < 0]).double().mean()
     gap, chance = on_seen.mean() - on_held.mean(), (on_seen.var() / len(on_seen) + on_held.var() / len(on_held)).sqrt()

@@ -56,6 +56,7 @@ class CGAN(Mismatched, GAN):
         components: int | None = 0
         z: int = 16
         augment: str | None = "translate:1"
+        g_layers: str = "256-512-1024"
         networks: Annotated[
             Literal["conv", "mlp"], Option(help="Kind of network: small convolutions, or the paper's MLPs.")
         ] = "conv"

@@ -86,7 +86,7 @@ class GAN(Game):
         components: int | None = None
         z: int = 12
         augment: str | None = None
-        g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "256-512-1024"
+        g_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP generator.")] = "160-512-1024"
         d_layers: Annotated[str, Option(metavar="N-N", help="Hidden units of the MLP discriminator.")] = "512-256"
         dropout: Annotated[float, Option(min=0, max=0.99, help="Dropout in the MLP discriminator.")] = 0.0
         batch_norm: Annotated[float, Option(min=0, max=1, help="Momentum of the MLP generator's batch norm.")] = 0.1

@@ -453,3 +453,16 @@ def test_a_default_with_a_discriminator_twenty_times_as_fast_is_told(gantool: An
     told = [entry for entry in RunFolder(Path("runs/run")).lines() if "sign" in entry]
     assert {"D wins", "D explodes"} & {entry["sign"] for entry in told}  # its own seeds and penalty decide which
     assert all(entry["try"] == "--d-lr 0.005" for entry in told)
+
+
+def test_a_d_that_only_compares_may_have_no_logits_and_is_probed_for_all_else() -> None:
+    """`d_logits` may answer None: its scores have no 0 between real and generated."""
+    x, y = torch.zeros(2, 1, 8, 8), torch.zeros(2)
+
+    class Compares(GAN):
+        def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
+            return None  # type: ignore[return-value]
+
+    for cls, probes in ((Compares, set()), (GAN, {"D right", "memorised"})):
+        variant = cls(cls.Options(g_layers="4", d_layers="4"), ImageData(x.byte()).spec)
+        assert monitor.d_probes(variant, (x, y), (x, y), x, None).keys() == probes

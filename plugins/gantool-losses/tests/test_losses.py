@@ -1,8 +1,10 @@
 """The seven games keep gantool's contract, and what their papers say can be computed comes out."""
 
 import inspect
+import json
 import math
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -295,3 +297,17 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["train", "lsgan", "--networks", "mlp", "--a", "-1", "--c", "0", "--steps", "3", *small, *quiet]) == 0
     assert run(["sample", "lsgan", "-n", "4", "--out", "four.png", *quiet]) == 0
     assert Path("four.png").is_file()
+
+
+@pytest.mark.slow
+def test_the_gap_of_wgan_div_falls_as_the_images_get_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The critic's gap as logged, and how far samples are from real digits to the judge, by ranks."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "wgan-div", "--steps", "600", "--out", "run", "--device", "cpu", "--quiet"]) == 0
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    probes = {line["step"]: line["probe"]["distance"] for line in lines if "probe" in line}
+    every = min(probes)
+    gaps = [mean(line["gap"] for line in lines if "gap" in line and s - every < line["step"] <= s) for s in probes]
+    assert len(gaps) >= 10
+    ranks = torch.stack([torch.tensor(x).argsort().argsort().double() for x in (gaps, [*probes.values()])])
+    assert torch.corrcoef(ranks)[0, 1] >= 0.7

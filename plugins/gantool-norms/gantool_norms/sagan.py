@@ -2,8 +2,8 @@
 
 Paper: Zhang et al., 2018, https://arxiv.org/abs/1805.08318
 Task: images of a class, or from noise
-Differs from the paper: as sngan; attention at the second coarsest maps of G and the second finest of D, which takes
-    from means of four places; G's last layer is not held
+Differs from the paper: as sngan; attention at the second coarsest maps of G and the second finest of D, to means of
+    four places; G's last layer is not held
 """
 
 from dataclasses import dataclass
