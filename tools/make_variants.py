@@ -82,7 +82,7 @@ def words_of(line: "Line") -> str:
 
 
 def entry(folder: Path, line: "Line", offer: "Offer") -> str:
-    """Its line, its figure, and its image if its package has one."""
+    """Its line, its figure, and its image if there is one: of gantool's in docs/images, of a package's beside it."""
     where = Path(offer.source or folder).relative_to(ROOT).as_posix()
     paper = offer.field("Paper")
     cited, _, link = paper.rpartition(", ")
@@ -96,7 +96,7 @@ def entry(folder: Path, line: "Line", offer: "Offer") -> str:
         took = f", {line.minutes:.2g} minutes" if line.minutes else ""
         short = "" if line.accepted else " It was not accepted."
         said.append(f"`{line.threshold}`: {line.figure:.3g}, after {line.trained} of {line.data}{took}.{short}")
-    image = folder / f"{line.name}.png"
+    image = (folder if folder != ROOT else ROOT / "docs" / "images") / f"{line.name}.png"
     shown = f"\n![{line.name}](../{image.relative_to(ROOT).as_posix()})\n" if image.is_file() else ""
     return fill(" ".join(said), 120, break_long_words=False, break_on_hyphens=False) + "\n" + shown
 
