@@ -47,7 +47,7 @@ class SNGAN(Augmented):
         width: Annotated[int, Option(min=1, help="Channels of G's finest maps.")] = 24
         d_width: Annotated[int, Option(min=1, help="Channels of D's finest maps.")] = 16
         spectral: Annotated[bool, Option(help="Hold weights to a spectral norm of 1.")] = True
-        iterations: Annotated[int, Option(min=1, help="Power iterations for it, each time a weight is used.")] = 3
+        iterations: Annotated[int, Option(min=1, help="Power iterations for it, each time a weight is used.")] = 8
 
     @dataclass(kw_only=True)
     class SampleOptions(LabelOptions): ...
