@@ -279,11 +279,13 @@ def test_translated_images_keep_their_names_and_none_is_lost(images: Callable[..
     inputs = listed(folder)
     write(
         tmp_path / "out",
-        Drawing(len(inputs), None, translated(variant, read(inputs, variant, o := Given(input=folder)), o)),
+        Drawing(len(inputs), None, translated(variant, read(inputs, variant, (o := Given(input=folder)).natural), o)),
     )
     found = {file.name: np.asarray(Image.open(file))[0, 0].tolist() for file in (tmp_path / "out").iterdir()}
     assert found == {"a.png": [255, 205, 155], "b.png.png": [254, 253, 252], "b.bmp.png": [0, 0, 0]}
-    (only,) = translated(variant, read(listed(folder / "a.png"), variant, o := Given(input=folder / "a.png")), o)
+    (only,) = translated(
+        variant, read(listed(folder / "a.png"), variant, (o := Given(input=folder / "a.png")).natural), o
+    )
     assert only.names == ["a"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="No images in"):
@@ -308,7 +310,12 @@ class Wide(Negative):
 def widened(folder: Path, out: Path) -> dict[str, Any]:
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     inputs = listed(folder)
-    write(out, Drawing(len(inputs), None, translated(variant, read(inputs, variant, o := AsTheyAre(input=folder)), o)))
+    write(
+        out,
+        Drawing(
+            len(inputs), None, translated(variant, read(inputs, variant, (o := AsTheyAre(input=folder)).natural), o)
+        ),
+    )
     return {file.name: np.asarray(Image.open(file)) for file in out.iterdir()}
 
 
@@ -355,7 +362,9 @@ def test_one_image_of_any_size_is_a_file_of_its_own(tmp_path: Path, monkeypatch:
     Image.new("RGBA", (9, 3), (1, 2, 3, 4)).save(tmp_path / "a.png")
     variant = Wide(CGAN.Options(networks="mlp", g_layers="2", d_layers="2"), DataSpec((3, 8, 8), ("x", "y")))
     given = AsTheyAre(input=tmp_path / "a.png")
-    write(tmp_path / "out.png", Drawing(1, None, translated(variant, read([given.input], variant, given), given)))
+    write(
+        tmp_path / "out.png", Drawing(1, None, translated(variant, read([given.input], variant, given.natural), given))
+    )
     made = np.asarray(Image.open(tmp_path / "out.png"))
     assert made.shape == (3, 18, 4) and made[0, 0].tolist() == [1, 2, 3, 4]
 

@@ -35,7 +35,7 @@ class VAEGAN(Encoding, Penalised):
         error: Annotated[
             Literal["features", "pixels"], Option(help="What the error is measured in: what D sees, or pixels.")
         ] = "features"
-        prior: Annotated[float, Option(min=0, help="Weight of the codes' divergence from N(0, 1).")] = 0.01
+        prior: Annotated[float, Option(min=0, help="Weight of the codes' divergence from N(0, 1).")] = 0.004
         gamma: Annotated[float, Option(min=0, help="Weight of the error for the decoder.")] = 1.0
         adversarial: Annotated[float, Option(min=0, help="Weight of fooling D for the decoder.")] = 1.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
