@@ -7,15 +7,21 @@ from gantool.config.packages import ALLOW, VARIANTS, Offer, Plugins, broken, cla
 from gantool.errors import USAGE, UserError, did_you_mean
 
 # Variants of the packages that are kept beside gantool.
-PACKAGED = {
-    "aae": "gantool-encoders", "acgan": "gantool-info", "began": "gantool-energy", "bgan": "gantool-losses",
-    "bicyclegan": "gantool-translate", "biggan": "gantool-norms", "cyclegan": "gantool-translate",
-    "dragan": "gantool-losses", "gan-cls": "gantool-text", "hinge": "gantool-losses", "infogan": "gantool-info",
-    "lsgan": "gantool-losses", "pix2pix": "gantool-translate", "r3gan": "gantool-r3gan", "ragan": "gantool-losses",
-    "sagan": "gantool-norms", "sgan": "gantool-semi", "sngan": "gantool-norms", "softmax-gan": "gantool-losses",
-    "srgan": "gantool-superres", "stargan": "gantool-translate", "style": "gantool-style", "wgan": "gantool-wgan-gp",
-    "wgan-div": "gantool-losses", "wgan-gp": "gantool-wgan-gp",
-}  # fmt: skip
+KEPT = {
+    "gantool-encoders": "aae bigan clustergan vaegan",
+    "gantool-energy": "began ebgan",
+    "gantool-info": "acgan infogan",
+    "gantool-losses": "bgan dragan hinge lsgan ragan softmax-gan wgan-div",
+    "gantool-norms": "biggan sagan sngan",
+    "gantool-r3gan": "r3gan",
+    "gantool-semi": "cogan pixelda sgan",
+    "gantool-style": "style",
+    "gantool-superres": "srgan",
+    "gantool-text": "gan-cls",
+    "gantool-translate": "bicyclegan cyclegan pix2pix stargan",
+    "gantool-wgan-gp": "wgan wgan-gp",
+}
+PACKAGED = {variant: package for package, variants in KEPT.items() for variant in variants.split()}
 
 
 def task_of(text: str) -> str:
