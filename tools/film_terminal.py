@@ -14,7 +14,9 @@ import os
 import pty
 import re
 import select
+import shlex
 import struct
+import subprocess
 import termios
 import time
 from dataclasses import dataclass, field
@@ -84,11 +86,18 @@ class Film:
 
     def run(self, command: str, pace: float) -> None:
         """Let it run in a terminal of this size, and look at what it writes."""
-        child, master = pty.fork()
-        if not child:
-            os.environ |= {"TERM": "xterm-256color", "COLUMNS": str(self.columns), "LINES": str(self.rows)}
-            os.execvp("sh", ["sh", "-c", command])
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+        master, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+        shape = {"TERM": "xterm-256color", "COLUMNS": str(self.columns), "LINES": str(self.rows)}
+        child = subprocess.Popen(
+            shlex.split(command),
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            env=os.environ | shape,
+            start_new_session=True,
+        )
+        os.close(other)
         heard = looked = time.monotonic()
         while True:
             ready, _, _ = select.select([master], [], [], 0.03)
@@ -108,7 +117,7 @@ class Film:
             self.now += min((now - heard) / pace, LONGEST)
             heard = now
         self.look()
-        if os.waitpid(child, 0)[1]:
+        if child.wait():
             raise SystemExit(f"{command}: failed")
         begin = self.now
         self.now += READING
