@@ -19,6 +19,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
@@ -30,7 +31,7 @@ PROMPT = "$ "
 TYPING = 0.035  # seconds a character
 LONGEST = 0.4  # seconds that a wait within a command becomes at most
 READING = 2.5  # and the time to read what a command has said
-GLANCE = 0.1  # between two looks at a screen that changes
+GLANCE = 0.25  # between two looks at a screen that changes
 CELL, LINE, SIZE = 8.43, 19, 14  # of a character: width, height, and the font's size
 COLOURS = {
     "default": "#d8dee9", "black": "#6b7280", "red": "#ef8a80", "green": "#a3cf8a", "brown": "#ecc48d",
@@ -139,7 +140,7 @@ class Film:
                 end = self.shown[several[-1] + 1][0] if several[-1] < last else whole
                 name = styles.setdefault((round(begin, 2), round(end, 2)), f"t{len(styles)}")
                 kept = " z" if several[-1] == last else ""
-                texts.append(f'<g class="{name}{kept}">{"".join(self.run_of(y, *run) for run in row)}</g>')
+                texts.append(f'<g class="{name}{kept}">{drawn(y, row)}</g>')
         side = height * 0.7
         for i, (begin, end, image) in enumerate(self.images):
             final = i == len(self.images) - 1
@@ -158,7 +159,7 @@ class Film:
         return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}">
 <style>
 text{{font:{SIZE}px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre}}
-rect{{shape-rendering:crispEdges}}
+path{{shape-rendering:crispEdges}}
 g,image{{visibility:hidden;animation:{whole:.2f}s step-end infinite}}
 {frames}
 @media (prefers-reduced-motion:reduce){{g,image{{animation:none}}.z{{visibility:visible}}}}
@@ -168,19 +169,22 @@ g,image{{visibility:hidden;animation:{whole:.2f}s step-end infinite}}
 </svg>
 """
 
-    def run_of(self, y: int, x: int, text: str, colour: str, behind: str, bold: bool) -> str:
-        left, top, long = 16 + x * CELL, 14 + y * LINE, len(text) * CELL
+
+def drawn(y: int, row: Row) -> str:
+    """A line of the screen; of half blocks those of a colour together."""
+    texts, blocks, top = list[str](), defaultdict[str, str](str), 14 + y * LINE
+    for x, text, colour, behind, bold in row:
+        left, long = 16 + x * CELL, len(text) * CELL
         if set(text) == {HALF}:
-            halves = (top, colour), (top + LINE / 2, behind)
-            return "".join(
-                f'<rect x="{left:.1f}" y="{at}" width="{long + 0.4:.1f}" height="{LINE / 2}" fill="{hexed(c)}"/>'
-                for at, c in halves
-            )
+            for at, fill in ((top, colour), (top + LINE / 2, behind)):
+                blocks[hexed(fill)] += f"M{left:.1f} {at:g}h{long + 0.4:.1f}v{LINE / 2}h{-long - 0.4:.1f}z"
+            continue
         weight = ' font-weight="bold"' if bold else ""
-        return (
+        texts.append(
             f'<text x="{left:.1f}" y="{top + 14}" textLength="{long:.1f}" '
             f'fill="{hexed(colour)}"{weight}>{escape(text)}</text>'
         )
+    return "".join([*(f'<path fill="{colour}" d="{where}"/>' for colour, where in blocks.items()), *texts])
 
 
 def hexed(colour: str) -> str:
