@@ -46,10 +46,11 @@ def stacked(screen: "Console", header: Sequence[str], rows: Sequence[Sequence[st
     """A table on a screen too narrow for its columns: below each row's first cell, the others and what they are."""
     from rich.padding import Padding
 
-    for first, *others in rows:
+    screen.print(header[0].rstrip(), style="dim")
+    for first, *others in ([cell.rstrip() for cell in row] for row in rows):
         screen.print(first, style="bold")
         lines: list[str] = []
-        for named in (f"{name} {cell}" for name, cell in zip(header[1:], others, strict=True) if cell):
+        for named in (f"{name} {cell}".lstrip() for name, cell in zip(header[1:], others, strict=True) if cell):
             if lines and len(f"  {lines[-1]}  {named}") <= screen.width:
                 lines[-1] += f"  {named}"
             else:

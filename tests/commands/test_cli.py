@@ -143,6 +143,19 @@ def test_list_shows_each_variant_under_its_task(light: dict[str, list[Any]]) -> 
     assert all(row["paper"].startswith(("Goodfellow", "Mirza", "Radford")) and row["task"] for row in rows)
 
 
+def test_on_a_narrow_screen_a_task_stands_above_its_variants() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from gantool.commands.terminal import stacked
+
+    screen = Console(file=StringIO(), width=24, color_system=None)
+    stacked(screen, ("images from noise  ", "", "package"), [("gan  ", "GAN: two networks  ", "gantool")])
+    shown = [line.rstrip() for line in screen.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert shown == ["images from noise", "gan", "  GAN: two networks", "  package gantool"]
+
+
 def test_data_list_tells_size_and_classes(light: dict[str, list[Any]]) -> None:
     rows = {row["name"]: row for row in json.loads(light["data list --json"][1])}
     assert {"digits", "mnist", "fashion-mnist", "kmnist", "emnist", "cifar10", "svhn"} <= rows.keys()
