@@ -3,37 +3,20 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
-from gantool.api import Augmented, DataSpec, decoder, downwards, encoder, mixture, upwards
+from gantool.api import Augmented, DataSpec, MixtureNoise, decoder, downwards, encoder, upwards
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from typer import Option
 
-SCALE = 4.0  # how far the mixture's components lie apart, the noise's deviation being 1
 
-
-class Energetic(Augmented):
+class Energetic(MixtureNoise, Augmented):
     """Noise from a mixture, as dcgan has it, and networks that are small or the paper's."""
 
     @dataclass(kw_only=True)
-    class Options(Augmented.Options):
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        components: Annotated[
-            int, Option(min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.")
-        ] = 200
+    class Options(MixtureNoise.Options, Augmented.Options):
+        components: int | None = 200
         width: Annotated[int, Option(min=1, help="Channels of the finest maps.")] = 16
         deep: Annotated[bool, Option("--deep", help="3x3 convolutions at every size, ten times the work.")] = False
-
-    @property
-    def numbers(self) -> int:
-        """Of noise."""
-        return int(self.options.components + self.options.z)
-
-    def noise(self, n: int) -> Tensor:
-        return self.random(torch.randn, n, self.numbers)
-
-    def latent(self, z: Tensor) -> Tensor:
-        return mixture(z, self.options.components, SCALE)
 
 
 def autoencoder(code: int, width: int, deep: bool, data: DataSpec, tanh: bool = True) -> tuple[nn.Module, nn.Module]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from gantool import api
-from gantool.api import Batch, Data, DataSpec, Loss, NoiseOptions, Penalised, Recipe, Sheet, Turn
+from gantool.api import Batch, Data, DataSpec, Loss, MixtureNoise, NoiseOptions, Penalised, Recipe, Sheet, Turn
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from typer import Option
@@ -21,21 +21,18 @@ from gantool_semi.domains import open_domains
 PAIRS = 2_000  # measured
 
 
-class CoGAN(Penalised):
+class CoGAN(MixtureNoise, Penalised):
     """Two games, of A and of B, summed. G1 and G2 share their first layers, D1 and D2 their last."""
 
     recipe = Recipe(data="digits-and-negatives", steps=6_000, batch_size=32, ema_images=5_000)
 
     @dataclass(kw_only=True)
-    class Options(Penalised.Options):
+    class Options(MixtureNoise.Options, Penalised.Options):
         lr: float = 1e-3
         decay: float = 2e-4
         beta2: float = 0.99
         r1: float = 0.1
-        z: Annotated[int, Option(min=1, help="Dimensions of the noise.")] = 16
-        components: Annotated[
-            int, Option(min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.")
-        ] = 200
+        components: int | None = 200
         shared: Annotated[bool, Option(help="Share layers; without, these are two GANs given one noise.")] = True
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
@@ -50,16 +47,10 @@ class CoGAN(Penalised):
     def __init__(self, options: Options, data: DataSpec) -> None:
         super().__init__(options, data)
         o, last = options, 4  # of G's layers: norm, ReLU, convolution, tanh
-        g, g2 = (api.upwards(o.components + o.z, o.width, data) for _ in "ab")
+        g, g2 = (api.upwards(self.numbers, o.width, data) for _ in "ab")
         d, d2 = (nn.Sequential(*api.downwards(256, o.width, 0.2, data).children(), nn.Linear(256, 1)) for _ in "ab")
         self.generator = Twins([g, g2], len(list(g.children())) - last, "start" if o.shared else "")
         self.discriminator = Twins([d, d2], 2, "end" if o.shared else "")  # a convolution and LeakyReLU
-
-    def noise(self, n: int) -> Tensor:
-        return self.random(torch.randn, n, self.options.components + self.options.z)
-
-    def latent(self, z: Tensor) -> Tensor:
-        return api.mixture(z, self.options.components, 4.0)
 
     def turns(self, batches: Iterator[Batch]) -> Iterator[Turn]:
         a, _, b = next(batches)
