@@ -67,7 +67,8 @@ def table() -> str:
             where = folder.relative_to(ROOT).as_posix()
             rows.append(f"| **{package if folder == ROOT else f'[{package}]({where})'}** | | | |")
         file = Path(offer.source or folder).relative_to(ROOT).as_posix()
-        figures = ("", "not measured yet") if line.figure is None else (f"`{line.threshold}`", f"{line.figure:.3g}")
+        reached = "not measured yet" if line.figure is None else f"{line.figure:.3g}"
+        figures = f"`{line.threshold}`" if line.threshold else "", reached + ", not accepted" * (line.accepted is False)
         rows.append(f"| [{line.name}]({file}) | {words_of(line)} | {figures[0]} | {figures[1]} |")
     return "\n".join(rows) + "\n"
 
