@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -45,7 +44,7 @@ def line(offer: Offer) -> Line:
     """By its first card; one that cannot be read is none."""
     known = offer.name, offer.field("Task"), offer.package, offer.summary
     try:
-        cards = cards_in(path_of(offer)) if offer.source else []
+        cards = cards_in(offer.beside("cards", f"{offer.name}.json"))
     except UserError:
         cards = []
     if not cards:
@@ -62,8 +61,3 @@ def headline(card: dict[str, Any]) -> dict[str, Any]:
     """The first of its thresholds that is of this variant more than of any."""
     rows: list[dict[str, Any]] = card["thresholds"]
     return next((row for row in rows if row["score"] not in SAID_BY_ALL), rows[0])
-
-
-def path_of(offer: Offer) -> Path:
-    assert offer.source is not None
-    return offer.source.parent / "cards" / f"{offer.name}.json"
