@@ -165,7 +165,9 @@ def eject(
         str | None,
         Argument(metavar="RUN|VARIANT", help="Whose training.", show_default=False, autocompletion=run_names),
     ] = None,
-    out: Annotated[str | None, Option(help="Where to write it.", metavar="FILE.py", show_default="NAME.py")] = None,
+    out: Annotated[
+        str | None, Option(help="Where to write it; else NAME.py.", metavar="FILE.py", show_default=False)
+    ] = None,
     preset: Annotated[str | None, Option(help="Of a variant: settings of a preset.", show_default=False)] = None,
     config: Annotated[str | None, Option(help="Of a variant: settings in a file.", show_default=False)] = None,
     with_data: Annotated[bool, Option("--with-data", help="Also write its data, as NAME.npz.")] = False,
@@ -284,7 +286,7 @@ def encode(
     ] = None,
     input: Annotated[Path | None, Option("--input", help="An image, or a folder of them.", show_default=False)] = None,
     out: Annotated[
-        Path | None, Option("--out", "-o", metavar="FILE.npz", help="Where to write.", show_default="latents.npz")
+        Path | None, Option("--out", "-o", metavar="FILE", help="FILE.npz; else latents.npz.", show_default=False)
     ] = None,
     force: Annotated[bool, Option("--force", help="Write over what --out holds already.")] = False,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps...")] = "auto",
@@ -343,7 +345,7 @@ def new(
     name: Annotated[
         str | None, Argument(help="What to type after `gantool train`, such as my-gan.", show_default=False)
     ] = None,
-    out: Annotated[str | None, Option(help="Where to make it.", show_default="gantool-NAME")] = None,
+    out: Annotated[str | None, Option(help="Where to make it; else gantool-NAME.", show_default=False)] = None,
 ) -> None:
     """Start a package of your own with a working variant, its test and its README."""
     from gantool.commands.scaffold import scaffold

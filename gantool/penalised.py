@@ -62,7 +62,7 @@ class MixtureNoise(Variant):
 
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
-        """Left open, there are as many as keep their variety; kinds of points are the plane's own business."""
+        """Left open, there are as many as keep variety; points have none."""
         options, clouds = super().resolve(options, data), min(CLOUDS, len(data) // 10) if data.spec.images else 0
         return replace(options, components=clouds) if options.components is None else options
 
