@@ -187,7 +187,14 @@ def test_a_table_keeps_every_word_on_any_screen(
         assert lines[2].split() == ["coverage", "0.7453", "0"]
     else:
         first = ["  value 0.002187  ceiling 1360"] if width == 40 else ["  value 0.002187", "  ceiling 1360"]
-        both = ["class_balance_kl", *first, "  verdict pass <= 0.10", "coverage", "  value 0.7453  ceiling 0"]
+        both = [
+            "measure",
+            "class_balance_kl",
+            *first,
+            "  verdict pass <= 0.10",
+            "coverage",
+            "  value 0.7453  ceiling 0",
+        ]
         assert lines == both
 
 
