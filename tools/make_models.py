@@ -90,8 +90,9 @@ def main() -> None:
             data, card = made.read_bytes(), measured(made)
         text = json.dumps(card, indent=1) + "\n"
         if args.again:
-            if (there.read_bytes(), packaged.card_path(there).read_text()) != (data, text):
-                raise SystemExit(f"{name}: other bytes than {there}")
+            for path, new in ((there, data), (packaged.card_path(there), text.encode())):
+                if path.read_bytes() != new:
+                    raise SystemExit(f"{name}: other bytes than {path}")
             print(f"{name}: the same bytes", file=sys.stderr)
             continue
         check(name, len(data), card)

@@ -18,29 +18,29 @@ from gantool.export.program import Program
 Inputs = Sequence[Sequence[Tensor]]
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="needs node")
+IN_NODE = 'const read = () => JSON.parse(require("fs").readFileSync(0, "utf8")), print = console.log;'
 RUN = """
-const asked = JSON.parse(require("fs").readFileSync(0, "utf8"));
-console.log(JSON.stringify(asked.map(({ program, blob, inputs }) => {
+print(JSON.stringify(read().map(({ program, blob, inputs }) => {
   const network = loadProgram(program, bytesOf(blob));
   return inputs.map((one) => Array.from(network.run(...one), String));
 })));
 """
 TIMED = """
-const [{ program, blob, inputs }] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const [{ program, blob, inputs }] = read();
 const network = loadProgram(program, bytesOf(blob)), times = [];
 for (let i = 0; i < 40; i++) {
   const start = performance.now();
   network.run(...inputs[i % inputs.length]);
   times.push(performance.now() - start);
 }
-console.log(times.sort((a, b) => a - b)[10]);
+print(times.sort((a, b) => a - b)[10]);
 """
 
 
 def scripted(*names: str, then: str, given: Any = None) -> Any:
     """What these parts of the page print when `then` runs after them."""
     assert NODE
-    script = "\n".join([*(part(f"{name}.js") for name in names), then])
+    script = "\n".join([*(part(f"{name}.js") for name in names), IN_NODE, then])
     done = subprocess.run([NODE, "-e", script], input=json.dumps(given), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)

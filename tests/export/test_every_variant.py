@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import browsers
 import made
 import pytest
 import torch
@@ -37,7 +38,7 @@ def every_package(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> N
 @pytest.fixture(scope="module")
 def table() -> Iterator[list[str]]:
     rows = [
-        "| variant | fp32: max | fp16: max, mean | int8: max, mean | levels | ms in node |",
+        "| variant | fp32: max | fp16: max, mean | int8: max, mean | levels | ms in node, Chromium |",
         "|---|---|---|---|---|---|",
     ]
     yield rows
@@ -71,16 +72,19 @@ def test_a_variant_is_drawn_in_node_as_in_torch(name: str, table: list[str], tmp
     drawn = subject.subject(model.variant, options)
     found = checking.wanted(drawn, options)
     program = folding.folded(lowered(drawn, drawn.example(1)))
-    errors = []
+    singles, errors = checking.singles(found.inputs), []
     for precision in PRECISIONS:
-        (images,) = all_drawn([(program, checking.singles(found.inputs))], precision)
+        (images,) = all_drawn([(program, singles)], precision)
         seen = torch.stack(images).view(found.images.shape)
         levels = int((as_bytes(seen).int() - as_bytes(found.images).int()).abs().max())
         errors.append((float((seen - found.images).abs().max()), float((seen - found.images).abs().mean()), levels))
     (exact, _, _), (half, half_mean, half_levels), (whole, whole_mean, whole_levels) = errors
+    times = [milliseconds(program, singles)]
+    if browsers.CHROMIUM:
+        times.append(browsers.milliseconds(program, singles, tmp_path))
     table.append(
         f"| {name} | {exact:.0e} | {half:.0e}, {half_mean:.0e} | {whole:.0e}, {whole_mean:.0e} "
-        f"| {half_levels}, {whole_levels} | {milliseconds(program, checking.singles(found.inputs)):.1f} |"
+        f"| {half_levels}, {whole_levels} | {', '.join(f'{time:.1f}' for time in times)} |"
     )
     assert exact < 1e-4 and half_levels <= 1
     assert whole_mean * 127.5 <= 1.5, "untrained networks, with no saturated pixels, are the hardest"

@@ -111,7 +111,7 @@ def test_flags_of_sample_hold_for_what_is_exported() -> None:
 
 
 PAGE_IMAGES = """
-const { model, weights, seed } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const { model, weights, seed } = read();
 const network = loadProgram(model.program, bytesOf(weights));
 const latent = model.latent && loadProgram(model.latent.program, bytesOf(model.latent.weights));
 const z = latentsOf(drawNoise(model.noise, seed, model.count), model.noise.size, latent), k = model.inputs[0].shape[0];
@@ -119,7 +119,7 @@ const images = Array.from({ length: model.count }, (_, i) => {
   const given = model.inputs.map((input, at) => (at ? [i % input.names.length] : z.subarray(i * k, (i + 1) * k)));
   return Array.from(Uint8ClampedArray.from(network.run(...given), (v) => (v + 1) * 127.5));
 });
-console.log(JSON.stringify(images));
+print(JSON.stringify(images));
 """
 
 
@@ -147,7 +147,7 @@ def test_a_seed_draws_on_the_page_what_sample_draws(name: str, options: dict[str
 @needs_node
 @pytest.mark.parametrize(("how", "n", "seed"), [("rand", 40, 5), ("randn", 16, 0), ("randn", 1_000, 2**32 - 1)])
 def test_random_numbers_on_the_page_are_torchs(how: str, n: int, seed: int) -> None:
-    then = f'console.log(JSON.stringify(Array.from(new TorchRandom({seed})["{how}"]({n}))))'
+    then = f'print(JSON.stringify(Array.from(new TorchRandom({seed})["{how}"]({n}))))'
     torch.manual_seed(seed)
     torch.testing.assert_close(torch.tensor(scripted("random", then=then)), getattr(torch, how)(n), atol=2e-6, rtol=0)
 
@@ -188,7 +188,7 @@ GIF = """
 const frames = [0, 1, 2].map((f) => Uint8ClampedArray.from({ length: 4 * 48 * 40 }, (_, i) =>
   i % 4 === 3 ? 255 : GREY ? (Math.imul(i >> 2, 2654435761) >>> 24) * (f + 1) % 256 : [0, 255, 255][(i % 4 + f) % 3]));
 const film = gifOf(frames, 48, 40, GREY, 7);
-console.log(JSON.stringify({ film: Array.from(film), frames: frames.map((f) => Array.from(f)) }));
+print(JSON.stringify({ film: Array.from(film), frames: frames.map((f) => Array.from(f)) }));
 """
 
 

@@ -196,7 +196,7 @@ def test_every_function_that_a_page_knows_is_tried(functions: tuple[Case, Case])
     used = {op.attrs["f"] for case in functions for op in case.traced.ops if op.kind in ("map", "zip")}
     assert used >= {*ONE, *elementwise.ZIPS, *(f"{name}_by" for name in elementwise.ZIPS)}
     if NODE:
-        known = scripted("products", "maps", then="console.log(JSON.stringify([...Object.keys(MAPS)]))")
+        known = scripted("products", "maps", then="print(JSON.stringify([...Object.keys(MAPS)]))")
         assert used - {*elementwise.ZIPS} <= set(known)
         assert {name for name in known if not name.endswith("_of")} <= used
 

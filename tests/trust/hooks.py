@@ -53,7 +53,7 @@ PHASES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # About as many lines as the shortest such phase of the tests runs through.
 LINES = {
-    "starting": 80, "loading": 500, "timing": 300, "training": 1600, "saving": 800, "drawing": 1600, "closing": 40,
+    "starting": 80, "loading": 500, "timing": 20, "training": 1600, "saving": 800, "drawing": 1600, "closing": 40,
     "resuming": 300, "sampling": 500, "measuring": 300, "checking": 300,
 }  # fmt: skip
 
