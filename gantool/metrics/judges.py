@@ -49,7 +49,8 @@ def kept_judge(data: ImageData, name: str) -> Judge:
     if path.is_file():
         with suppress(UserError, KeyError, RuntimeError):  # one that does not fit is made anew
             facts, weights = sealed.load(path)
-            judge = Judge(facts["channels"], facts["classes"], facts["side"])
+            with torch.random.fork_rng(devices=[]):  # samples are drawn after this
+                judge = Judge(facts["channels"], facts["classes"], facts["side"])
             judge.load_state_dict(weights)
             judge.accuracy = facts["accuracy"]
             return judge.eval()

@@ -11,14 +11,15 @@ import torch.nn.functional as F
 from conftest import Gantool
 from torch import Tensor
 
-from gantool.data.images import DataSpec
+from gantool.data import named
+from gantool.data.images import DataSpec, ImageData
 from gantool.data.named import digits
 from gantool.errors import UserError
 from gantool.evaluation import report
 from gantool.evaluation.gates import USUAL
 from gantool.evaluation.scores import Ground, scores, see
 from gantool.metrics.judge import SECOND_PATH, SECOND_SHA256, LeNet, digits_judge, load_judge, look, second_judge
-from gantool.metrics.judges import check_judge
+from gantool.metrics.judges import check_judge, kept_judge
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +103,17 @@ def test_only_digits_have_a_second_judge(some: tuple[Tensor, Tensor]) -> None:
     assert check_judge(DataSpec((3, 32, 32), ten), "svhn") is None
     assert check_judge(DataSpec((1, 28, 28), ("cat", "dog")), "pets") is None
     assert "second_judge" not in scores(see(digits_judge(), *some), Ground(10), USUAL)
+
+
+def test_a_judge_from_the_cache_leaves_the_random_state_as_one_just_trained_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(named, "default_folder", lambda: tmp_path)
+    images = ImageData(torch.arange(40 * 64, dtype=torch.uint8).view(40, 1, 8, 8), torch.arange(40) % 2, ("a", "b"))
+    drawn = []
+    for _ in ("trained", "from the cache"):
+        torch.manual_seed(0)
+        kept_judge(images, "judge")
+        drawn.append(torch.rand(3))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
+    torch.testing.assert_close(*drawn, rtol=0, atol=0)
