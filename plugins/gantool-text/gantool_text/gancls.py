@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy, softplus
 from torch.optim import Optimizer
 from typer import Option
 
-from gantool_text import folder, measures
+from gantool_text import folder, measures, scenes
 from gantool_text.captions import LONGEST, Captions, numbers, understood, written
 from gantool_text.lettering import captioned
 from gantool_text.networks import Discriminator, Encoder, Generator
@@ -68,8 +68,12 @@ class GANCLS(Penalised):
     @dataclass(kw_only=True)
     class SampleOptions(NoiseOptions):
         text: Annotated[
-            list[str] | None, Option(help="What to draw. Several are drawn in turn.", show_default="some trained on")
-        ] = None
+            list[str] | None,
+            Option(
+                help="What to draw. Several are drawn in turn.", show_default="some trained on",
+                autocompletion=scenes.begun,
+            ),
+        ] = None  # fmt: skip
         captioned: Annotated[bool, Option("--captioned", help="Enlarge, and write captions below.")] = False
 
     @classmethod

@@ -75,6 +75,12 @@ def ways(size: int, colour: int, digit: int, place: int) -> Iterator[str]:
         yield phrase.format(size=big, colour=list(COLOURS)[colour], digit=DIGITS[digit], place=there)
 
 
+def begun(incomplete: str) -> list[str]:
+    """What Tab offers: the plainest way of saying each meaning."""
+    plainest = (next(ways(*meaning)) for meaning in MEANINGS)
+    return [text for text in plainest if text.startswith(incomplete)]
+
+
 @cache
 def drawn(train: bool) -> tuple[Tensor, Tensor]:
     """Images (n, 3, 32, 32) and the numbers of their meanings. Every tenth digit is for those held out."""

@@ -374,3 +374,10 @@ def test_digits_are_framed_as_the_judge_learnt_them() -> None:
     again = framed(ink, longer)
     assert (judged_digits(again)[1].argmax(1) == real.labels[::100]).double().mean() > 0.97
     assert (again[:, 0].double() / 2 + 0.5 - ink).abs().mean() < 0.03
+
+
+def test_tab_offers_captions_that_are_understood() -> None:
+    offered = scenes.begun("a large pur")
+    assert len(offered) == len(DIGITS) * len(PLACES) and len(scenes.begun("")) == len(MEANINGS)
+    words = vocabulary(scenes.begun(""))
+    assert all(understood(text, words) and text.startswith("a large purple ") for text in offered)
