@@ -19,7 +19,6 @@ from gantool.data.opening import open_data
 from gantool.data.points import Points, viewable
 from gantool.errors import USAGE, UserError
 from gantool.exported import Exported
-from gantool.nn.adam import FusedAdam
 from gantool.nn.latents import gaussian
 from gantool.runtime.distributed import mean, share
 from gantool.viz.rows import Sheet, by_class
@@ -202,8 +201,8 @@ class Variant(nn.Module, ABC):
         if o.optimizer == "rmsprop":
             return RMSprop(groups, rate, o.beta2)
         # The fused kernel exists for plain float weights on cpu and cuda.
-        kind = FusedAdam if self.device.type in ("cpu", "cuda") else Adam
-        return kind(groups, rate, (o.beta1, o.beta2))
+        fused = True if self.device.type in ("cpu", "cuda") else None
+        return Adam(groups, rate, (o.beta1, o.beta2), fused=fused)
 
     def frozen(self, network: nn.Module) -> Callable[..., Any]:
         """The network for a loss that must not move it: it passes gradients on to its input, and takes none."""
