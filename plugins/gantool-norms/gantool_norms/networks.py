@@ -67,9 +67,9 @@ class Generator(nn.Module):
         wraps = [wrap] * (len(sides) - 1)
         if kind == "conv":  # whose last block does
             c, self.last, wraps[-1] = [*c[1:], data.channels], nn.Identity(), unwrapped
-        # No bias: beside a weight of norm 1 it would drown the noise, and batch norm keeps what is larger.
-        first = wrap(nn.Linear(inputs, c[0] * prod(sides[0]), bias=False))
-        self.first = nn.Sequential(first, nn.Unflatten(1, (c[0], *sides[0])))
+        # Nor is what spreads the noise: beside a weight of norm 1 its bias would drown it, and without one all
+        # places are alike but for the noise, which cost three times the distance.
+        self.first = nn.Sequential(nn.Linear(inputs, c[0] * prod(sides[0])), nn.Unflatten(1, (c[0], *sides[0])))
         self.ups = nn.ModuleList(
             up(a, b, side, norm, held) for (a, b), side, held in zip(pairwise(c), sides[1:], wraps, strict=True)
         )

@@ -3,7 +3,7 @@
 Paper: Zhang et al., 2018, https://arxiv.org/abs/1805.08318
 Task: images of a class, or from noise
 Differs from the paper: as sngan; attention at the second coarsest maps of G and the second finest of D, to means of
-    four places; G's last layer is not held
+    four places; G's first and last layers are not held
 """
 
 from dataclasses import dataclass
