@@ -50,5 +50,5 @@ def summary(written: "Written") -> list[str]:
 def difference(written: "Written") -> str:
     if written.format != "html":
         return f"at most {written.largest:.1g} apart in [-1, 1]"
-    levels = f"{written.levels} of 255 level{'s' * (written.levels != 1)}"
+    levels = f"{written.levels} of 255 levels"
     return f"at most {levels} apart, {127.5 * written.mean:.2g} on average"
