@@ -20,9 +20,9 @@ PAGE, README = ROOT / "docs" / "variants.md", ROOT / "README.md"
 BEGIN, END = "<!-- shelf: python tools/make_variants.py -->\n", "<!-- shelf ends -->\n"
 HEAD = """# Variants
 
-Every variant of this repository, by task: what it is, what it draws, and one figure of its card, the median of several
-trainings beside the threshold it is held to (`gantool info NAME` shows the whole card). Written from the cards by
-`python tools/make_variants.py`; do not edit.
+Every variant of this repository, by task: what it is, what it draws, and one figure of each data set that it has a card
+of, the median of the card's trainings beside the threshold it is held to (`gantool info NAME` shows the whole card).
+Written from the cards by `python tools/make_variants.py`; do not edit.
 """
 
 
@@ -91,12 +91,14 @@ def entry(folder: Path, line: "Line", offer: "Offer") -> str:
         f"**[{line.name}](../{where})**: {words_of(line)}.",
         *([f"[{cited}]({link})."] if link.startswith("http") else []),
     ]
-    if line.figure is None:
+    from gantool.evaluation import shelf
+
+    for each in (measured := list(shelf.of_data(offer))):
+        took = f", {each.minutes:.2g} minutes" if each.minutes else ""
+        short = "" if each.accepted else " It was not accepted."
+        said.append(f"`{each.threshold}`: {each.figure:.3g}, after {each.trained} of {each.data}{took}.{short}")
+    if not measured:
         said.append("Not measured yet.")
-    else:
-        took = f", {line.minutes:.2g} minutes" if line.minutes else ""
-        short = "" if line.accepted else " It was not accepted."
-        said.append(f"`{line.threshold}`: {line.figure:.3g}, after {line.trained} of {line.data}{took}.{short}")
     image = (folder if folder != ROOT else ROOT / "docs" / "images") / f"{line.name}.png"
     shown = f"\n![{line.name}](../{image.relative_to(ROOT).as_posix()})\n" if image.is_file() else ""
     return fill(" ".join(said), 120, break_long_words=False, break_on_hyphens=False) + "\n" + shown

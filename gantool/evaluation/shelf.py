@@ -41,20 +41,29 @@ def lines(registry: Registry) -> Iterator[Line]:
 
 
 def line(offer: Offer) -> Line:
-    """By its first card; one that cannot be read is none."""
-    known = offer.name, offer.field("Task"), offer.package, offer.summary
+    """By its first card."""
+    return next(of_data(offer), Line(*known(offer)))
+
+
+def of_data(offer: Offer) -> Iterator[Line]:
+    """By the first card of each data set it has cards of; those that cannot be read are none."""
     try:
         cards = cards_in(offer.beside("cards", f"{offer.name}.json"))
     except UserError:
         cards = []
-    if not cards:
-        return Line(*known)
-    card = cards[0]
-    row, given = headline(card), card["thresholds_after"]["seconds"] / 60
-    return Line(
-        *known, card["data"], card["trained"], f"{row['score']} {row['threshold']}", row["median"],
-        median(card.get("minutes") or [given]) or None, card["accepted"],
-    )  # fmt: skip
+    first: dict[str, Any] = {}
+    for card in cards:
+        first.setdefault(card["data"], card)
+    for card in first.values():
+        row, given = headline(card), card["thresholds_after"]["seconds"] / 60
+        yield Line(
+            *known(offer), card["data"], card["trained"], f"{row['score']} {row['threshold']}", row["median"],
+            median(card.get("minutes") or [given]) or None, card["accepted"],
+        )  # fmt: skip
+
+
+def known(offer: Offer) -> tuple[str, str, str, str]:
+    return offer.name, offer.field("Task"), offer.package, offer.summary
 
 
 def headline(card: dict[str, Any]) -> dict[str, Any]:

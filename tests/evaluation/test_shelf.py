@@ -62,3 +62,12 @@ def test_minutes_are_the_median_of_the_seeds(offer: Offer, tmp_path: Path, monke
     (tmp_path / "shelved" / "cards" / "shelved.json").write_text(json.dumps([card]))
     found = shelf.line(offer)
     assert found.minutes == 3.0 and found.cells()[-2:] == ("3", "NOT accepted")
+
+
+def test_each_data_set_is_told_of_by_its_first_card(offer: Offer, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Offer, "package", "gantool-shelved")
+    (tmp_path / "shelved" / "cards").mkdir()
+    (tmp_path / "shelved" / "cards" / "shelved.json").write_text((CARDS / "cgan.json").read_text())
+    found = {line.data: line for line in shelf.of_data(offer)}
+    assert list(found) == ["digits", "fashion-mnist", "mnist"]
+    assert found["digits"] == shelf.line(offer) and found["digits"].trained == "60 s"
