@@ -94,14 +94,14 @@ def dumped(address: str, folder: Path, *flags: str) -> str:
 def in_firefox(folder: Path, steps: str) -> dict[str, Any]:
     """It prints nothing: what drives the page, not the page, sends here what it saw."""
     assert FIREFOX
-    profile, told = folder / "firefox", Told()
+    profile, listener = folder / "firefox", Listener()
     profile.mkdir()
     lines = (f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in PREFERENCES.items())
     (profile / "user.js").write_text("".join(lines), "utf-8")
-    command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), driver(folder, steps, told.address)]
+    command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), driver(folder, steps, listener.address)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         try:
-            seen = told.wait(120)
+            seen = listener.wait(120)
         finally:
             running.terminate()
             said = running.communicate(timeout=30)[0]
@@ -110,7 +110,7 @@ def in_firefox(folder: Path, steps: str) -> dict[str, Any]:
     return seen
 
 
-class Told(HTTPServer):
+class Listener(HTTPServer):
     """Takes one message, on loopback."""
 
     seen: dict[str, Any] | None = None
@@ -127,7 +127,7 @@ class Told(HTTPServer):
 
 
 class Taking(BaseHTTPRequestHandler):
-    server: Told
+    server: Listener
 
     def do_POST(self) -> None:
         self.server.seen = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -50,7 +50,7 @@ def parts(page: Path) -> tuple[dict[str, Any], str]:
 def test_a_run_becomes_one_page_that_fetches_nothing(gantool: Gantool, trained: Path) -> None:
     done = gantool("export", trained)
     assert done.code == 0, done.err
-    assert "gan.html" in done.err and "at most 1 of 255 level apart" in done.err and "any browser" in done.err
+    assert "gan.html" in done.err and "at most 1 of 255 levels apart" in done.err and "any browser" in done.err
     text = Path("gan.html").read_text("utf-8")
     assert not re.search(r"""(?:src|href)=["'](?!data:)|fetch\(|XMLHttpRequest|import\(|@import|WebAssembly""", text)
     assert "innerHTML" not in text and "eval(" not in text
