@@ -24,7 +24,7 @@ PAIRS = 2_000  # measured
 class CoGAN(MixtureNoise, Penalised):
     """Two games, of A and of B, summed. G1 and G2 share their first layers, D1 and D2 their last."""
 
-    recipe = Recipe(data="digits-and-negatives", steps=6_000, batch_size=32, ema_images=5_000)
+    recipe = Recipe(data="digits-and-negatives", steps=2_000, batch_size=32, ema_images=5_000)
 
     @dataclass(kw_only=True)
     class Options(MixtureNoise.Options, Penalised.Options):
