@@ -24,7 +24,7 @@ from gantool_encoders.encoding import Encoding
 class BiGAN(Encoding, Penalised):
     """V(D, E, G) = E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))]. D raises it; E and G lower it, each at its end."""
 
-    recipe = Recipe(steps=6_000, batch_size=32)
+    recipe = Recipe(steps=10_000, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):
@@ -32,8 +32,8 @@ class BiGAN(Encoding, Penalised):
         decay: float = 2e-4
         beta2: float = 0.99
         r1: float = 0.1
-        z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 12
-        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
+        z: Annotated[int, Option(min=1, help="Dimensions of the code; its prior is standard normal.")] = 32
+        width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 24
         freeze_encoder: Annotated[
             bool, Option("--freeze-encoder", help="E stays as it is at the start; to compare with.")
         ] = False
