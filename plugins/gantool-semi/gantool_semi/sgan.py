@@ -32,7 +32,7 @@ class FewLabels(ImageData):
 class SGAN(Augmented):
     """D gives K logits l; it takes an image for real by Z/(Z + 1), Z = sum exp l. G matches D's mean features."""
 
-    recipe = Recipe(steps=6_000, batch_size=32)
+    recipe = Recipe(steps=10_000, batch_size=32)
     ema = ("generator", "discriminator")
 
     @dataclass(kw_only=True)
