@@ -84,6 +84,8 @@ def words_of(line: "Line") -> str:
 
 def entry(folder: Path, line: "Line", offer: "Offer") -> str:
     """Its line, its figure, and its image if there is one: of gantool's in docs/images, of a package's beside it."""
+    from gantool.evaluation import shelf
+
     where = Path(offer.source or folder).relative_to(ROOT).as_posix()
     paper = offer.field("Paper")
     cited, _, link = paper.rpartition(", ")
@@ -91,8 +93,6 @@ def entry(folder: Path, line: "Line", offer: "Offer") -> str:
         f"**[{line.name}](../{where})**: {words_of(line)}.",
         *([f"[{cited}]({link})."] if link.startswith("http") else []),
     ]
-    from gantool.evaluation import shelf
-
     for each in (measured := list(shelf.of_data(offer))):
         took = f", {each.minutes:.2g} minutes" if each.minutes else ""
         short = "" if each.accepted else " It was not accepted."

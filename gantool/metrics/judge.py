@@ -94,6 +94,12 @@ def judge_bytes(judge: Judge) -> bytes:
     return save(tensors, {"judge": json.dumps(facts)})
 
 
+def blank(channels: int, classes: int, side: int, kind: type[Judge] = Judge) -> Judge:
+    """One to load weights into. Its own are drawn, and yet the random state stays: others draw after this."""
+    with torch.random.fork_rng(devices=[]):
+        return kind(channels, classes, side)
+
+
 def load_judge(path: Path | str, sha256: str | None = None, kind: type[Judge] = Judge) -> Judge:
     """Read a judge of this kind; with `sha256`, refuse a file whose bytes differ before any of them is parsed."""
     try:
@@ -109,8 +115,7 @@ def load_judge(path: Path | str, sha256: str | None = None, kind: type[Judge] = 
         facts = json.loads(header["__metadata__"]["judge"])
         # Sizes come from the tensors, so that metadata cannot ask for more memory than the file holds.
         first, last = tensors["body.0.0.weight"], tensors["head.weight"]
-        with torch.random.fork_rng(devices=[]):  # a training may be going on
-            judge = kind(first.shape[1], last.shape[0], int(facts["side"]))
+        judge = blank(first.shape[1], last.shape[0], int(facts["side"]), kind)
         judge.load_state_dict(tensors)
         judge.accuracy = float(facts["accuracy"])
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:

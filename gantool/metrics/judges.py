@@ -10,7 +10,7 @@ from gantool.data import named
 from gantool.data.catalog import DIGITS
 from gantool.data.images import DataSpec, ImageData
 from gantool.errors import USAGE, UserError
-from gantool.metrics.judge import Judge, digits_judge, opaque, random_judge, second_judge, train_judge
+from gantool.metrics.judge import Judge, blank, digits_judge, opaque, random_judge, second_judge, train_judge
 from gantool.runs import sealed
 from gantool.runtime.progress import current
 
@@ -49,8 +49,7 @@ def kept_judge(data: ImageData, name: str) -> Judge:
     if path.is_file():
         with suppress(UserError, KeyError, RuntimeError):  # one that does not fit is made anew
             facts, weights = sealed.load(path)
-            with torch.random.fork_rng(devices=[]):  # samples are drawn after this
-                judge = Judge(facts["channels"], facts["classes"], facts["side"])
+            judge = blank(facts["channels"], facts["classes"], facts["side"])
             judge.load_state_dict(weights)
             judge.accuracy = facts["accuracy"]
             return judge.eval()
