@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from gantool.api import USAGE, Batch, Data, DataSpec, Loss, UserError, Wrap, judged_digits, map_sizes
+from gantool.api import USAGE, Batch, Data, DataSpec, Loss, Recipe, UserError, Wrap, judged_digits, map_sizes
 from torch import Tensor, nn
 from typer import Option
 
@@ -25,6 +25,7 @@ DIGITS = tuple("0123456789")
 class BigGAN(SAGAN):
     """The hinge game. G's norms share an embedding of classes and have noise each; its weights pay for skewness."""
 
+    recipe = Recipe(steps=6_000, batch_size=32)
     generator: "SkipZ"
 
     @dataclass(kw_only=True)
