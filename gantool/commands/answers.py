@@ -83,4 +83,9 @@ def card(found: dict[str, Any]) -> None:
     print()
     controls = [(words, ", ".join(failed) or "NOTHING") for words, failed in found["negative_controls"].items()]
     table(("negative control", "fails"), controls)
+    if short := acceptance.missed(found):
+        print()
+        table(acceptance.MISSED, short)
+        for words in found.get("remedies", []):
+            print(f"tried: {words}")
     print(acceptance.summary(found))

@@ -40,6 +40,7 @@ FORMER = {  # keys of a card, as 0.1 called them
     "must_fail": "trained_controls",
 }  # fmt: skip
 HEADER = ("threshold", "median", "worst", "floor", "real", "verdict")
+MISSED = ("missed", "each seed", "negative controls")
 
 
 def accept(registry: Registry, name: str, signals: Signals, how: HowToAccept) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def card(
         "accepted": all(row["passed"] for row in rows) and all(failing.values()),
         "thresholds": rows, "negative_controls": failing, "seeds": len(made), "steps": [r["step"] for r in reports],
         "n": reports[0]["n"], "judge": reports[0].get("judge"), "split": reports[0].get("split"),
-        "scores": [r["scores"] for r in reports],
+        "remedies": list(limits.remedies), "scores": [r["scores"] for r in reports],
         "trained_controls": {
             words: {"options": limits.negative_controls[words], "scores": found} for words, found in lesser.items()
         },
@@ -237,6 +238,21 @@ def table(found: dict[str, Any]) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
+def missed(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Of each threshold that was missed, what is not in the table: how far seeds are apart, and controls below them."""
+    rows = [row for row in found["thresholds"] if row["passed"] is False]
+    trained = {words: control["scores"] for words, control in found.get("trained_controls", {}).items()}
+
+    def others(score: str) -> str:
+        return ", ".join(f"{words} {scores[score]:.4g}" for words, scores in trained.items() if score in scores)
+
+    return [
+        (f"{row['score']} {row['threshold']}", ", ".join(f"{s[row['score']]:.4g}" for s in found["scores"]),
+         others(row["score"]))
+        for row in rows
+    ]  # fmt: skip
+
+
 def summary(found: dict[str, Any]) -> str:
     word = "accepted" if found["accepted"] else "NOT accepted"
     how = f"preset {found['preset']}, " if found.get("preset") else ""
@@ -246,10 +262,13 @@ def summary(found: dict[str, Any]) -> str:
 def page(found: dict[str, Any]) -> str:
     """The card as people read it."""
     made, machine = found["made_by"], found["machine"]
-    lines = [f"# {summary(found)}", "", f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|"]
-    lines += [f"| {' | '.join(row)} |" for row in table(found)]
-    lines += ["", "| negative control | fails |", "|---|---|"]
-    lines += [f"| {words} | {', '.join(failed) or 'NOTHING'} |" for words, failed in found["negative_controls"].items()]
+    lines = [f"# {summary(found)}", "", *markdown(HEADER, table(found)), ""]
+    failed = [(words, ", ".join(failed) or "NOTHING") for words, failed in found["negative_controls"].items()]
+    lines += markdown(("negative control", "fails"), failed)
+    if short := missed(found):
+        lines += ["", *markdown(MISSED, short)]
+    if short and found.get("remedies"):
+        lines += ["", "Remedies tried:", "", *(f"- {words}" for words in found["remedies"])]
     steps = ", ".join(f"{step:,}" for step in found["steps"])
     by = f"samples each, judged by {found['judge']}" if found["judge"] else f"examples of {found['data']}"
     where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, on {machine['device']}"
@@ -260,3 +279,7 @@ def page(found: dict[str, Any]) -> str:
         f"gantool {made['gantool']}, torch {made['torch']}, Python {made['python']}; {where}.",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def markdown(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *(f"| {' | '.join(row)} |" for row in rows)]

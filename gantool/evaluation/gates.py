@@ -108,6 +108,7 @@ class Thresholds:
     thresholds: tuple[Threshold, ...]
     negative_controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # in words: what spoils it
     preset: str = ""  # what to train, instead of the defaults
+    remedies: tuple[str, ...] = ()  # what was tried where one is missed, and what came of it
 
 
 def threshold(text: str, others: Iterable[str] = ()) -> Threshold:
@@ -126,9 +127,12 @@ def thresholds_in(entry: dict[str, Any]) -> Thresholds:
         if not all(isinstance(value, str | int | float | bool) for value in options.values()):
             raise ValueError(f"negative_controls: {words!r} should have a single value for each option")
         spoiled[words] = {str(key).replace("-", "_"): value for key, value in options.items()}
+    remedies = entry.get("remedies", [])
+    if not isinstance(remedies, list) or not all(isinstance(words, str) and words for words in remedies):
+        raise ValueError("remedies: should be a list of sentences")
     limits = tuple(threshold(text, spoiled) for text in entry["thresholds"])
     after = Budget(steps=int(entry["steps"])) if "steps" in entry else Budget(float(entry["seconds"]))
-    return Thresholds(str(entry["data"]), after, limits, spoiled, str(entry.get("preset", "")))
+    return Thresholds(str(entry["data"]), after, limits, spoiled, str(entry.get("preset", "")), tuple(remedies))
 
 
 def thresholds_of(offer: Offer) -> list[Thresholds]:

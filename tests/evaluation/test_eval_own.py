@@ -270,6 +270,27 @@ def test_one_that_passes_every_threshold_accepts_nothing(gantool: Gantool, packa
     assert code == 1 and card["accepted"] is False and card["negative_controls"]["no pull"] == []  # type: ignore[index]
 
 
+def test_a_missed_threshold_shows_how_near_it_is_and_what_was_tried(gantool: Gantool, package: Path) -> None:
+    entry = "data: dim, steps: 1, thresholds: [off >= 0.9], negative_controls: {no pull: {pull: 0}}"
+    code, card, err = accepted(gantool, package, f"- {{{entry}, remedies: ['two steps: off .7', 'a smaller pull']}}")
+    assert code == 1 and card["remedies"] == ["two steps: off .7", "a smaller pull"], err
+    off, page = card["scores"][0]["off"], (package / "cards/brighten.md").read_text()  # type: ignore[index]
+    assert f"| off >= 0.9 | {off:.4g} | no pull 0.78" in page
+    assert "Remedies tried:\n\n- two steps: off .7\n- a smaller pull\n" in page
+    shown = gantool("info", "brighten", "--all").out
+    assert "tried: two steps: off .7" in shown and re.search(rf"^off >= 0.9 +{off:.4g} +no pull 0", shown, re.MULTILINE)
+    reached = f"- {{{entry.replace('off >= 0.9', 'off <= 0.2')}, remedies: [two steps]}}"
+    assert accepted(gantool, package, reached)[0] == 0
+    assert "two steps" not in (package / "cards/brighten.md").read_text()
+
+
+@pytest.mark.parametrize("remedies", ["two steps", "[1]", "['']"])
+def test_remedies_are_sentences(remedies: str, package: Path) -> None:
+    (package / "cards/brighten.yaml").write_text(f"- {{data: dim, seconds: 1, thresholds: [], remedies: {remedies}}}")
+    with pytest.raises(UserError, match="list of sentences"):
+        gates.thresholds_of(Registry().offer("brighten"))
+
+
 def test_a_threshold_on_what_nobody_measured_is_not_passed(gantool: Gantool, package: Path) -> None:
     gates_alone = "- {data: dim, seconds: 1, thresholds: [off <= 0.2, offf <= 0.2]}"
     (package / "cards/brighten.yaml").write_text(gates_alone)
