@@ -42,7 +42,7 @@ class ClusterGAN(Encoding, Penalised):
         beta_c: Annotated[float, Option(min=0, help="Weight of reading the cluster off an image.")] = 10.0
         steady: Annotated[
             float, Option(min=0, help="Weight of real images keeping their cluster when tilted; the paper's is 0.")
-        ] = 1.0
+        ] = 3.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
