@@ -232,7 +232,7 @@ def seen_drawn(judge: Judge, variant: Variant, n: int, real: Real | None) -> See
     classes, order = variant.data.classes, None
     parts = draw(variant, n, variant.SampleOptions())
     of: Any = variant.SampleOptions
-    if issubclass(of, LabelOptions) and real and real.reference.spec.classes == classes:
+    if classes and issubclass(of, LabelOptions) and real and real.reference.spec.classes == classes:
         requested = real.reference.labels[:n]
         each = zip(classes, torch.bincount(requested, minlength=len(classes)).tolist(), strict=True)
         parts = chain.from_iterable(draw(variant, many, of(label=name)) for name, many in each)

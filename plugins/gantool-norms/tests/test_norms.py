@@ -9,6 +9,7 @@ import torch
 from gantool.api import Attention, DataSpec, UserError
 from gantool.cli import run
 from gantool.testing import check_processes, check_variant, with_preset
+from PIL import Image
 from torch import Tensor, nn
 
 from gantool_norms import biggan, sngan
@@ -250,3 +251,13 @@ def test_a_resumed_run_is_the_same_run_and_its_model_file_draws_alone(
 def test_two_processes_learn_what_one_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     check_processes("sngan", *FLAGS)
+
+
+def test_one_that_learned_without_classes_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    colours = torch.randint(256, (60, 16, 16, 3), dtype=torch.uint8).numpy()
+    Path("images").mkdir()
+    for i, pixels in enumerate(colours):
+        Image.fromarray(pixels).save(f"images/{i}.png")
+    assert run(["train", "sngan", "--data", "images", "--steps", "1", "--name", "plain", *FLAGS]) == 0
+    assert run(["eval", "plain", "-n", "20", "--metrics", "KID", "--device", "cpu"]) == 0
