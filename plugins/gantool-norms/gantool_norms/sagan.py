@@ -12,7 +12,10 @@ from typing import Annotated
 from gantool.api import Attention, Data
 from typer import Option
 
+from gantool_norms.ends import Ends, seen
 from gantool_norms.sngan import SNGAN
+
+DRAWN = 1_000  # images whose ends are looked at
 
 
 class SAGAN(SNGAN):
@@ -32,4 +35,8 @@ class SAGAN(SNGAN):
         """Beside the norms, how much G's attention has come to count: the size of its gamma, 0 at the start."""
         attention = self.generator.get_submodule("attention")
         gamma = float(attention.gamma.detach().abs()) if isinstance(attention, Attention) else 0.0
-        return super().measure(held) | {"gamma": gamma}
+        found = super().measure(held) | {"gamma": gamma}
+        if isinstance(held, Ends):
+            x, _ = self.sample(DRAWN, self.SampleOptions())
+            found |= seen(x)
+        return found

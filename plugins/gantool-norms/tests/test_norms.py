@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from gantool.api import Attention, DataSpec, UserError
+from gantool.api import Attention, DataSpec, ImageData, Recipe, UserError
 from gantool.cli import run
 from gantool.testing import check_processes, check_variant, with_preset
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import relu
+from torch.nn.utils.parametrizations import spectral_norm
 
-from gantool_norms import biggan, sngan
+from gantool_norms import biggan, ends, networks, sngan
 from gantool_norms.biggan import BigGAN
 from gantool_norms.networks import largest
 from gantool_norms.sagan import SAGAN
@@ -261,3 +263,52 @@ def test_one_that_learned_without_classes_is_measured(tmp_path: Path, monkeypatc
         Image.fromarray(pixels).save(f"images/{i}.png")
     assert run(["train", "sngan", "--data", "images", "--steps", "1", "--name", "plain", *FLAGS]) == 0
     assert run(["eval", "plain", "-n", "20", "--metrics", "KID", "--device", "cpu"]) == 0
+
+
+def test_matching_ends_match_and_each_end_is_as_often_light_as_dark() -> None:
+    data, held = (ends.matching_ends(Recipe(), train) for train in (True, False))
+    assert data.spec.shape == (1, 16, 48) and len(data) == 4_000 and data.fingerprint() != held.fingerprint()
+    found = ends.seen(data.pixels.float() / 127.5 - 1)
+    assert found["matching"] == 1 and found["light_among_matching"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_ends_that_know_nothing_of_each_other_match_half_the_time_and_grey_ones_never() -> None:
+    rng = torch.Generator().manual_seed(0)
+    left, right = torch.rand(2, 2_000, generator=rng) < 0.5
+    assert ends.seen(ends.drawn(left, right, rng))["matching"] == pytest.approx(0.5, abs=0.05)
+    assert ends.seen(torch.zeros(9, 1, 16, 48)) == {"matching": 0, "light_among_matching": 0}
+
+
+def test_only_of_such_data_it_is_measured_whether_ends_match() -> None:
+    variant = SAGAN(SAGAN.Options(**SMALL, networks="resnet"), DataSpec((1, 16, 48)))
+    assert "matching" in variant.measure(ends.matching_ends(Recipe(), train=False))
+    assert "matching" not in variant.measure(ImageData(torch.zeros(3, 1, 16, 48, dtype=torch.uint8)))
+
+
+@pytest.mark.long
+def test_d_sees_whether_far_ends_match_if_it_attends() -> None:
+    """What one place sees does not reach both: without attention, no more than how light an image is in all."""
+
+    def told_apart(attend: bool) -> float:
+        torch.manual_seed(0)
+        rng, half, y = torch.Generator().manual_seed(0), 32, torch.zeros(64, dtype=torch.long)
+        d = networks.discriminator(8, DataSpec((1, 16, 48)), "resnet", attend, spectral_norm)
+        optimizer = torch.optim.Adam(d.parameters(), lr=2e-3, betas=(0.0, 0.9))
+
+        def scores(n: int) -> tuple[Tensor, Tensor]:
+            left = torch.rand(2 * n, generator=rng) < 0.5
+            right = torch.where(torch.arange(2 * n) < n, left, ~left)
+            on = d(ends.drawn(left, right, rng), y[:1].expand(2 * n))
+            return on[:n], on[n:]
+
+        for _ in range(400):
+            matching, other = scores(half)
+            optimizer.zero_grad()
+            (relu(1 - matching).mean() + relu(1 + other).mean()).backward()
+            optimizer.step()
+        d.eval()
+        with torch.no_grad():
+            matching, other = scores(500)
+        return float(((matching > 0).float().mean() + (other <= 0).float().mean()) / 2)
+
+    assert told_apart(True) >= told_apart(False) + 0.1
