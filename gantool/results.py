@@ -175,7 +175,7 @@ class Card:
 
     def table(self) -> list[tuple[str, ...]]:
         """A header, then a row a threshold, as `gantool accept` prints them."""
-        from gantool.evaluation.acceptance import HEADER, table
+        from gantool.evaluation.cards import HEADER, table
 
         return [HEADER, *table(self.facts)]
 
@@ -183,7 +183,7 @@ class Card:
         return html_table(self.table())
 
     def __repr__(self) -> str:
-        from gantool.evaluation.acceptance import summary
+        from gantool.evaluation.cards import summary
 
         return f"<card: {summary(self.facts)}>"
 

@@ -77,15 +77,15 @@ def scores(found: dict[str, Any]) -> None:
 
 
 def card(found: dict[str, Any]) -> None:
-    from gantool.evaluation import acceptance
+    from gantool.evaluation import cards
 
-    table(acceptance.HEADER, acceptance.table(found))
+    table(cards.HEADER, cards.table(found))
     print()
     controls = [(words, ", ".join(failed) or "NOTHING") for words, failed in found["negative_controls"].items()]
     table(("negative control", "fails"), controls)
-    if short := acceptance.missed(found):
+    if short := cards.missed(found):
         print()
-        table(acceptance.MISSED, short)
+        table(cards.MISSED, short)
         for words in found.get("remedies", []):
             print(f"tried: {words}")
-    print(acceptance.summary(found))
+    print(cards.summary(found))

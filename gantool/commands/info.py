@@ -48,8 +48,8 @@ def shown(registry: Registry, name: str, json: bool, everything: bool) -> None:
 
 def cards(offer: Offer, everything: bool) -> None:
     """What was measured of it: a line for each card, or the cards themselves."""
-    from gantool.evaluation.acceptance import cards_in
-    from gantool.evaluation.acceptance import table as thresholds
+    from gantool.evaluation.cards import cards_in
+    from gantool.evaluation.cards import table as thresholds
 
     try:
         found = cards_in(offer.source.parent / "cards" / f"{offer.name}.json") if offer.source else []

@@ -69,6 +69,10 @@ class HowToAccept:
         int | None, Option(min=1, help="Steps to train for instead: the same on any machine.", show_default=False)
     ] = None
     seeds: Annotated[int, Option(min=1, max=100, help="Trainings, from seeds 0, 1, 2...; their median counts.")] = 3
+    jobs: Annotated[
+        int | None,
+        Option(min=1, max=256, help="Trainings at once, each on one core; for steps.", show_default="as many as cores"),
+    ] = None
     data: Annotated[str | None, Option(help="Data to train on.", show_default="the variant's")] = None
     data_dir: DataDir = None
     n: Annotated[int, Option("--n", "-n", min=10, help="Samples to measure, if there are as many real ones.")] = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from gantool.config.packages import Offer
 from gantool.errors import UserError
-from gantool.evaluation.acceptance import cards_in
+from gantool.evaluation.cards import cards_in
 from gantool.registry import Registry
 
 SAID_BY_ALL = ("classes_drawn", "class_balance_kl")  # thresholds that tell little where others are met

@@ -5,7 +5,7 @@ from typing import Any
 
 from gantool.config.packages import Offer, metadata
 from gantool.errors import UserError, counted, printable
-from gantool.evaluation.acceptance import cards_in, table
+from gantool.evaluation.cards import cards_in, table
 from gantool.runs.packaged import card_of, path_of
 
 SCORES = 3  # of a card

@@ -244,6 +244,17 @@ def train(session: Session, name: str | None, out: Path | None, signals: Signals
             return session.play(run, signals)
 
 
+def begin(session: Session) -> RunFolder:
+    """A run with its settings settled, and no step taken: `resume` takes them all."""
+    with devices.computing(session.device):
+        session.prepare()
+        session.settle(time.monotonic())
+        run = RunFolder.create(session.offer.name, None, None)
+        with run.taken():
+            session.keep(run)
+    return run
+
+
 def plan(session: Session, started: float) -> Plan:
     with devices.computing(session.device), distributed.joined(session.device):
         session.prepare()

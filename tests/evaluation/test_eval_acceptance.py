@@ -9,7 +9,7 @@ import pytest
 from conftest import Gantool, Install
 
 from gantool.errors import UserError
-from gantool.evaluation.acceptance import keep
+from gantool.evaluation.cards import keep
 from gantool.training.trainer import Trainer
 
 PERFECT = """

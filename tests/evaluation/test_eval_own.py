@@ -1,7 +1,12 @@
 """Tests of a variant's own measures: shown by `eval`, gated by `accept`, beside models trained so that they fail."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +16,7 @@ from conftest import Gantool, Install
 from gantool.errors import UserError
 from gantool.evaluation import gates
 from gantool.registry import Registry
+from gantool.runs.run import RunFolder
 
 # Learns one number: how bright what it is shown should become. `pull` 0 teaches it nothing.
 SOURCE = '''"""Brighten: images made as bright as they should be."""
@@ -346,3 +352,57 @@ def test_one_whose_training_breaks_down_has_failed(
     code, card, err = accepted(gantool, package, GATES.replace("    - off <= 0.5 x no pull\n", ""))
     assert code == 0, (card, err)
     assert card["negative_controls"]["no pull"] == ["every threshold: its training met NaN or infinity"]  # type: ignore[index]
+
+
+# Side by side.
+
+STEPS = "- {data: dim, steps: 4, thresholds: [off <= 0.2], negative_controls: {no pull: {pull: 0}}}"
+
+
+def test_trainings_side_by_side_come_to_the_same(gantool: Gantool, package: Path) -> None:
+    (package / "cards/brighten.yaml").write_text(STEPS)
+    found = []
+    for jobs in (1, 2):
+        done = gantool("accept", "brighten", "--seeds", 1, "--jobs", jobs, "--cards", f"cards-{jobs}", "--json")
+        assert done.code == 0, done.err
+        found.append({key: value for key, value in json.loads(done.out).items() if key != "minutes"})
+        assert "seed 0: training brighten on dim for 4 steps" in done.err
+    assert found[0] == found[1] and found[0]["negative_controls"]["no pull"] == ["off <= 0.2"]
+    runs = sorted(Path("runs").iterdir())
+    assert len(runs) == 4 and all("\nthreads: '1'\n" in (run / "config.yaml").read_text() for run in runs[2:])
+    assert "  no pull\n" in (runs[3] / "config.yaml").read_text()  # what it was made for
+
+
+def test_one_that_breaks_down_beside_others_has_failed(gantool: Gantool, package: Path) -> None:
+    source, nan = (package / "__init__.py").read_text(), "return (self.options.pull or float('nan')) * "
+    (package / "__init__.py").write_text(source.replace("return self.options.pull * ", nan))
+    (package / "cards/brighten.yaml").write_text(STEPS)
+    done = gantool("accept", "brighten", "--seeds", 1, "--jobs", 2, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["negative_controls"]["no pull"] == ["every threshold: its training met NaN or infinity"]
+
+
+def test_seconds_are_not_shared_out(gantool: Gantool, package: Path) -> None:
+    done = gantool("accept", "brighten", "--jobs", 2)
+    assert done.code == 2 and "--jobs shares out the cores, and 1 s" in done.err and "--steps" in done.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are of POSIX")
+def test_ctrl_c_saves_them_all(package: Path, tmp_path: Path) -> None:
+    (package / "cards/brighten.yaml").write_text(STEPS.replace("steps: 4", "steps: 100000000"))
+    command = [sys.executable, "-m", "gantool", "accept", "brighten", "--seeds", "2", "--jobs", "2"]
+    paths = os.pathsep.join([str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    runs = [RunFolder(tmp_path / f"runs/brighten-00{i}") for i in (1, 2)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(600):
+            if all(any(run.lines()) for run in runs):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert [run.status().state for run in runs] == ["stopped", "stopped"] and all(run.status().step for run in runs)

@@ -9,7 +9,7 @@ import pytest
 import gantool as package
 from gantool.config.packages import Offer
 from gantool.evaluation import shelf
-from gantool.evaluation.acceptance import cards_in
+from gantool.evaluation.cards import cards_in
 
 CARDS = Path(package.__file__).parent / "variants" / "cards"
 
