@@ -9,7 +9,7 @@ from gantool.commands.terminal import table
 from gantool.errors import USAGE, UserError, counted
 from gantool.evaluation import report
 from gantool.evaluation.gates import ALL, chosen
-from gantool.library import Run
+from gantool.handles import Run
 from gantool.progress.console import console
 from gantool.progress.display import clock
 from gantool.progress.events import emit

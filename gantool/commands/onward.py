@@ -12,7 +12,7 @@ from gantool.data import catalog
 from gantool.data.images import Data
 from gantool.data.opening import open_data
 from gantool.errors import UserError
-from gantool.library import Run
+from gantool.handles import Run
 from gantool.sampling.exporting import PARTS
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from gantool import learn
+from gantool.handles import at_work
 from gantool.learn.chapter import Found
-from gantool.library import at_work
 from gantool.runtime import files
 from gantool.runtime.alone import TRAINING
 from gantool.viz import drawing
