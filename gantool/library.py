@@ -36,7 +36,7 @@ from gantool.runtime.alone import TRAINING
 from gantool.runtime.caller import caller
 from gantool.runtime.progress import current
 from gantool.runtime.signals import listening
-from gantool.training import session
+from gantool.training import resuming, session
 from gantool.training.session import OnStep, Plan, schema_of
 from gantool.training.settings import HowToResume
 from gantool.training.trainer import Trainer
@@ -116,7 +116,7 @@ def resume(
         settled = settle(every, [Layer(values)], "See: gantool resume --help")
         how = settled.sections["This run"]
         said = {s.key: getattr(settled.sections[s.panel], s.name) for s in every.all if s.key in settled.chosen}
-        outcome = session.resume(registry, folder, said, how, signals, on_step)
+        outcome = resuming.resume(registry, folder, said, how, signals, on_step)
     return Run(outcome.run.folder, outcome)
 
 
@@ -232,7 +232,7 @@ def eject(
             raise UserError(f"{run.folder} has its settings.", f"gantool eject {run.folder} --out {path}", USAGE)
         name, made_of = run.variant, f"the run {run.name}"
         template = ejecting.check(registry.offer(name), registry.offers)
-        sections = session.stored(registry, run)[2]
+        sections = resuming.stored(registry, run)[2]
         recipe, options = sections["Training"], sections[name]
     with at_work("ejecting"):
         program, data = ejecting.eject(registry, name, template, recipe, options, path.name, made_of)

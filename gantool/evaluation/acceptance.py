@@ -24,7 +24,8 @@ from gantool.runtime import device as devices
 from gantool.runtime import progress
 from gantool.runtime.signals import Signals
 from gantool.training import crew, pace
-from gantool.training.session import Session, begin, resume, train
+from gantool.training.resuming import resume
+from gantool.training.session import Session, begin, train
 from gantool.training.settings import HowToResume, HowToTrain
 from gantool.training.trainer import Diverged
 from gantool.variant import Variant
