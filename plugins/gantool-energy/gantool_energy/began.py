@@ -24,7 +24,7 @@ RECENT = 0.01  # share of the newest step in what is kept of the last steps
 class BEGAN(Energetic):
     """L(v) = |v - D(v)|. D lowers L(x) - k L(G(z)), G lowers L(G(z)), and k holds L(G(z)) at gamma L(x)."""
 
-    recipe = Recipe(steps=8_000, batch_size=32)
+    recipe = Recipe(steps=12_000, batch_size=32)
     k: Tensor
     first: Tensor
     recent: Tensor
