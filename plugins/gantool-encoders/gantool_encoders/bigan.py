@@ -43,7 +43,7 @@ class BiGAN(Encoding, Penalised):
         z, width = options.z, options.width
         self.generator = api.upwards(z, width, data)
         even = nn.BatchNorm1d(z, affine=False)  # codes are as large as the prior's from the start
-        self.encoder = nn.Sequential(api.downwards(48, width, 0.2, data), nn.Linear(48, z), even)
+        self.encoder = nn.Sequential(api.downwards(56, width, 0.2, data), nn.Linear(56, z), even)
         self.discriminator = Joint(api.downwards(256, width, 0.2, data), z)
 
     def players(self) -> dict[str, Optimizer]:
