@@ -25,7 +25,7 @@ from gantool_encoders.encoding import Encoding
 class ClusterGAN(Encoding, Penalised):
     """z = (z_n, z_c): a little normal noise, and a one-hot cluster. G draws from both, and E must read both off."""
 
-    recipe = Recipe(steps=6_000, batch_size=64, ema_images=5_000)
+    recipe = Recipe(steps=8_000, batch_size=64, ema_images=5_000)
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):
@@ -42,7 +42,7 @@ class ClusterGAN(Encoding, Penalised):
         beta_c: Annotated[float, Option(min=0, help="Weight of reading the cluster off an image.")] = 10.0
         steady: Annotated[
             float, Option(min=0, help="Weight of real images keeping their cluster when tilted; the paper's is 0.")
-        ] = 3.0
+        ] = 10.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
