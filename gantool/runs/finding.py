@@ -33,13 +33,7 @@ def model_path(registry: Registry, variant: str, given: Path | None) -> Path:
         if not variant:
             raise UserError("--run packaged: which?", "For example: --run packaged/cgan. See `gantool models`.", USAGE)
         return model_of(registry.offer(variant))
-    if offer := named(registry, given.as_posix()):
-        return model_of(offer)
-    if given.is_file():
-        return given
-    if given.suffix == ".safetensors":
-        raise no_file(given)
-    return model_in(find(given))
+    return there(registry, given) or model_in(find(given))
 
 
 def newest_of(registry: Registry, variant: str) -> Path:
@@ -65,24 +59,27 @@ def whose(offer: Offer) -> str:
 
 def file_of(registry: Registry, word: str | Path) -> Path:
     """The model file meant where a variant, a run or a file could be."""
-    if isinstance(word, str):
-        if word in registry.offers:
-            return newest_of(registry, word)
-        if offer := named(registry, word):
-            return model_of(offer)
-    path = Path(word)
-    if path.is_file():
-        return path
-    if path.suffix == ".safetensors":
-        raise no_file(path)
-    for folder in (path, RUNS / path):
-        if (folder / "config.yaml").is_file():
-            return model_in(RunFolder(folder))
+    if isinstance(word, str) and word in registry.offers:
+        return newest_of(registry, word)
+    if found := there(registry, Path(word)):
+        return found
     known = [*registry.names(), *(run.name for run in all_runs())]
     raise UserError(
         f"No variant, run or model file named {str(word)!r}.{did_you_mean(str(word), known)}",
         f"Variants: {', '.join(registry.names())}. See `gantool models`.", USAGE,
     )  # fmt: skip
+
+
+def there(registry: Registry, path: Path) -> Path | None:
+    """The model file that a path is, or that is meant by packaged/NAME or by a run's folder or name."""
+    if offer := named(registry, path.as_posix()):
+        return model_of(offer)
+    if path.is_file():
+        return path
+    if path.suffix == ".safetensors":
+        raise UserError(f"There is no file {path}.", "Give a run or a model file; see `gantool models`.", USAGE)
+    folders = (path, RUNS / path)
+    return next((model_in(RunFolder(f)) for f in folders if (f / "config.yaml").is_file()), None)
 
 
 def is_named(registry: Registry, word: str) -> bool:
@@ -98,10 +95,6 @@ def known_of(registry: Registry, path: Path) -> ModelFile:
     if offer := carrier(registry, path):
         return of_package(offer)
     return of_file(path, str(path), report_in(path.with_name("eval.json")))
-
-
-def no_file(path: Path) -> UserError:
-    return UserError(f"There is no file {path}.", "Give a run or a model file; see `gantool models`.", USAGE)
 
 
 def listed(registry: Registry, folder: Path = RUNS) -> list[ModelFile]:

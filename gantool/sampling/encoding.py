@@ -1,6 +1,7 @@
 """Latents of images: what a variant with an encoder makes of each."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from gantool.data.images import as_floats
 from gantool.errors import USAGE, UserError
+from gantool.registry import Registry
 from gantool.variant import Variant
 
 AT_ONCE = 256
@@ -19,8 +21,14 @@ def encodes(cls: type[Variant]) -> bool:
 
 
 def check_encodes(name: str, variant: Variant) -> None:
-    if not encodes(type(variant)):
-        raise UserError(f"{name} has no encoder.", "See: gantool list", USAGE)
+    if encodes(type(variant)):
+        return
+    having, registry = [], Registry()
+    for other in registry.names():
+        with suppress(UserError):  # a broken package
+            having += [other] if encodes(registry.load(other)) else []
+    hint = f"Of the installed, these have one: {', '.join(having)}." if having else "None that is installed has one."
+    raise UserError(f"{name} has no encoder.", hint, USAGE)
 
 
 def encoded(variant: Variant, inputs: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[tuple[str, ...], Tensor]]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import Install
 from torch import Tensor, nn
 
 from gantool import UserError
@@ -13,6 +14,14 @@ from gantool.api import DataSpec, Variant, downwards, upwards
 from gantool.results import Latents
 from gantool.sampling.encoding import AT_ONCE, check_encodes, encoded
 from gantool.testing import check_variant
+
+CODES = '''"""Knower: knows one number of an image."""
+from gantool.api import Variant
+
+class Knower(Variant):
+    def encode(self, x):
+        return x.mean((1, 2, 3)).unsqueeze(1)
+'''
 
 
 class Means(Variant):
@@ -48,10 +57,17 @@ def test_more_images_than_are_encoded_at_once_come_in_their_order() -> None:
     torch.testing.assert_close(z[:, 0], torch.arange(n) % 256 / 127.5 - 1)
 
 
-def test_a_variant_without_an_encoder_is_refused_in_a_sentence() -> None:
+def test_a_variant_without_an_encoder_is_refused_and_others_are_named(install: Install) -> None:
     check_encodes("means", Means(Means.Options(), DataSpec((1, 8, 8))))
-    with pytest.raises(UserError, match="plain has no encoder"):
-        check_encodes("plain", Variant(Variant.Options(), DataSpec((1, 8, 8))))
+    plain = Variant(Variant.Options(), DataSpec((1, 8, 8)))
+    with pytest.raises(UserError, match="plain has no encoder") as refused:
+        check_encodes("plain", plain)
+    assert refused.value.hint == "None that is installed has one."
+    install("plug-codes", CODES, knower="Knower")
+    install("plug-gone", "class Gone", gone="Gone")  # which cannot be imported, and hides no other
+    with pytest.raises(UserError) as refused:
+        check_encodes("plain", plain)
+    assert refused.value.hint == "Of the installed, these have one: knower."
 
 
 def test_latents_are_saved_without_pickle_and_the_same_give_the_same_bytes(tmp_path: Path) -> None:
