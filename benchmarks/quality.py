@@ -1,7 +1,8 @@
 """How good after so many seconds from Enter: gantool's defaults, and the script of a popular collection beside them.
 
 Each of gantool's rows is a whole `gantool train VARIANT --minutes`, as a person would type it; the script, which knows
-no end, is looked at as it goes. The same judge measures both, against the same digits.
+no end, is looked at as it goes. The same judge measures both, against the same digits: MNIST's test digits with
+--data-dir. With --against it is another checkout of gantool, and not the script, that stands beside.
 """
 
 import os
@@ -36,12 +37,16 @@ def quality(args: Namespace) -> list[dict[str, Any]]:
 
 def rows(args: Namespace, marks: list[int], folder: Path) -> Iterator[dict[str, Any]]:
     for name in [n for n in NAMES if n in (args.only or NAMES)]:
-        kinds: dict[str, dict[int, list[dict[str, float]]]] = {"gantool": {}, "script": {}}
+        other = "former" if args.against else "script"
+        kinds: dict[str, dict[int, list[dict[str, float]]]] = {"gantool": {}, other: {}}
         for seed in range(args.rounds):
-            for mark, images in script(name, seed, marks, folder / f"{name}-{seed}"):
-                kinds["script"].setdefault(mark, []).append(judged(images, args))
+            if not args.against:
+                for mark, images in script(name, seed, marks, folder / f"{name}-{seed}"):
+                    kinds[other].setdefault(mark, []).append(judged(images, args))
             for mark in marks:
                 kinds["gantool"].setdefault(mark, []).append(trained(name, seed, mark, folder, args))
+                if args.against:
+                    kinds[other].setdefault(mark, []).append(trained(name, seed, mark, folder, args, args.against))
         for kind, at in kinds.items():
             for mark in marks:
                 got = at.get(mark, [])
@@ -49,19 +54,26 @@ def rows(args: Namespace, marks: list[int], folder: Path) -> Iterator[dict[str, 
                 yield {"network": f"{name} {kind}", "seconds": mark, **scores}
 
 
-def trained(name: str, seed: int, mark: int, folder: Path, args: Namespace) -> dict[str, float]:
+def trained(name: str, seed: int, mark: int, folder: Path, args: Namespace, by: Path | None = None) -> dict[str, float]:
+    """By this gantool, or by that of another checkout; this one measures."""
     import gantool
 
-    run = folder / f"{name}-{seed}-{mark}"
+    run = folder / f"{name}-{seed}-{mark}{'-former' if by else ''}"
     line = ["train", name, "--minutes", str(mark / 60), "--seed", str(seed), "--out", str(run), "--device", args.device]
-    subprocess.run([sys.executable, "-m", "gantool", *line, "-q"], check=True)
-    return gantool.evaluate(gantool.load(run), n=DRAWN, metrics=",".join(SCORES)).scores
+    whose = os.environ | ({"PYTHONPATH": str(by.resolve())} if by else {})
+    subprocess.run([sys.executable, "-m", "gantool", *line, "-q"], check=True, env=whose, cwd=folder)
+    return gantool.evaluate(gantool.load(run), **measuring(args, "data")).scores
 
 
 def judged(images: Path, args: Namespace) -> dict[str, float]:
     import gantool
 
-    return gantool.compare(images, against="digits", n=DRAWN, metrics=",".join(SCORES)).scores
+    return gantool.compare(images, **measuring(args, "against")).scores
+
+
+def measuring(args: Namespace, word: str) -> dict[str, Any]:
+    real = {word: "mnist", "data_dir": args.data_dir.resolve()} if args.data_dir else {word: "digits"}
+    return {**real, "n": DRAWN, "metrics": ",".join(SCORES)}
 
 
 def script(name: str, seed: int, marks: list[int], folder: Path) -> Iterator[tuple[int, Path]]:
