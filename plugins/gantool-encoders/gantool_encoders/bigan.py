@@ -24,7 +24,7 @@ from gantool_encoders.encoding import Encoding
 class BiGAN(Encoding, Penalised):
     """V(D, E, G) = E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))]. D raises it; E and G lower it, each at its end."""
 
-    recipe = Recipe(steps=12_000, batch_size=32)
+    recipe = Recipe(steps=10_000, batch_size=32)
 
     @dataclass(kw_only=True)
     class Options(Penalised.Options):
@@ -43,7 +43,7 @@ class BiGAN(Encoding, Penalised):
         z, width = options.z, options.width
         self.generator = api.upwards(z, width, data)
         even = nn.BatchNorm1d(z, affine=False)  # codes are as large as the prior's from the start
-        self.encoder = nn.Sequential(api.downwards(56, width, 0.2, data), nn.Linear(56, z), even)
+        self.encoder = nn.Sequential(api.downwards(64, width, 0.2, data), nn.Linear(64, z), even)
         self.discriminator = Joint(api.downwards(256, width, 0.2, data), z)
 
     def players(self) -> dict[str, Optimizer]:
