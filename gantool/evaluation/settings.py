@@ -71,7 +71,7 @@ class HowToAccept:
     seeds: Annotated[int, Option(min=1, max=100, help="Trainings, from seeds 0, 1, 2...; their median counts.")] = 3
     jobs: Annotated[
         int | None,
-        Option(min=1, max=256, help="Trainings at once, each on one core; for steps.", show_default="as many as cores"),
+        Option(min=1, max=256, help="Trainings at once, each on one core.", show_default="all cores, if for steps"),
     ] = None
     data: Annotated[str | None, Option(help="Data to train on.", show_default="the variant's")] = None
     data_dir: DataDir = None
