@@ -123,7 +123,10 @@ def place(code: CodeType) -> str:
 
 
 def spoilt(where: str, at: int, value: float, place: float, *numbers: int) -> None:
-    """At that step, put NaN or infinity among the losses or somewhere in the state; then get these signals."""
+    """At that step, put NaN or infinity among the losses or somewhere in the state; then get these signals.
+
+    Not into the average's batch statistics: those are gathered anew before anybody looks, whatever they held.
+    """
     import torch
 
     from gantool.training.trainer import Trainer, tensors
@@ -140,7 +143,8 @@ def spoilt(where: str, at: int, value: float, place: float, *numbers: int) -> No
         taken(self)
         if self.step == at:
             if where != "losses":
-                weights = [t for _, t in tensors(self.state()[where]) if t.is_floating_point() and t.numel() > 1]
+                state = [t for n, t in tensors(self.state()[where]) if where != "ema" or ".running_" not in n]
+                weights = [t for t in state if t.is_floating_point() and t.numel() > 1]
                 chosen = weights[int(place * len(weights))].data.view(-1)
                 with torch.no_grad():
                     chosen[int(place * 7919) % len(chosen)] = value
