@@ -58,6 +58,7 @@ def joined(device: torch.device) -> Iterator[None]:
     # them that frees a tensor while Python ends aborts the process.
     importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    wait()  # a mistake that each will find for itself must not end one while another is still on its way
     yield
     wait()
     dist.destroy_process_group()
@@ -79,7 +80,12 @@ def rank_by_rank() -> Iterator[None]:
     """One process of each machine before the others, who find what it has downloaded or mended."""
     if torchrun.local_rank():
         wait()
-    yield
+    try:
+        yield
+    except UserError:  # the others are to find it, too, not that one has gone
+        if not torchrun.local_rank():
+            wait()
+        raise
     if not torchrun.local_rank():
         wait()
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spawned import VARIANTS, Command, learned, until
+import torch.distributed as dist
+from spawned import VARIANTS, Command, Hook, learned, until
 
 Crew = Callable[..., list[Command]]
 WHOLE = ("--batch-size", "8", "--optimizer", "sgd", "--lr", "0.05", "--log-every", "1", "--save-every", "5", "--quiet")
@@ -19,7 +20,7 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
     """`crew(2, "train", "gan")`: two processes, told of each other as torchrun would tell them."""
     started: list[Command] = []
 
-    def crew(count: int, *args: object) -> list[Command]:
+    def crew(count: int, *args: object, last: Hook | None = None) -> list[Command]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -27,7 +28,8 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
         new: list[Command] = []
         for rank in range(count):
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            new.append(Command(args, tmp_path, (), **(shared | own if count > 1 else {})))
+            hook = (last,) if last and rank == count - 1 else ()
+            new.append(Command(args, tmp_path, hook, **(shared | own if count > 1 else {})))
             started.append(new[-1])
         return new
 
@@ -120,13 +122,36 @@ def test_the_first_keeps_the_run_and_speaks(crew: Crew, tmp_path: Path) -> None:
         (("--batch-size", "9"), "error: 2 processes cannot share a batch of 9 equally.\n  Try --batch-size 8.\n"),
         (("--steps", "many"), "--steps"),
         (("--data", "nowhere"), "nowhere"),
+        (("--data", "empty"), "empty"),
     ],
 )
-def test_a_mistake_is_told_once(crew: Crew, args: tuple[str, ...], says: str) -> None:
+def test_a_mistake_is_told_once(crew: Crew, tmp_path: Path, args: tuple[str, ...], says: str) -> None:
+    (tmp_path / "empty").mkdir()
     both = crew(2, "train", *VARIANTS["gan"], "--out", "run", "-q", *args)
     assert [command.wait() for command in both] == [2, 2]
     assert says in both[0].err
     assert both[1].err == ""
+
+
+def held() -> None:
+    """A hook: joins the others, and comes no further until it is let go."""
+    join = dist.init_process_group
+
+    def slow(*args: Any) -> None:
+        join(*args)
+        Path("joined").touch()
+        until(Path("go").exists)
+
+    dist.init_process_group = slow
+
+
+def test_nobody_leaves_over_a_mistake_while_another_is_still_on_its_way(crew: Crew, tmp_path: Path) -> None:
+    both = crew(2, "train", *VARIANTS["gan"], "--out", "run", "-q", "--batch-size", "9", last=held)
+    until((tmp_path / "joined").exists)
+    both[0].process.join(1)
+    assert both[0].process.is_alive()
+    (tmp_path / "go").touch()
+    assert [command.wait() for command in both] == [2, 2]
 
 
 def test_minutes_are_the_first_ones(crew: Crew, tmp_path: Path) -> None:
