@@ -14,8 +14,8 @@ from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
 FADING = 300  # steps in which the weight of counter-examples falls to half; to a third in twice as many
-CLOUDS = 500  # components at most, where their number is left open
 MANY = 20_000  # images, more than D soon memorises
+CLOUDS = 500  # components at most, where their number is left open; too few for the variety of so many images
 OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
     "augment": ("translate:1", NONE), "r1": (0.1, 0.5),
 }  # fmt: skip
@@ -50,7 +50,7 @@ class MixtureNoise(Variant):
             int | None,
             Option(
                 min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.",
-                show_default=f"a tenth of the images, {CLOUDS} at most",
+                show_default=f"a tenth of the images, {CLOUDS} at most; from {MANY:,} images on 0",
             ),
         ] = 0  # fmt: skip
         component_scale: Annotated[
@@ -62,8 +62,9 @@ class MixtureNoise(Variant):
 
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
-        """Left open, there are as many as keep variety; points have none."""
-        options, clouds = super().resolve(options, data), min(CLOUDS, len(data) // 10) if data.spec.images else 0
+        """Left open, there are as many as keep variety; many images and points have none."""
+        options, few = super().resolve(options, data), data.spec.images and len(data) < MANY
+        clouds = min(CLOUDS, len(data) // 10) if few else 0
         return replace(options, components=clouds) if options.components is None else options
 
     @property

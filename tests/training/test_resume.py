@@ -302,9 +302,10 @@ def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pyte
         return found["augment"], found["r1"], found["components"]
 
     for name, many, said, suits in (
-        ("few", 5_001, (), ("translate:1", 0.1, 500)), ("many", 5_000, (), ("none", 0.5, 500)),
+        ("few", 5_001, (), ("translate:1", 0.1, 500)), ("many", 5_000, (), ("none", 0.5, 0)),
         ("told", 5_001, ("--augment", "none", "--components", 0), ("none", 0.1, 0)),
-        ("too", 5_000, ("--augment", "translate:2", "--r1", 0), ("translate:2", 0, 500)),
+        ("too", 5_000, ("--augment", "translate:2", "--r1", 0), ("translate:2", 0, 0)),
+        ("clouds", 5_000, ("--components", 30), ("none", 0.5, 30)),
     ):  # fmt: skip
         monkeypatch.setattr("gantool.penalised.MANY", many)
         assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
