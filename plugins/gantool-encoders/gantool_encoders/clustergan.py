@@ -21,6 +21,8 @@ from typer import Option
 from gantool_encoders import measures
 from gantool_encoders.encoding import Encoding
 
+TILTED = 4  # copies of each real image: of one each, chance decides which two digits share a cluster
+
 
 class ClusterGAN(Encoding, Penalised):
     """z = (z_n, z_c): a little normal noise, and a one-hot cluster. G draws from both, and E must read both off."""
@@ -88,10 +90,9 @@ class ClusterGAN(Encoding, Penalised):
             "cluster": o.beta_c * cross_entropy(logits, c),
         }
         if o.steady:  # what is read off a real image is read off that image tilted, too (Ji et al., 2019)
-            x = x.detach()
-            chance = self.random(torch.rand, len(x), 6) * 2 - 1
-            p, q = (self.encode(part)[:, o.z :] for part in (x, api.jittered(x, chance)))
-            loss["steady"] = -o.steady * api.agreement(p, q)
+            tilted = api.jittered(torch.cat([x.detach()] * TILTED), self.random(torch.rand, TILTED * len(x), 6) * 2 - 1)
+            p, q = (self.encode(part)[:, o.z :] for part in (x.detach(), tilted))
+            loss["steady"] = -o.steady * api.agreement(p.repeat(TILTED, 1), q)
         return loss
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
