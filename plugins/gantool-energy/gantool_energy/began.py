@@ -3,8 +3,8 @@
 Paper: Berthelot et al., 2017, https://arxiv.org/abs/1703.10717
 Task: images from noise
 Differs from the paper: one draw of z serves both players; by default small strided networks, a mixture for noise,
-    batch norm in G, EMA, higher rates, EBGAN's pulling-away term and a gamma near 1; `--preset paper` has none of
-    these, and lacks skip connections
+    batch norm in G, EMA, higher rates, the lower one for D, EBGAN's pulling-away term and a gamma of .9;
+    `--preset paper` has none of these, and lacks skip connections
 """
 
 from collections.abc import Iterator
@@ -32,10 +32,11 @@ class BEGAN(Energetic):
     @dataclass(kw_only=True)
     class Options(Energetic.Options):
         lr: float = 1e-3  # the paper's is 1e-4; these are for runs of minutes
+        d_lr: float | None = 3e-4  # slower than G, or k falls, and D is hardly shown what G draws
         decay: float = 2e-4
         code: Annotated[int, Option(min=1, help="Dimensions of D's code; the paper's is as --z.")] = 32
-        gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.99
-        pull: Annotated[float, Option(min=0, help="Weight of EBGAN's pulling-away term; the paper's is 0.")] = 0.3
+        gamma: Annotated[float, Option(min=0, max=1, help="Diversity: the ratio L(G(z)) / L(x) to hold.")] = 0.9
+        pull: Annotated[float, Option(min=0, help="Weight of EBGAN's pulling-away term; the paper's is 0.")] = 0.05
         k: Annotated[float, Option(min=0, max=1, help="What the control k starts from.")] = 0.0
         k_lr: Annotated[float, Option(min=0, help="Learning rate of the control k; the paper's lambda is .001.")] = 0.05
 
