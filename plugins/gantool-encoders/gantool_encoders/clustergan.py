@@ -21,7 +21,7 @@ from typer import Option
 from gantool_encoders import measures
 from gantool_encoders.encoding import Encoding
 
-TILTED = 4  # copies of each real image: of one each, chance decides which two digits share a cluster
+TILTED = 4  # copies of each real image, or a batch says too little of which images belong together
 
 
 class ClusterGAN(Encoding, Penalised):

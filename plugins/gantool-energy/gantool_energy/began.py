@@ -3,7 +3,7 @@
 Paper: Berthelot et al., 2017, https://arxiv.org/abs/1703.10717
 Task: images from noise
 Differs from the paper: one draw of z serves both players; by default small strided networks, a mixture for noise,
-    batch norm in G, EMA, higher rates, the lower one for D, EBGAN's pulling-away term and a gamma of .9;
+    batch norm in G, EMA, higher rates (D's lower than G's), EBGAN's pulling-away term and a gamma of .9;
     `--preset paper` has none of these, and lacks skip connections
 """
 
