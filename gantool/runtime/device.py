@@ -69,14 +69,16 @@ def tune_malloc() -> None:
 
 @contextmanager
 def computing(device: torch.device) -> Iterator[None]:
-    """While this lasts, oneDNN multiplies matrices in place of MKL, which at some sizes leaves AMD's cores idle.
+    """While this lasts, oneDNN multiplies matrices on AMD's CPUs, where MKL at some sizes leaves cores idle.
 
-    That is a tenth on MLPs. torch asks oneDNN where bfloat16 would do; it has no use for that without AMX, and computes
-    float32 as exactly as MKL. Afterwards this, and the number of threads, are as before.
+    That is a tenth on MLPs; on Intel's, MKL is the faster by as much. torch asks oneDNN where bfloat16 would do; it has
+    no use for that without AMX, and computes float32 as exactly as MKL. Afterwards this, and the number of threads, are
+    as before.
     """
     has = capabilities() if device.type == "cpu" else {}
     before, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
-    if has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
+    amd = "AMD" in str(has.get("cpu_name"))
+    if amd and has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
         torch.set_float32_matmul_precision("medium")
     try:
         yield

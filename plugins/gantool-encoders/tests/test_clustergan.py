@@ -48,16 +48,25 @@ def test_g_and_e_lower_the_paper_s_three_terms() -> None:
 
 
 def test_what_is_read_off_a_real_image_must_stay_when_it_is_tilted(monkeypatch: pytest.MonkeyPatch) -> None:
-    variant, x = made(steady=3.0), torch.rand(6, 1, 8, 8)
+    variant, x = made(steady=3.0, beta_c=2.0), torch.rand(6, 1, 8, 8)
     chances = []
     monkeypatch.setattr("gantool.api.jittered", lambda x, chance: chances.append(chance) or x.flip(3))
     c = torch.arange(6) % 4
     z = variant.prior(torch.randn(6, 3), c)
-    p, q = (variant.encoder(part)[:, 3:].softmax(1) for part in (x, x.flip(3)))
     loss = variant.ge_loss((z, c, variant.generator(z), x))
     assert isinstance(loss, dict)
-    torch.testing.assert_close(loss["steady"], -3 * agreement(p, q))
+    for name, of in (("steady", slice(3, 7)), ("finer", slice(7, 27))):
+        p, q = (variant.encoder(part)[:, of].softmax(1) for part in (x, x.flip(3)))
+        torch.testing.assert_close(loss[name], -6 * agreement(p, q))
     assert len(chances[0].unique(dim=0)) == 4 * len(x)  # four copies of each, each tilted its own way
+
+
+def test_where_no_cluster_is_read_off_images_none_must_stay() -> None:
+    x = torch.rand(6, 1, 8, 8)
+    assert made(beta_c=0.0).unsteady(x) == {}
+    paper = made(steady=0.0)
+    assert paper.unsteady(x) == {}
+    assert paper.encoder(x).shape == (6, 7)  # nothing finer is read
 
 
 @torch.no_grad()
