@@ -74,6 +74,7 @@ class Variant(nn.Module, ABC):
         self.step, self.progress = 0, 0.0  # steps done, and their share of the whole; the trainer moves both
         self.batch_size = 0  # of this process's part of a batch
         self.logged: dict[str, Tensor] = {}  # of this step, so far: `D/real`, and what `log` was told
+        self.measuring = True  # whether what takes time and is only logged is wanted of this step: of one in a few
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A network under a name of the contract would never be found: Python finds the method first."""

@@ -77,8 +77,7 @@ def computing(device: torch.device) -> Iterator[None]:
     """
     has = capabilities() if device.type == "cpu" else {}
     before, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
-    amd = "AMD" in str(has.get("cpu_name"))
-    if amd and has.get("avx512_f") and not any(on for name, on in has.items() if name.startswith("amx")):
+    if "AMD" in str(has.get("cpu_name")) and has.get("avx512_f") and not has.get("amx_bf16"):
         torch.set_float32_matmul_precision("medium")
     try:
         yield

@@ -28,6 +28,7 @@ from gantool.training.ema import EMA
 from gantool.variant import Batch, Turn, Variant
 from gantool.viz.rows import Sheet
 
+MEASURED = 5  # steps before a line of the log, at least, that a variant measures for that alone
 OFTEN = 20  # times that the end of a run given minutes is reckoned anew
 CLOSING = 1.0  # seconds kept for the end of a run given minutes, besides twice the longest pause between steps
 NEAR = 0.01  # of a run: an end that is off by less stays where it is
@@ -92,7 +93,9 @@ class Trainer:
         variant = self.variant
         terms: dict[str, Tensor] = {}
         progress = min(1.0, self.step / self.steps) if self.steps else 0.0
-        vars(variant).update(step=self.step, progress=progress, logged={})  # a module's own way to set them is slow
+        measuring = len(self.window) % max(1, self.recipe.log_every // MEASURED) == 0
+        # A module's own way to set them is slow.
+        vars(variant).update(step=self.step, progress=progress, logged={}, measuring=measuring)
         factor = variant.schedule()
         for name, optimizer in self.players.items():
             for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):

@@ -92,8 +92,9 @@ class CGAN(Mismatched, GAN):
         D, x, fake = self.discriminator, self.with_grad(self.augment(x)), self.augment(fake)
         h, h_fake = self.compare(D.seen, (x,), (fake,))
         on_x, on_fake, on_other = D.judged(h, y), D.judged(h_fake, y), D.judged(h, self.others(y))
-        self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()})
-        self.log(**{"D right": d_accuracy(on_x, on_fake)})
+        if self.measuring:
+            self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()})
+            self.log(**{"D right": d_accuracy(on_x, on_fake)})
         w = self.mismatch()
         wrong = {"fake": (1 - w) * softplus(on_fake).mean(), "other class": w * softplus(on_other).mean()}
         return {"real": softplus(-on_x).mean(), **wrong, **self.r1_penalty(x, on_x)}

@@ -59,8 +59,9 @@ class Game(MixtureNoise, Augmented, Penalised):
         x, y, fake = batch
         x, fake = self.with_grad(self.augment(x)), self.augment(fake)
         on_x, on_fake = self.compare(self.d_logits, (x, y), (fake, y))
-        self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()})
-        self.log(**{"D right": api.d_accuracy(on_x, on_fake)})
+        if self.measuring:
+            self.log(**{"D(x)": on_x.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()})
+            self.log(**{"D right": api.d_accuracy(on_x, on_fake)})
         return {"real": softplus(-on_x).mean(), "fake": softplus(on_fake).mean(), **self.r1_penalty(x, on_x)}
 
     def g_loss(self, batch: Batch) -> Loss:

@@ -246,8 +246,21 @@ def test_a_trained_d_reaches_the_value_and_the_odds_that_theory_says() -> None:
     assert -value / 2 == pytest.approx(0.58173, abs=0.005)  # D's mean BCE
     bulk = (x > -2) & (x < 3)
     assert (logit.sigmoid() - p / (p + q))[bulk].abs().max() < 0.03
-    means = {name: torch.stack([t[name] for t in trainer.window[-50:]]).mean() for name in trainer.window[0]}
+    means = {name: torch.stack([t[name] for t in trainer.window[-50:]]).mean() for name in ("D/real", "D/fake")}
     assert (means["D/real"] + means["D/fake"]) / 2 == pytest.approx(0.58173, abs=0.01)  # what the log shows
+
+
+@pytest.mark.parametrize(
+    ("log_every", "measured"), [(25, [1, 6, 11, 16, 21]), (3, [1, 2, 3]), (7, [1, 2, 3, 4, 5, 6, 7])]
+)
+def test_what_is_only_logged_is_measured_in_some_steps_before_each_line(log_every: int, measured: list[int]) -> None:
+    trainer = start(log_every=log_every)
+    for _ in range(2):
+        after(trainer, log_every)
+        assert [i for i, terms in enumerate(trainer.window, start=1) if "D right" in terms] == measured
+        assert all("D/real" in terms for terms in trainer.window)
+        trainer.read_window()
+        assert "D right" in trainer.metrics
 
 
 def test_g_losses_are_the_papers_and_their_slopes_differ_by_the_odds() -> None:
