@@ -12,8 +12,18 @@ def show(title: str, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if not kept:
             widths = [max(10, len(name) + 2) for name in row]
             print("".join(name.ljust(14) if not i else name.rjust(widths[i]) for i, name in enumerate(row)))
-        cells = [f"{v:,}" if isinstance(v, int) else f"{v:.2f}" if isinstance(v, float) else v for v in row.values()]
+        cells = map(shown, row.values())
         print("".join(c.ljust(14) if not i else c.rjust(widths[i]) for i, c in enumerate(cells)), flush=True)
         kept.append(row)
     print(flush=True)
     return kept
+
+
+def shown(value: str | float) -> str:
+    """Shares need a third digit: .995 is not 1."""
+    match value:
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return value

@@ -293,7 +293,7 @@ def encode(
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
     """Latents of images, by a model that has an encoder: an .npz with `latents` and `names`."""
-    name = wanted(model, "encode", "aae --input photos")
+    name = wanted(model, "encode", "RUN --input photos")
     from gantool.commands.encode import shown
 
     shown(name, Path(wanted(input, f"encode {name}", "--input photos")), out, force, quiet, device)

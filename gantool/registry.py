@@ -1,27 +1,21 @@
 """Finds variants by name, and imports only the one that is asked for."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from gantool.config.packages import ALLOW, VARIANTS, Offer, Plugins, broken, clash, imported
 from gantool.errors import USAGE, UserError, did_you_mean
 
-# Variants of the packages that are kept beside gantool.
-KEPT = {
-    "gantool-encoders": "aae bigan clustergan vaegan",
-    "gantool-energy": "began ebgan",
-    "gantool-info": "acgan infogan",
-    "gantool-losses": "bgan dragan hinge lsgan ragan softmax-gan wgan-div",
-    "gantool-norms": "biggan sagan sngan",
-    "gantool-r3gan": "r3gan",
-    "gantool-semi": "cogan pixelda sgan",
-    "gantool-style": "style",
-    "gantool-superres": "srgan",
-    "gantool-text": "gan-cls",
-    "gantool-translate": "bicyclegan cyclegan pix2pix stargan",
-    "gantool-wgan-gp": "wgan wgan-gp",
-}
-PACKAGED = {variant: package for package, variants in KEPT.items() for variant in variants.split()}
+SHELF = Path(__file__).parent / "assets" / "shelf.json"
+
+
+def beside() -> dict[str, str]:
+    """Variants of the packages that are kept beside gantool, and whose each is: tools/make_variants.py writes it."""
+    import json
+
+    found: dict[str, str] = json.loads(SHELF.read_text(encoding="utf-8"))
+    return found
 
 
 def task_of(text: str) -> str:
@@ -44,7 +38,7 @@ class Registry:
             case [offer]:
                 return offer
             case []:
-                if (package := PACKAGED.get(name)) and ALLOW not in os.environ:
+                if (package := beside().get(name)) and ALLOW not in os.environ:
                     raise UserError(f"{name} comes with {package}.", f"pip install ./plugins/{package}", USAGE)
                 raise UserError(
                     f"No variant named {name!r}.{did_you_mean(name, self.offers)}",

@@ -1,8 +1,10 @@
 """Write docs/variants.md and README's table: every variant here, with a line, an image and a figure, from the cards.
 
+And gantool/assets/shelf.json, by which it knows whose a variant is that is not installed.
 With --check, only say whether they are stale. Packages need not be installed.
 """
 
+import json
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PAGE, README = ROOT / "docs" / "variants.md", ROOT / "README.md"
+SHELF = ROOT / "gantool" / "assets" / "shelf.json"
 BEGIN, END = "<!-- shelf: python tools/make_variants.py -->\n", "<!-- shelf ends -->\n"
 HEAD = """# Variants
 
@@ -73,6 +76,12 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def shelf_file() -> str:
+    """Each variant's package."""
+    beside = {name: folder.name for folder, offered in packages() if folder != ROOT for name in offered}
+    return json.dumps(beside, indent=1, sort_keys=True) + "\n"
+
+
 def readme(text: str) -> str:
     before, _, rest = text.partition(BEGIN)
     return before + BEGIN + table() + END + rest.partition(END)[2]
@@ -105,10 +114,10 @@ def entry(folder: Path, line: "Line", offer: "Offer") -> str:
 
 
 def main() -> None:
-    wanted = {PAGE: page(), README: readme(README.read_text(encoding="utf-8"))}
+    wanted = {PAGE: page(), README: readme(README.read_text(encoding="utf-8")), SHELF: shelf_file()}
     stale = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:] and stale:
-        names = " and ".join(file.relative_to(ROOT).as_posix() for file in stale)
+        names = ", ".join(file.relative_to(ROOT).as_posix() for file in stale)
         raise SystemExit(f"Stale: {names}. Run: python tools/make_variants.py")
     for file in stale:
         file.write_text(wanted[file], encoding="utf-8")

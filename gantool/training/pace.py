@@ -1,9 +1,9 @@
 """How long a step takes; and with how many threads, in which arithmetic, it takes least on this machine, now."""
 
-import math
 import time
 from copy import deepcopy
 from dataclasses import replace
+from statistics import median
 from typing import Literal, NamedTuple
 
 import torch
@@ -14,6 +14,8 @@ from gantool.runtime import distributed, torchrun
 from gantool.training.trainer import Trainer
 
 SHORT = 1_000  # steps of a run that asks no clock what to compute with, so that its bytes hang on none
+TURNS, PATIENCE = 6, 5.0  # that each way is timed for, at most, and seconds from which on it is for no more
+RESTLESS = 1.3  # times that two turns of a way differ by, where others are at work
 EACH, ALONE = 0.06, 0.5  # seconds that each of several ways is timed for, or the only one; a step at least
 BETTER = 0.8  # of the time that all cores take in float32, or another way is not worth its difference
 
@@ -49,13 +51,16 @@ def settled(trainer: Trainer, recipe: Recipe, timed: bool) -> tuple[Recipe, floa
     plainest.take(trainer)
     best, each = plainest, 0.0
     if timed and others:
-        took = dict.fromkeys(every, math.inf)
-        for _ in range(2):  # turn about, and the quieter turn counts: machines drift
+        turns: dict[Way, list[float]] = {way: [] for way in every}
+        began = time.monotonic()
+        for turn in range(TURNS):  # turn about: machines drift
             for way in every:
                 way.take(trainer)
-                took[way] = min(took[way], seconds_a_step(trainer, EACH))
-            if min(took.values()) > EACH:  # slow steps are few in a run, and long enough to be told apart
+                turns[way].append(seconds_a_step(trainer, EACH))
+            restless = not turn or any(max(each) > RESTLESS * min(each) for each in turns.values())
+            if not restless or time.monotonic() - began > PATIENCE:
                 break
+        took = {way: median(each) for way, each in turns.items()}  # one lucky turn is not what a busy machine gives
         fastest = min(others, key=took.__getitem__)
         best = fastest if took[fastest] < BETTER * took[plainest] else plainest
         best.take(trainer)

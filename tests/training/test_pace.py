@@ -78,7 +78,33 @@ def test_the_fastest_is_kept_and_written_down(cores: Any, monkeypatch: pytest.Mo
     trainer: Any = Timed({Way(*way): took for way, took in every.items()}, monkeypatch)
     recipe, each = settled(trainer, Recipe(steps=5_000), timed=True)
     assert (recipe.threads, recipe.precision, each) == ("1", "bf16", 0.4)
-    assert trainer.now == Way(1, "bf16") and trainer.asked == [Way(*way) for way in every]
+    assert trainer.now == Way(1, "bf16") and trainer.asked == 2 * [Way(*way) for way in every]
+
+
+def test_a_lucky_turn_on_a_busy_machine_decides_nothing(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cores(2, False)
+    trainer: Any = Timed({}, monkeypatch)
+    both = iter([0.05, *[0.2] * 5])  # once the other processes were waiting
+
+    def seconds(trainer: Timed, seconds: float) -> float:
+        trainer.asked.append(trainer.now)
+        return next(both) if trainer.now.threads == 2 else 0.1
+
+    monkeypatch.setattr(pace, "seconds_a_step", seconds)
+    recipe, each = settled(trainer, Recipe(steps=5_000), timed=True)
+    assert (recipe.threads, each) == ("1", pytest.approx(0.1))
+    assert len(trainer.asked) == 2 * pace.TURNS
+
+
+@pytest.mark.parametrize(("patience", "turns"), [(1e9, 2), (-1.0, 1)])
+def test_each_way_is_timed_twice_and_once_where_steps_take_long(
+    patience: float, turns: int, cores: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores(2, False)
+    monkeypatch.setattr(pace, "PATIENCE", patience)
+    trainer: Any = Timed({Way(2, "auto"): 0.03, Way(1, "auto"): 0.04}, monkeypatch)
+    settled(trainer, Recipe(steps=5_000), timed=True)
+    assert len(trainer.asked) == 2 * turns
 
 
 def test_a_machines_drift_decides_nothing(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,8 @@ from torch.nn.functional import cross_entropy, mse_loss, one_hot, softplus
 from torch.optim import Optimizer
 from typer import Option
 
-from gantool_encoders import measures
+from gantool_encoders import measures, steady
 from gantool_encoders.encoding import Encoding
-
-TILTED = 4  # copies of each real image, or a batch says too little of which images belong together
-FINER = 5  # finer clusters for each, which only tilted images are read for: Ji et al.'s second head
 
 
 class ClusterGAN(Encoding, Penalised):
@@ -42,9 +39,7 @@ class ClusterGAN(Encoding, Penalised):
         sigma: Annotated[float, Option(min=0, help="Deviation of that noise; the paper's is .1.")] = 0.3
         beta_n: Annotated[float, Option(min=0, help="Weight of reading the noise off an image.")] = 10.0
         beta_c: Annotated[float, Option(min=0, help="Weight of reading the cluster off an image.")] = 10.0
-        steady: Annotated[
-            float, Option(min=0, help="Weight of real images keeping clusters when tilted, times --beta-c; paper: 0.")
-        ] = 1.0
+        steady: Annotated[float, Option(min=0, help="Weight, times --beta-c, of clusters that stay when tilted.")] = 1.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
@@ -57,7 +52,7 @@ class ClusterGAN(Encoding, Penalised):
         super().__init__(options, data)
         o = options
         self.generator = api.upwards(o.z + o.clusters, o.width, data)
-        self.codes = o.z, o.clusters, FINER * o.clusters if o.steady else 0
+        self.codes = o.z, o.clusters, steady.FINER * o.clusters if o.steady else 0
         self.encoder = nn.Sequential(api.downwards(256, o.width, 0.2, data), nn.Linear(256, sum(self.codes)))
         self.discriminator = nn.Sequential(api.downwards(256, o.width, 0.2, data), nn.Linear(256, 1), nn.Flatten(0))
 
@@ -96,12 +91,8 @@ class ClusterGAN(Encoding, Penalised):
         """What is read off a real image is read off that image tilted, too (Ji et al., 2019)."""
         if not (weight := self.options.beta_c * self.options.steady):
             return {}
-        tilted = api.jittered(torch.cat([x] * TILTED), self.random(torch.rand, TILTED * len(x), 6) * 2 - 1)
-        (_, *p), (_, *q) = (self.encoder(part).split(self.codes, 1) for part in (x, tilted))
-        return {
-            name: -weight * api.agreement(a.softmax(1).repeat(TILTED, 1), b.softmax(1))
-            for name, a, b in zip(("steady", "finer"), p, q, strict=True)
-        }
+        terms = steady.unsteady(lambda x: self.encoder(x).split(self.codes, 1)[1:], x, self.random)
+        return {name: weight * term for name, term in terms.items()}
 
     def d_logits(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x)  # type: ignore[no-any-return]
