@@ -10,7 +10,7 @@ from gantool.errors import USAGE, UserError, did_you_mean
 SHELF = Path(__file__).parent / "assets" / "shelf.json"
 
 
-def beside() -> dict[str, str]:
+def shelf() -> dict[str, str]:
     """Variants of the packages that are kept beside gantool, and whose each is: tools/make_variants.py writes it."""
     import json
 
@@ -38,7 +38,7 @@ class Registry:
             case [offer]:
                 return offer
             case []:
-                if (package := beside().get(name)) and ALLOW not in os.environ:
+                if (package := shelf().get(name)) and ALLOW not in os.environ:
                     raise UserError(f"{name} comes with {package}.", f"pip install ./plugins/{package}", USAGE)
                 raise UserError(
                     f"No variant named {name!r}.{did_you_mean(name, self.offers)}",

@@ -1,6 +1,6 @@
 """Write docs/variants.md and README's table: every variant here, with a line, an image and a figure, from the cards.
 
-And gantool/assets/shelf.json, by which it knows whose a variant is that is not installed.
+And gantool/assets/shelf.json, by which gantool knows whose a variant is that is not installed.
 With --check, only say whether they are stale. Packages need not be installed.
 """
 

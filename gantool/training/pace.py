@@ -15,7 +15,7 @@ from gantool.training.trainer import Trainer
 
 SHORT = 1_000  # steps of a run that asks no clock what to compute with, so that its bytes hang on none
 TURNS, PATIENCE = 6, 5.0  # that each way is timed for, at most, and seconds from which on it is for no more
-RESTLESS = 1.3  # times that two turns of a way differ by, where others are at work
+RESTLESS = 1.3  # times that two turns on end differ by, where others are at work
 EACH, ALONE = 0.06, 0.5  # seconds that each of several ways is timed for, or the only one; a step at least
 BETTER = 0.8  # of the time that all cores take in float32, or another way is not worth its difference
 
@@ -57,7 +57,8 @@ def settled(trainer: Trainer, recipe: Recipe, timed: bool) -> tuple[Recipe, floa
             for way in every:
                 way.take(trainer)
                 turns[way].append(seconds_a_step(trainer, EACH))
-            restless = not turn or any(max(each) > RESTLESS * min(each) for each in turns.values())
+            latest = [each[-2:] for each in turns.values()]  # the first turns of a process may be slow by themselves
+            restless = not turn or any(max(each) > RESTLESS * min(each) for each in latest)
             if not restless or time.monotonic() - began > PATIENCE:
                 break
         took = {way: median(each) for way, each in turns.items()}  # one lucky turn is not what a busy machine gives

@@ -19,7 +19,7 @@ from PIL import Image
 from gantool.api import DataSpec, UserError, open_folder
 from gantool.data.named import digits
 from gantool.errors import SYNONYMS
-from gantool.registry import beside
+from gantool.registry import shelf
 from gantool.runs.run import RunFolder
 
 Typed = Callable[[str], Result]
@@ -89,7 +89,7 @@ def test_the_table_of_packages_is_what_they_declare() -> None:
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         for name in project.get("entry-points", {}).get("gantool.variants", {}):
             declared[name] = project["name"]
-    assert declared == beside()
+    assert declared == shelf()
 
 
 def test_bare_gantool_greets(typed: Typed) -> None:

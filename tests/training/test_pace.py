@@ -84,7 +84,7 @@ def test_the_fastest_is_kept_and_written_down(cores: Any, monkeypatch: pytest.Mo
 def test_a_lucky_turn_on_a_busy_machine_decides_nothing(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cores(2, False)
     trainer: Any = Timed({}, monkeypatch)
-    both = iter([0.05, *[0.2] * 5])  # once the other processes were waiting
+    both = iter([0.05, 0.2, 0.2])  # once the other processes were waiting
 
     def seconds(trainer: Timed, seconds: float) -> float:
         trainer.asked.append(trainer.now)
@@ -93,7 +93,16 @@ def test_a_lucky_turn_on_a_busy_machine_decides_nothing(cores: Any, monkeypatch:
     monkeypatch.setattr(pace, "seconds_a_step", seconds)
     recipe, each = settled(trainer, Recipe(steps=5_000), timed=True)
     assert (recipe.threads, each) == ("1", pytest.approx(0.1))
-    assert len(trainer.asked) == 2 * pace.TURNS
+    assert len(trainer.asked) == 2 * 3  # until two turns agree
+
+
+def test_where_no_two_turns_agree_there_is_an_end(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cores(2, False)
+    trainer: Any = Timed({}, monkeypatch)
+    taken = iter([0.1, 0.1, 0.2, 0.1] * pace.TURNS)
+    monkeypatch.setattr(pace, "seconds_a_step", lambda trainer, seconds: next(taken))
+    settled(trainer, Recipe(steps=5_000), timed=True)
+    assert len(list(taken)) == 2 * pace.TURNS
 
 
 @pytest.mark.parametrize(("patience", "turns"), [(1e9, 2), (-1.0, 1)])

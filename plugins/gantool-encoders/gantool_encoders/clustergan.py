@@ -39,7 +39,7 @@ class ClusterGAN(Encoding, Penalised):
         sigma: Annotated[float, Option(min=0, help="Deviation of that noise; the paper's is .1.")] = 0.3
         beta_n: Annotated[float, Option(min=0, help="Weight of reading the noise off an image.")] = 10.0
         beta_c: Annotated[float, Option(min=0, help="Weight of reading the cluster off an image.")] = 10.0
-        steady: Annotated[float, Option(min=0, help="Weight, times --beta-c, of clusters that stay when tilted.")] = 1.0
+        steady: Annotated[float, Option(min=0, help="Images keep clusters when tilted: weight, times --beta-c.")] = 1.0
         width: Annotated[int, Option(min=1, help="Channels of the finest maps; doubled at each coarser one.")] = 16
 
     @dataclass(kw_only=True)
