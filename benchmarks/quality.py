@@ -20,7 +20,7 @@ from networks import NETWORKS
 from table import show
 
 NAMES = ("gan", "cgan", "dcgan")
-SCORES = ("confident", "label_accuracy", "worst_class_accuracy", "FD")
+SCORES = ("confident", "label_accuracy", "worst_class_accuracy", "FD", "coverage")
 DRAWN, AT_ONCE = 5_000, 250
 HERE = Path(__file__).parent
 
@@ -38,9 +38,10 @@ def quality(args: Namespace) -> list[dict[str, Any]]:
 def rows(args: Namespace, marks: list[int], folder: Path) -> Iterator[dict[str, Any]]:
     for name in [n for n in NAMES if n in (args.only or NAMES)]:
         other = "former" if args.against else "script"
-        kinds: dict[str, dict[int, list[dict[str, float]]]] = {"gantool": {}, other: {}}
+        kinds: dict[str, dict[int, list[dict[str, float]]]] = {"gantool": {}}
+        kinds |= {} if args.alone else {other: {}}
         for seed in range(args.rounds):
-            if not args.against:
+            if not (args.against or args.alone):
                 for mark, images in script(name, seed, marks, folder / f"{name}-{seed}"):
                     kinds[other].setdefault(mark, []).append(judged(images, args))
             for mark in marks:
@@ -117,13 +118,16 @@ def play(name: str, seed: int, folder: Path, marks: list[int]) -> None:
 
 
 def draw(found: list[dict[str, Any]], image: Path) -> None:
-    """A panel for each network, confident images against seconds; of cgan, images of the class they should be."""
+    """A panel for each network, coverage against seconds; of cgan, images of the class they should be.
+
+    Not confident images: an untrained network has nothing else, all alike.
+    """
     from gantool.viz.charts import curves
     from gantool.viz.drawing import encode_png
 
     panels = []
     for name in dict.fromkeys(row["network"].split()[0] for row in found):
-        score = "label_accuracy" if name == "cgan" else "confident"
+        score = "label_accuracy" if name == "cgan" else "coverage"
         lines = {
             kind: [(row["seconds"], row[score]) for row in found
                    if row["network"] == f"{name} {kind}" and row[score] != ""]

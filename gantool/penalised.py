@@ -15,9 +15,9 @@ from gantool.variant import Variant
 
 FADING = 300  # steps in which the weight of counter-examples falls to half; to a third in twice as many
 MANY = 20_000  # images, more than D soon memorises
-CLOUDS = 500  # components at most, where their number is left open; too few for the variety of so many images
+CLOUDS = 2_000  # components at most, where their number is left open; with fewer, G's variety is lost as it learns on
 OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
-    "augment": ("translate:1", NONE), "r1": (0.1, 0.5),
+    "augment": ("translate:1", NONE), "r1": (0.2, 0.5),
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class MixtureNoise(Variant):
             int | None,
             Option(
                 min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.",
-                show_default=f"a tenth of the images, {CLOUDS} at most; from {MANY:,} images on 0",
+                show_default=f"half as many as images, {CLOUDS:,} at most; from {MANY:,} images on 0",
             ),
         ] = 0  # fmt: skip
         component_scale: Annotated[
@@ -64,7 +64,7 @@ class MixtureNoise(Variant):
     def resolve(cls, options: Any, data: Data) -> Any:
         """Left open, there are as many as keep variety; many images and points have none."""
         options, few = super().resolve(options, data), data.spec.images and len(data) < MANY
-        clouds = min(CLOUDS, len(data) // 10) if few else 0
+        clouds = min(CLOUDS, len(data) // 2) if few else 0
         return replace(options, components=clouds) if options.components is None else options
 
     @property

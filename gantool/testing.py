@@ -280,7 +280,7 @@ def check_model(trainer: Trainer) -> None:
         path = Path(folder, "model.safetensors")
         schema = Schema({"Options": type(variant).Options})
         values = {s.key: plain(getattr(variant.options, s.name)) for s in schema.all}
-        model.export(path, model.describe(offer, values, trainer.data.spec, trainer), trainer)
+        model.sealed_of(model.describe(offer, values, trainer.data.spec, trainer), trainer).write(path)
         facts, state = sealed.load(path)
         config = Path(folder, "config.yaml")
         config.write_text(yaml.write(values, []), encoding="utf-8")

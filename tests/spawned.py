@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 SERVER = multiprocessing.get_context("forkserver")
-# The last two lines are what commands import on their way; the first optimizer, torch._dynamo, which takes seconds.
+# The last two lines are what commands import on their way.
 SERVER.set_forkserver_preload([
     "gantool.library", "gantool.commands.answers", "gantool.progress.display", "gantool.progress.terminal", "spawned",
-    "torch._dynamo", "gantool.api", "gantool.config.yaml", "gantool.commands.listing",
+    "gantool.api", "gantool.config.yaml", "gantool.commands.listing",
     "pydantic.type_adapter", "typer._adapters", "yaml", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
 ])  # fmt: skip
 LIMIT = 60.0  # seconds; a command that takes longer hangs

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gantool.errors import UserError
 
@@ -84,6 +86,19 @@ class LeNet(Judge):
         """The (n, 84) activations the last linear layer reads."""
         found: Tensor = self.body(self.prepare(images))
         return found
+
+
+def for_looking(judge: Judge) -> Judge:
+    """The judge with its batch norms in its convolutions, which keep a pixel's channels together.
+
+    It sees what it saw, but for rounding, up to twice as fast; it is not to be trained on, nor kept.
+    """
+    quick = deepcopy(judge).eval()
+    for block in quick.body.modules():
+        match [*block.children()]:
+            case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm, *_] if isinstance(block, nn.Sequential):
+                block[0], block[1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return quick.to(memory_format=torch.channels_last)
 
 
 def judge_bytes(judge: Judge) -> bytes:

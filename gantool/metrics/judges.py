@@ -10,7 +10,16 @@ from gantool.data import named
 from gantool.data.catalog import DIGITS
 from gantool.data.images import DataSpec, ImageData
 from gantool.errors import USAGE, UserError
-from gantool.metrics.judge import Judge, blank, digits_judge, opaque, random_judge, second_judge, train_judge
+from gantool.metrics.judge import (
+    Judge,
+    blank,
+    digits_judge,
+    for_looking,
+    opaque,
+    random_judge,
+    second_judge,
+    train_judge,
+)
 from gantool.runs import sealed
 from gantool.runtime.progress import current
 
@@ -29,7 +38,7 @@ def find_judge(spec: DataSpec, data: str, real: Sequence[ImageData]) -> tuple[Ju
 
 def ready_judge(spec: DataSpec, data: str) -> Judge:
     """One that needs no training: of digits, or of anything."""
-    return digits_judge() if of_digits(spec, data) else random_judge(spec.channels)
+    return for_looking(digits_judge() if of_digits(spec, data) else random_judge(spec.channels))
 
 
 def check_judge(spec: DataSpec, data: str) -> Judge | None:
@@ -52,11 +61,11 @@ def kept_judge(data: ImageData, name: str) -> Judge:
             judge = blank(facts["channels"], facts["classes"], facts["side"])
             judge.load_state_dict(weights)
             judge.accuracy = facts["accuracy"]
-            return judge.eval()
+            return for_looking(judge)
     with current().working(f"training {name}") as tell:
         judge = train_judge(opaque(data.pixels), data.labels, len(data.spec.classes), progress=tell)
     facts = {"channels": judge.channels, "classes": judge.classes, "side": judge.side, "accuracy": judge.accuracy}
     with suppress(OSError):  # it can do without
         path.parent.mkdir(parents=True, exist_ok=True)
         sealed.save(path, facts, judge.state_dict())
-    return judge
+    return for_looking(judge)

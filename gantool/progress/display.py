@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from io import StringIO
 from itertools import zip_longest
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group
+from rich.console import COLOR_SYSTEMS, Console, ConsoleOptions, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import ControlType, Segment
@@ -109,15 +108,15 @@ class Dashboard(Display):
         table = Table.grid(padding=(0, 1))
         for name, value in numbers:
             table.add_row(Text(name, style="dim"), f"{value:,}" if isinstance(value, int) else f"{value:.3f}")
-        if trainer.grid_image is None or width < NARROW or self.console.height < 20 or self.console.no_color:
+        colours = None if self.console.no_color else self.console.color_system
+        if trainer.grid_image is None or width < NARROW or self.console.height < 20 or colours is None:
             return Group(self.bar, table)
         side = min(width - 32, 2 * (self.console.height - 6), 64)
         if self.drawn is not trainer.grid_image or side != self.side:
             self.drawn, self.side = trainer.grid_image, side
             # A part of the grid at half its size: all of it would be too small to see.
-            self.beside = Beside(
-                table, escaped(half_blocks(trainer.grid_image[: 2 * side, : 2 * side], side), self.console)
-            )
+            part = trainer.grid_image[: 2 * side, : 2 * side]
+            self.beside = Beside(table, half_blocks(part, side, COLOR_SYSTEMS[colours]))
         self.beside.table = table
         return Group(self.bar, self.beside)
 
@@ -138,13 +137,6 @@ class Beside:
             yield from line or blank
             yield Segment(row or "", control=VERBATIM)
             yield Segment.line()
-
-
-def escaped(text: Text, console: Console) -> list[str]:
-    """The lines of a text as they are sent to a terminal of this console's kind."""
-    file = StringIO()
-    Console(file=file, force_terminal=True, color_system=console.color_system, width=console.width).print(text)  # type: ignore[arg-type]
-    return file.getvalue().splitlines()
 
 
 def shown(metrics: dict[str, float]) -> Iterable[tuple[str, float]]:

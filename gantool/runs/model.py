@@ -53,8 +53,8 @@ def describe(offer: Offer, values: dict[str, Any], spec: DataSpec, trainer: "Tra
     }
 
 
-def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
-    """Write the EMA networks, or the live ones of a run that keeps none."""
+def sealed_of(facts: dict[str, Any], trainer: "Trainer", apart: bool = False) -> sealed.Sealed:
+    """A model to be written: the EMA networks, or the live ones of a run that keeps none."""
     variant = trainer.variant
     networks = {n: trainer.ema.copies.get_submodule(n) for n in trainer.ema.copies._modules}
     networks = networks or {name: variant.get_submodule(name) for name in variant.ema}
@@ -64,7 +64,7 @@ def export(path: Path, facts: dict[str, Any], trainer: "Trainer") -> None:
     settings = dict(facts["settings"])
     for name, value in (("data", facts["data"]), ("data_dir", None)):
         settings[f"{CORE}{name}" if f"{CORE}{name}" in settings else name] = value
-    sealed.save(path, facts | {"kind": MODEL, "settings": settings}, state)
+    return sealed.Sealed(facts | {"kind": MODEL, "settings": settings}, state, apart)
 
 
 def halve(path: Path, out: Path) -> None:

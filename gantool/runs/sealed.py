@@ -21,6 +21,12 @@ from gantool.runtime import files
 
 FORMAT = 1
 BLANK = "0" * 64
+KINDS = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+    torch.uint16: "U16", torch.uint32: "U32", torch.uint64: "U64", torch.bool: "BOOL",
+    torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2", torch.complex64: "C64",
+}  # fmt: skip
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, SafetensorError)
 OTHER = "Give another; `gantool runs` lists the runs, and `gantool resume RUN` makes a run's model anew."
 
@@ -32,14 +38,45 @@ class Damaged(UserError):
 
 
 def save(path: Path, facts: dict[str, Any], state: Tree) -> None:
-    tensors: dict[str, Tensor] = {}
-    skeleton = pack(state, "", tensors, set())
-    said = json.dumps({"sha256": BLANK, "format": FORMAT, "facts": facts, "state": skeleton})
-    data = safetensors.torch.save(tensors, {"gantool": said})
-    _, end, spot = layout(data, path)
-    digest = sha256(data, end, spot)
-    rest = memoryview(data)
-    files.write(path, lambda file: file.writelines((rest[:spot], digest.encode(), rest[spot + 64 :])))
+    Sealed(facts, state).write(path)
+
+
+class Sealed:
+    """A file to be, whose numbers are still where they were: as bytes they would be copied three times.
+
+    `apart`, they are copied once, here: what they were of may change before they are written.
+    """
+
+    def __init__(self, facts: dict[str, Any], state: Tree, apart: bool = False) -> None:
+        tensors: dict[str, Tensor] = {}
+        skeleton = pack(state, "", tensors, apart)
+        said = json.dumps({"sha256": BLANK, "format": FORMAT, "facts": facts, "state": skeleton})
+        # As safetensors orders them: what is aligned best comes first, so that all are.
+        tensors = dict(sorted(tensors.items(), key=lambda pair: (-pair[1].itemsize, pair[0])))
+        self.head, self.body = head(tensors, said), [memory_of(tensor) for tensor in tensors.values()]
+
+    def write(self, path: Path) -> None:
+        _, end, spot = layout(self.head, path, sum(map(len, self.body)))
+        digest = sha256(self.head, end, spot, *self.body)
+        start, rest = self.head[:spot], self.head[spot + 64 :]
+        files.write(path, lambda file: file.writelines((start, digest.encode(), rest, *self.body)))
+
+
+def head(tensors: dict[str, Tensor], said: str) -> bytes:
+    """The format's first bytes: a length, then JSON that says where each tensor's numbers are in what follows."""
+    entries: dict[str, Any] = {"__metadata__": {"gantool": said}}
+    at = 0
+    for name, tensor in tensors.items():
+        where = [at, at := at + tensor.nbytes]
+        entries[name] = {"dtype": KINDS[tensor.dtype], "shape": list(tensor.shape), "data_offsets": where}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def memory_of(tensor: Tensor) -> memoryview:
+    """Its numbers, as the bytes they are."""
+    return memoryview(tensor.flatten().view(torch.uint8).numpy().data)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Tree]:
@@ -50,7 +87,7 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     try:
         start, end, spot = layout(data, path)
-        if sha256(data, end, spot).encode() != data[spot : spot + 64]:
+        if sha256(data[:end], end, spot, memoryview(data)[end:]).encode() != data[spot : spot + 64]:
             raise Damaged(f"{path} is damaged: its checksum does not match.", OTHER)
         said = json.loads(json.loads(data[start:end])["__metadata__"]["gantool"])
         if (form := int(said["format"])) != FORMAT:
@@ -65,10 +102,10 @@ def load(path: Path) -> tuple[dict[str, Any], Tree]:
         raise Damaged(f"{path} is damaged: {why}", OTHER) from None
 
 
-def layout(data: bytes, path: Path) -> tuple[int, int, int]:
-    """Where the JSON header starts and ends, and where the digest stands in it."""
+def layout(data: bytes, path: Path, more: int = 0) -> tuple[int, int, int]:
+    """Where the JSON header starts and ends, and where the digest stands in it; so many bytes come after these."""
     length = int.from_bytes(data[:8], "little")
-    if length > min(header.LONGEST, len(data) - 8):
+    if length > min(header.LONGEST, len(data) + more - 8):
         raise Damaged(f"{path} is damaged: cut short, or not a safetensors file.", OTHER)
     mark = b'\\"sha256\\": \\"'
     spot = data.find(mark, 8, 8 + length)
@@ -77,27 +114,26 @@ def layout(data: bytes, path: Path) -> tuple[int, int, int]:
     return 8, 8 + length, spot + len(mark)
 
 
-def sha256(data: bytes, end: int, spot: int) -> str:
+def sha256(data: bytes, end: int, spot: int, *body: memoryview) -> str:
+    """Of a header with its digest blank, and what comes after it."""
     digest = hashlib.sha256(data[:spot] + BLANK.encode() + data[spot + 64 : end])
-    digest.update(memoryview(data)[end:])
+    for part in body:
+        digest.update(part)
     return digest.hexdigest()
 
 
-def pack(tree: Tree, path: str, tensors: dict[str, Tensor], taken: set[int]) -> Any:
+def pack(tree: Tree, path: str, tensors: dict[str, Tensor], apart: bool) -> Any:
     """The tree as JSON can hold it; tensors go to `tensors` under their path."""
     match tree:
-        case Tensor():
+        case Tensor() if tree.dtype in KINDS:
             while path in tensors or path == "__metadata__":  # {"a.b": x} and {"a": {"b": y}} have one path
                 path += "'"
-            # safetensors refuses tensors that share memory, as tied weights do.
-            memory = tree.untyped_storage().data_ptr()
-            tensors[path] = tree.detach().to("cpu", copy=memory in taken).contiguous()
-            taken.add(memory)
+            tensors[path] = tree.detach().to("cpu", copy=apart).contiguous()
             return {"tensor": path}
         case dict() if all(isinstance(k, str | int | float | None) for k in tree):
-            return {"dict": [[k, pack(v, f"{path}.{k}".lstrip("."), tensors, taken)] for k, v in tree.items()]}
+            return {"dict": [[k, pack(v, f"{path}.{k}".lstrip("."), tensors, apart)] for k, v in tree.items()]}
         case list() | tuple():
-            items = [pack(v, f"{path}.{i}".lstrip("."), tensors, taken) for i, v in enumerate(tree)]
+            items = [pack(v, f"{path}.{i}".lstrip("."), tensors, apart) for i, v in enumerate(tree)]
             return {"tuple" if isinstance(tree, tuple) else "list": items}
         case None | bool() | int() | float() | str():
             return tree

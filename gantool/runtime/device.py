@@ -13,6 +13,7 @@ import torch
 
 from gantool.errors import USAGE, UserError, counted
 from gantool.runtime import torchrun
+from gantool.runtime.uncompiled import uncompiled
 
 
 def choose(name: str) -> torch.device:
@@ -45,7 +46,7 @@ def describe(device: torch.device) -> str:
 
 
 def half(precision: str, device: torch.device) -> bool:
-    """Whether to autocast to bfloat16. On a CPU only when asked for: on most it is many times slower."""
+    """Whether to autocast to bfloat16. On a CPU only when told, by hand or by a timing: on most it is far slower."""
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bf16"
@@ -72,15 +73,16 @@ def computing(device: torch.device) -> Iterator[None]:
     """While this lasts, oneDNN multiplies matrices on AMD's CPUs, where MKL at some sizes leaves cores idle.
 
     That is a tenth on MLPs; on Intel's, MKL is the faster by as much. torch asks oneDNN where bfloat16 would do; it has
-    no use for that without AMX, and computes float32 as exactly as MKL. Afterwards this, and the number of threads, are
-    as before.
+    no use for that without AMX, and computes float32 as exactly as MKL. torch's compiler is imported only where
+    it is wanted. Afterwards all this, and the number of threads, are as before.
     """
     has = capabilities() if device.type == "cpu" else {}
     before, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
     if "AMD" in str(has.get("cpu_name")) and has.get("avx512_f") and not has.get("amx_bf16"):
         torch.set_float32_matmul_precision("medium")
     try:
-        yield
+        with uncompiled():
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
         torch.set_num_threads(threads)

@@ -3,7 +3,8 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from gantool.config.options import grid_shape
 from gantool.config.packages import Offer
 from gantool.data.images import as_bytes, as_images
 from gantool.hookspecs import hookimpl
-from gantool.runs import model, sealed
+from gantool.runs import model
 from gantool.runs.run import RunFolder, step_of
+from gantool.runs.sealed import Sealed
 from gantool.runtime import files
+from gantool.runtime.behind import Behind
 from gantool.training.trainer import Skipped, Trainer
 from gantool.viz import drawing, sheets
 from gantool.viz.charts import curves
@@ -114,32 +117,48 @@ class Gallery:
 
 
 class Checkpoints:
-    """checkpoints/: everything to go on from; with each, the model file to sample from."""
+    """checkpoints/: everything to go on from; with each, the model file to sample from.
+
+    A save copies what it is of; the disk's time, most of it, passes beside the next steps.
+    """
 
     def __init__(self, run: RunFolder, every: int, offer: Offer, keep: Callable[[], dict[str, Any]]) -> None:
         self.run, self.every, self.offer = run, every, offer
         self.keep = keep  # has the run's config up to date, and gives its settings
         self.at = -1
+        self.behind = Behind()
 
     @hookimpl
     def gantool_train_step(self, trainer: Trainer) -> None:
+        self.behind.ask()
         if trainer.step % self.every == 0 and trainer.step < trainer.steps:
             self.save(trainer)
 
     @hookimpl
     def gantool_train_end(self, trainer: Trainer) -> None:
         """The last save comes after all else is written, so a run with its last checkpoint is whole."""
-        if trainer.ending != "failed" and trainer.step not in (0, self.at):
+        failed = trainer.ending == "failed"
+        if not failed and trainer.step not in (0, self.at):
             self.save(trainer)
+        with suppress(Exception) if failed else nullcontext():  # what a training failed of is what is told
+            self.behind.wait()
 
     def save(self, trainer: Trainer) -> None:
+        self.behind.wait()
+        trainer.pause = max(trainer.pause, self.behind.longest)  # for the last save, one does wait
         trainer.check_weights()
         facts = model.describe(self.offer, self.keep(), trainer.data.spec, trainer)
-        self.run.sync_log()
-        model.export(self.run.model, facts, trainer)
-        sealed.save(self.run.checkpoint(trainer.step), facts | {"kind": model.CHECKPOINT}, trainer.state())
-        self.run.prune()
+        drawing = model.sealed_of(facts, trainer, apart=True)
+        going_on = Sealed(facts | {"kind": model.CHECKPOINT}, trainer.state(), apart=True)
+        self.behind.send(partial(self.write, trainer.step, drawing, going_on))
         self.at = trainer.step
+
+    def write(self, step: int, drawing: Sealed, going_on: Sealed) -> None:
+        """In this order: no checkpoint is newer than its log and its model."""
+        self.run.sync_log()
+        drawing.write(self.run.model)
+        going_on.write(self.run.checkpoint(step))
+        self.run.prune()
 
 
 def read(file: Any) -> NDArray[np.uint8]:

@@ -17,7 +17,9 @@ SHORT = 1_000  # steps of a run that asks no clock what to compute with, so that
 TURNS, PATIENCE = 6, 5.0  # that each way is timed for, at most, and seconds from which on it is for no more
 RESTLESS = 1.3  # times that two turns on end differ by, where others are at work
 EACH, ALONE = 0.06, 0.5  # seconds that each of several ways is timed for, or the only one; a step at least
-BETTER = 0.8  # of the time that all cores take in float32, or another way is not worth its difference
+# Shares of the time that all cores take in float32, below which another way is worth its difference. Timing errs by a
+# tenth: to take too few threads by mistake costs more than that, to take bfloat16 by mistake costs nothing.
+FEWER_THREADS, BFLOAT16 = 0.8, 0.9
 
 Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -62,8 +64,9 @@ def settled(trainer: Trainer, recipe: Recipe, timed: bool) -> tuple[Recipe, floa
             if not restless or time.monotonic() - began > PATIENCE:
                 break
         took = {way: median(each) for way, each in turns.items()}  # one lucky turn is not what a busy machine gives
-        fastest = min(others, key=took.__getitem__)
-        best = fastest if took[fastest] < BETTER * took[plainest] else plainest
+        most = {way: BFLOAT16 if way.threads == plainest.threads else FEWER_THREADS for way in others}
+        worth = [way for way in others if took[way] < most[way] * took[plainest]]
+        best = min([plainest, *worth], key=took.__getitem__)
         best.take(trainer)
         each = took[best]
     elif timed:

@@ -51,6 +51,7 @@ class CGAN(Mismatched, GAN):
 
         lr: float = 3e-3
         decay: float = 5e-4
+        beta2: float = 0.999
         mismatch: float = 0.5
         r1: float = 0.1
         components: int | None = 0

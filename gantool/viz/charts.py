@@ -83,7 +83,7 @@ def _heading(draw: ImageDraw.ImageDraw, title: str, names: Iterable[str], span: 
 
 
 def _draw_lines(plot: Image.Image, lines: Sequence[Floats], x_range: Range, y_range: Range) -> None:
-    draw = ImageDraw.Draw(plot, "RGBA")  # this mode blends the pale bands
+    blend, draw = ImageDraw.Draw(plot, "RGBA"), ImageDraw.Draw(plot)  # the first for the pale bands; it is slower
     strokes: list[tuple[str, list[Any]]] = []
     for i, points in enumerate(lines):
         x = share(points[:, 0], x_range) * plot.width
@@ -92,7 +92,7 @@ def _draw_lines(plot: Image.Image, lines: Sequence[Floats], x_range: Range, y_ra
         for middle, band in _runs(np.column_stack([x, y]), plot.width):
             strokes.append((COLOURS[i % len(COLOURS)], [tuple(p) for p in middle]))
             if len(band):
-                draw.polygon([tuple(p) for p in band], COLOURS[i % len(COLOURS)] + "38")
+                blend.polygon([tuple(p) for p in band], COLOURS[i % len(COLOURS)] + "38")
     for colour, path in strokes:  # after all bands
         draw.line(path, colour, 2 * SCALE, joint="curve")
         if len(path) == 1:

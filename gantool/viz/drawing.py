@@ -10,6 +10,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.color import ColorSystem
 
 Pixels = NDArray[np.uint8]
 
@@ -77,25 +78,30 @@ def animate(frames: Iterable[Pixels], milliseconds: int = 120, hold: int = 1500)
     return buffer.getvalue()
 
 
-def half_blocks(pixels: Pixels, width: int) -> Text:
-    """The image as terminal text at most width wide: each "▀" is an upper and a lower pixel."""
+def half_blocks(pixels: Pixels, width: int, system: ColorSystem) -> list[str]:
+    """The image as rows for a terminal, `width` columns at most: each "▀" is an upper and a lower pixel.
+
+    Rows are escape codes for terminals of that colour system: thousands of rich's styles take ten times as long.
+    """
     from rich.color import Color
-    from rich.style import Style
-    from rich.text import Text
+
+    @cache
+    def code(pixel: tuple[int, ...], upper: bool) -> str:
+        colour = Color.from_rgb(*pixel).downgrade(system)
+        return ";".join(colour.get_ansi_codes(foreground=upper))
 
     image = _rgb(pixels, "black")
     columns = max(1, min(width, image.width))
     height = max(1, round(image.height * columns / image.width))
-    pixels = np.asarray(image.resize((columns, height), Image.Resampling.BOX)).tolist()
-    text = Text(no_wrap=True, end="")
+    lines = np.asarray(image.resize((columns, height), Image.Resampling.BOX)).tolist()
+    rows = []
     for y in range(0, height, 2):
-        text.append("\n" if y else "")
         # An odd height leaves the last row without lower pixels: those keep the terminal's colour.
-        below = pixels[y + 1] if y + 1 < height else [None] * columns
-        for (upper, lower), alike in groupby(zip(pixels[y], below, strict=True)):
-            style = Style(color=Color.from_rgb(*upper), bgcolor=lower and Color.from_rgb(*lower))
-            text.append("▀" * len(list(alike)), style)
-    return text
+        pair = [[tuple(pixel) for pixel in line] for line in lines[y : y + 2]]
+        runs = ((block, len(list(alike))) for block, alike in groupby(zip(*pair, strict=True)))
+        blocks = (f"\x1b[{';'.join(map(code, block, (True, False)))}m" + "▀" * count for block, count in runs)
+        rows.append("".join(blocks) + "\x1b[0m")
+    return rows
 
 
 def _check(pixels: Pixels) -> None:

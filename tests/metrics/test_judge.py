@@ -1,23 +1,28 @@
 """Tests of the judge: what it accepts, what it refuses to load, and how well it tells digits apart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
+from gantool.data.images import as_bytes
 from gantool.errors import UserError
 from gantool.metrics.judge import (
     DIGITS_PATH,
     DIGITS_SHA256,
     Judge,
     digits_judge,
+    for_looking,
     judge_bytes,
     judge_classes,
     load_judge,
+    look,
+    random_judge,
+    second_judge,
     train_judge,
 )
 
@@ -69,6 +74,17 @@ def test_other_sizes_and_colours_are_brought_to_the_judges(digits: Tensor) -> No
     assert torch.allclose(judge.prepare(some.expand(-1, 3, -1, -1)), some, atol=1e-5)
     assert judge.features(some[:7]).shape == (7, 64)
     assert Judge(channels=3, side=32).prepare(some).shape == (500, 3, 32, 32)
+
+
+@pytest.mark.parametrize("which", [digits_judge, second_judge, lambda: random_judge(3)])
+def test_a_judge_for_looking_sees_the_same_and_is_another(which: Callable[[], Judge], digits: Tensor) -> None:
+    judge = which()
+    before = {name: weight.clone() for name, weight in judge.state_dict().items()}
+    quick, pixels = for_looking(judge), as_bytes(digits[::100])
+    for found, expected in zip(look(quick, pixels), look(judge, pixels), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in quick.modules())
+    assert all(torch.equal(weight, before[name]) for name, weight in judge.state_dict().items())
 
 
 @pytest.mark.parametrize("value", [1.01, -1.01, 255.0, float("nan"), float("inf")])

@@ -138,7 +138,7 @@ def test_the_terminal_is_restored_before_a_failing_save_is_told(
     def full(*given: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sealed, "save", full)
+    monkeypatch.setattr(sealed.Sealed, "write", full)
     monkeypatch.setattr(Trainer, "take_step", lambda self: setattr(self, "stop", "interrupted") or stepped(self))
     stepped = lambda self: setattr(self, "step", self.step + 1)  # noqa: E731
     args = ("--size", 8, "--z", 2, "--g-layers", "2", "--d-layers", "2", "--batch-size", 4, "--steps", 100)

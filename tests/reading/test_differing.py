@@ -42,7 +42,7 @@ def test_settings_are_those_that_a_training_would_have() -> None:
     one, other = ({(key, str(value)) for key, value in values.items()} for values in defaults)
     assert {row.name for row in found.settings} == {key for key, _ in one ^ other}
     rows = {row.name: (row.a, row.b) for row in found.settings}
-    assert rows["components"] == ("a tenth of the images, 500 at most; from 20,000 images on 0", "200")
+    assert rows["components"] == ("half as many as images, 2,000 at most; from 20,000 images on 0", "200")
     assert rows["g_layers"][1] == "-" and rows["deviation"][0] == "-"
 
 

@@ -116,12 +116,22 @@ def test_each_way_is_timed_twice_and_once_where_steps_take_long(
     assert len(trainer.asked) == 2 * turns
 
 
-def test_a_machines_drift_decides_nothing(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("all_bf16", "one_bf16", "expected"),
+    [
+        (0.91, 0.85, ("2", "fp32", 1.0)),  # a machine's drift decides nothing
+        (0.85, 0.81, ("2", "bf16", 0.85)),
+        (0.85, 0.79, ("1", "bf16", 0.79)),
+    ],
+)
+def test_fewer_threads_must_be_worth_more_than_bfloat16(
+    all_bf16: float, one_bf16: float, expected: Any, cores: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cores(2, True)
-    every = {(2, "fp32"): 1.0, (1, "fp32"): 0.85, (2, "bf16"): 0.81, (1, "bf16"): 1.3}
+    every = {(2, "fp32"): 1.0, (1, "fp32"): 0.81, (2, "bf16"): all_bf16, (1, "bf16"): one_bf16}
     trainer: Any = Timed({Way(*way): took for way, took in every.items()}, monkeypatch)
     recipe, each = settled(trainer, Recipe(steps=5_000), timed=True)
-    assert (recipe.threads, recipe.precision, each) == ("2", "fp32", 1.0)
+    assert (recipe.threads, recipe.precision, each) == expected
 
 
 def test_what_is_not_timed_takes_all_cores_and_float32(cores: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import inspect
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import CodeType, FrameType
@@ -25,9 +26,9 @@ PHASES: dict[str, tuple[str, ...]] = {
         "variant.py:", "ema.py:EMA.update", "latents.py:", "callbacks.py:MetricsLog", "run.py:RunFolder.append",
     ),
     "saving": (
-        "sealed.py:save", "sealed.py:sha256", "files.py:write", "files.py:sync_folder", "model.py:describe",
-        "model.py:export", "callbacks.py:Checkpoints.", "run.py:RunFolder.prune", "trainer.py:Trainer.check",
-        "trainer.py:Trainer.state", "device.py:random_states",
+        "sealed.py:Sealed.", "sealed.py:sha256", "files.py:write", "files.py:sync_folder", "model.py:describe",
+        "model.py:sealed_of", "callbacks.py:Checkpoints.", "run.py:RunFolder.prune", "trainer.py:Trainer.check",
+        "trainer.py:Trainer.state", "device.py:random_states", "behind.py:",
     ),
     "drawing": (
         "callbacks.py:Gallery.", "drawing.py:grid", "drawing.py:encode_png", "charts.py:", "trainer.py:Trainer.preview",
@@ -87,6 +88,12 @@ def at_line(phase: str, note: str, *signals: tuple[int, int]) -> None:
             known[code] = "gantool" in code.co_filename and place(code).startswith(places)
         return line if known[code] else None
 
+    traced(call)
+
+
+def traced(call: Any) -> None:
+    """In each thread: checkpoints are written beside the training."""
+    threading.settrace(call)
     sys.settrace(call)
 
 
@@ -115,7 +122,7 @@ def torn(name: str, lines: int | None, number: int) -> None:
     if lines is None:
         os.fsync = half
     else:
-        sys.settrace(call)
+        traced(call)
 
 
 def place(code: CodeType) -> str:

@@ -28,7 +28,7 @@ PLACES = {
     "the first image": ("gantool.training.trainer", "Trainer.preview", 0),
     "an image": ("gantool.training.trainer", "Trainer.preview", 1),
     "looking at weights": ("gantool.training.trainer", "Trainer.check_weights", 1),
-    "the model": ("gantool.runs.model", "export", 1),
+    "the model": ("gantool.runs.model", "sealed_of", 1),
     "a checkpoint": ("gantool.training.trainer", "Trainer.state", 1),
     "the film": ("gantool.viz.drawing", "animate", 0),
 }
@@ -121,7 +121,7 @@ def test_a_resumed_run_that_no_longer_fits_keeps_its_checkpoint(start, tried, wh
     assert start(*SHORT, 12, hook=(shortage.device, *PLACES["a step"])).wait() == 1
     before = {path: path.read_bytes() for path in RunFolder(tmp_path / RUN).saved()}
     assert before
-    for hook in ((shortage.device, "gantool.training.trainer", "Trainer.restore", 0), (shortage.address_space, 1 * MB)):
+    for hook in ((shortage.device, "gantool.training.trainer", "Trainer.restore", 0), (shortage.address_space, 8 * MB)):
         said = complains(start("resume", "r", hook=hook))
         assert "gantool resume runs/r\n" in said
         assert {path: path.read_bytes() for path in RunFolder(tmp_path / RUN).saved()} == before

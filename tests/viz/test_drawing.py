@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from rich.color import ColorSystem
+from rich.text import Text
 
 from gantool.viz.charts import Panel, curves
 from gantool.viz.drawing import (
@@ -213,25 +215,45 @@ def test_gif_colours_are_close(channels: int) -> None:
     ],
 )
 def test_half_blocks_size(height: int, width: int, limit: int, lines: int, columns: int) -> None:
-    rows = half_blocks(noise(height, width, 3), limit).plain.split("\n")
-    assert rows == ["▀" * columns] * lines
+    rows = half_blocks(noise(height, width, 3), limit, ColorSystem.TRUECOLOR)
+    assert [Text.from_ansi(row).plain for row in rows] == ["▀" * columns] * lines
+
+
+def styles(pixels: Pixels, width: int, system: ColorSystem = ColorSystem.TRUECOLOR) -> list[str]:
+    """Of each block, as rich reads them."""
+    text = Text.from_ansi("\n".join(half_blocks(pixels, width, system)))
+    return [str(span.style) for span in text.spans for _ in range(span.start, span.end)]
 
 
 def test_half_blocks_colours() -> None:
     pixels = np.array([[[255], [0]], [[10], [20]], [[7], [9]]], dtype=np.uint8)
-    styles = [str(span.style) for span in half_blocks(pixels, 10).spans]
-    assert styles == ["#ffffff on #0a0a0a", "#000000 on #141414", "#070707", "#090909"]
+    assert styles(pixels, 10) == ["#ffffff on #0a0a0a", "#000000 on #141414", "#070707", "#090909"]
+    assert styles(pixels, 10, ColorSystem.EIGHT_BIT) == [
+        "color(231) on color(232)",
+        "color(16) on color(233)",
+        *["color(232)"] * 2,
+    ]
+    assert styles(pixels, 10, ColorSystem.STANDARD) == [
+        "color(15) on color(0)",
+        "color(0) on color(0)",
+        "color(0)",
+        "color(0)",
+    ]
+
+
+def test_half_blocks_alike_are_one_run() -> None:
+    assert half_blocks(flat(255), 4, ColorSystem.TRUECOLOR)[0] == "\x1b[38;2;255;255;255;48;2;255;255;255m▀▀\x1b[0m"
 
 
 def test_half_blocks_average_areas() -> None:
     pixels = np.array([[[0], [200]], [[200], [0]]], dtype=np.uint8)
-    assert [str(span.style) for span in half_blocks(pixels, 1).spans] == ["#646464"]
+    assert styles(pixels, 1) == ["#646464"]
 
 
 def test_transparency_is_laid_over_black_or_white() -> None:
     clear = flat(200, channels=4)
     clear[:, :, 3] = 0
-    assert str(half_blocks(clear, 1).spans[0].style) == "#000000"
+    assert styles(clear, 1) == ["#000000"]
     with Image.open(io.BytesIO(animate([clear]))) as image:
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
