@@ -17,8 +17,12 @@ class Behind:
         """Begin it, once the one before is done."""
         self.wait()
         # A daemon, so that a disk that hangs does not keep a process from ending.
-        self.thread = Thread(target=self.run, args=(errand,), name="behind", daemon=True)
-        self.thread.start()
+        thread = Thread(target=self.run, args=(errand,), name="behind", daemon=True)
+        try:
+            thread.start()
+            self.thread = thread
+        except RuntimeError:  # memory, or the number of threads, is short: then not beside, but at once
+            self.run(errand)
 
     def run(self, errand: Callable[[], object]) -> None:
         began = time.monotonic()

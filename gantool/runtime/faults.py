@@ -7,10 +7,10 @@ import re
 from gantool.errors import FAILED, RESUME, UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# As torch, CUDA, C++, oneDNN (whose "primitive descriptor" is another matter) and the loader of libraries say it.
+# As torch, CUDA, C++, Python, a loader and oneDNN (whose "primitive descriptor" is another matter) say it.
 NO_MEMORY = re.compile(
     r"(out of|not enough) memory|(can't|cannot|could not|failed to|unable to) allocate|alloc_failed|bad_alloc"
-    r"|could not (create|execute) a primitive$|failed to map segment",
+    r"|could not (create|execute) a primitive$|failed to map segment|can't start new thread",
     re.IGNORECASE,
 )
 

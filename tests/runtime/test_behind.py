@@ -38,3 +38,14 @@ def test_what_an_errand_fails_of_is_raised_once_where_its_sender_asks_or_waits()
     behind.send(fail)
     with pytest.raises(OSError, match="No space left"):
         behind.send(lambda: pytest.fail("a save went on after one that failed"))
+
+
+def test_where_no_thread_can_be_had_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    behind, done = Behind(), list[str]()
+    behind.send(lambda: done.append("first"))
+    assert done == ["first"]
+    behind.wait()
