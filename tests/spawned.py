@@ -24,8 +24,10 @@ SERVER.set_forkserver_preload([
 LIMIT = 60.0  # seconds; a command that takes longer hangs
 Hook = Callable[..., None]  # called in the new process, before the command, with the arguments given
 
-# The smallest runs that save, draw and log often, each a few hundred steps a second.
-SHARED = ("--batch-size", "4", "--z", "4", "--save-every", "5", "--sample-every", "10", "--log-every", "3")
+# The smallest runs that save, draw and log often, each a few hundred steps a second. In one arithmetic, however long
+# they are: else a timing decides, and two of a seed are not the same.
+SHARED = ("--batch-size", "4", "--z", "4", "--save-every", "5", "--sample-every", "10", "--log-every", "3",
+          "--precision", "fp32")  # fmt: skip
 MLP = ("--size", "8", "--g-layers", "4", "--d-layers", "4")
 VARIANTS: dict[str, tuple[str, ...]] = {
     "gan": ("gan", *MLP, *SHARED),

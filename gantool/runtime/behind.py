@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from threading import Thread
 
+SOON = 2.0  # seconds
+
 
 class Behind:
     """Runs one errand at a time. What went wrong in it is raised where its sender next asks."""
@@ -17,11 +19,11 @@ class Behind:
         """Begin it, once the one before is done."""
         self.wait()
         # A daemon, so that a disk that hangs does not keep a process from ending.
-        thread = Thread(target=self.run, args=(errand,), name="behind", daemon=True)
+        self.thread = Thread(target=self.run, args=(errand,), name="behind", daemon=True)
         try:
-            thread.start()
-            self.thread = thread
+            self.thread.start()
         except RuntimeError:  # memory, or the number of threads, is short: then not beside, but at once
+            self.thread = None
             self.run(errand)
 
     def run(self, errand: Callable[[], object]) -> None:
@@ -44,3 +46,8 @@ class Behind:
         if error := self.error:
             self.error = None
             raise error
+
+    def leave(self) -> None:
+        """Who must go at once gives what is being written a moment to be whole."""
+        if self.thread:
+            self.thread.join(SOON)

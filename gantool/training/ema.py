@@ -37,7 +37,9 @@ class EMA:
         normed = {name: [m for m in copy.modules() if isinstance(m, _BatchNorm)] for name, copy in self.copies.items()}
         self.norms = {name: norms for name, norms in normed.items() if norms}
         self.shown: dict[str, deque[Any]] = {name: deque() for name in self.norms}  # inputs, the newest last
-        self.stale = False  # whether weights have moved since statistics were gathered
+        # Whether there was a step since statistics were gathered. It may not have moved the average; statistics are
+        # those of this step all the same, or they would hang on when somebody looked before.
+        self.stale = False
         for name in self.norms:
             live[name].register_forward_pre_hook(self.watcher(name), with_kwargs=True)
 
@@ -49,6 +51,7 @@ class EMA:
             if module.training:
                 shown = self.shown[name]
                 shown.append(detached((args, kwargs)))
+                self.stale = True
                 examples, numbers = size(shown[-1])
                 while len(shown) > max(1, min(enough // max(1, examples), NUMBERS // max(1, numbers))):
                     shown.popleft()

@@ -154,14 +154,16 @@ class Session:
         compile_networks(trainer, self.how.compile, say)
         trainer.folder, trainer.run_name = run.folder, run.name
         signals.gently = trainer.interrupt
+        saves = Checkpoints(run, recipe.save_every or 1, self.offer, partial(self.keep, run))
         try:
-            trainer.run(self.events(run))
+            trainer.run(self.events(run, saves))
         except Diverged as error:
             good = [p.stem for p in run.saved()[:1]]
             kept = f"{good[0]} is kept: gantool sample {name} --run {run.folder}" if good else ""
             raise UserError(error.message, f"{error.hint}\n  {kept}".rstrip()) from None
         finally:
             signals.gently = None  # what comes now has nothing to save
+            saves.behind.leave()
         return self.outcome(run)
 
     def outcome(self, run: RunFolder) -> Outcome:
@@ -185,14 +187,14 @@ class Session:
         self.trainer.run(heard_by([]))
         return self.outcome(run)
 
-    def events(self, run: RunFolder) -> Any:
+    def events(self, run: RunFolder, saves: Checkpoints) -> Any:
         """The observers, in the order they are told; then other packages' own, each fenced off."""
         every, screen = self.trainer.recipe, progress.current()
         ours: list[Any] = [
             MetricsLog(run),
             Gallery(run, every.sample_every or 1),
             Fenced("monitor", lambda: Monitor(run, every.sample_every or 1, screen.say)),
-            Checkpoints(run, every.save_every or 1, self.offer, partial(self.keep, run)),
+            saves,
             *screen.observers(),
             *([Caller(self.on_step)] if self.on_step else []),
         ]

@@ -49,3 +49,14 @@ def test_where_no_thread_can_be_had_it_is_done_at_once(monkeypatch: pytest.Monke
     behind.send(lambda: done.append("first"))
     assert done == ["first"]
     behind.wait()
+
+
+def test_who_must_go_leaves_a_disk_that_hangs_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantool.runtime.behind.SOON", 0.01)
+    behind, go = Behind(), threading.Event()
+    behind.send(lambda: go.wait(60))
+    behind.leave()
+    assert behind.thread and behind.thread.is_alive()
+    go.set()
+    behind.wait()
+    behind.leave()

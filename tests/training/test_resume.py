@@ -15,8 +15,11 @@ import pytest
 import torch
 
 from gantool.config import yaml
+from gantool.hookspecs import hookimpl
 from gantool.runs import sealed
 from gantool.runs.run import RunFolder
+from gantool.runtime.signals import Interrupted
+from gantool.training.callbacks import Gallery
 from gantool.training.trainer import Trainer
 
 SHARED = ("--batch-size", 4, "--z", 4, "--save-every", 5, "--sample-every", 1000, "--log-every", 10, "-q")
@@ -94,6 +97,15 @@ def test_40_steps_are_15_and_25_and_17_interrupted_and_23(
     assert log("stopped") == log("whole")
     assert [line["step"] for line in log("longer")] == [10, 15, 20, 30, 40]
     assert log("longer")[3:] == log("whole")[2:]
+
+
+def test_an_interruption_between_two_moves_of_the_average_leaves_no_trace_in_what_is_drawn(gantool: Gantool) -> None:
+    """Saving looks at the average, whose batch statistics are gathered for whoever looks; it moves at 68 and 72."""
+    assert gantool("train", *GAN, "--steps", 71, "--name", "whole").code == 0
+    assert gantool("train", *GAN, "--steps", 69, "--name", "stopped").code == 0
+    assert gantool("resume", "stopped", "--steps", 71, "-q").code == 0
+    assert whole("stopped")["step-000071.safetensors"] == whole("whole")["step-000071.safetensors"]
+    assert whole("stopped")["model.safetensors"] == whole("whole")["model.safetensors"]
 
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_goes_on(gantool: Gantool) -> None:
@@ -231,6 +243,26 @@ def test_a_slow_disk_is_not_waited_for_and_gets_what_was_when_it_was_asked(
     assert [path.stem for path in run("slow").saved()] == ["step-000009", "step-000005"]
     assert (whole("slow"), log("slow")) == (whole("quick"), log("quick"))
     assert trainers.pop().pause >= 0.2  # what a run given minutes keeps for its last save
+
+
+def test_a_command_that_must_end_at_once_leaves_no_half_of_a_checkpoint(
+    gantool: Gantool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second signal at the end, before the last save, while a slow disk has the one before in hand."""
+    write = sealed.Sealed.write
+
+    def slow(self: sealed.Sealed, path: Path) -> None:
+        if path.stem == "step-000010":
+            time.sleep(0.2)
+        write(self, path)
+
+    def end(self: Gallery, trainer: Trainer) -> None:
+        raise Interrupted(130)
+
+    monkeypatch.setattr(sealed.Sealed, "write", slow)
+    monkeypatch.setattr(Gallery, "gantool_train_end", hookimpl(end))
+    assert gantool("train", *GAN, "--steps", 11).code == 130
+    assert [path.stem for path in run("gan-001").saved()] == ["step-000010", "step-000005"]
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(gantool: Gantool, monkeypatch: pytest.MonkeyPatch) -> None:
