@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--marks", default="10,20,40,80,160", help="quality: seconds from Enter (default %(default)s)")
     parser.add_argument("--against", type=Path, metavar="DIR", help="quality: a checkout to stand beside, no script")
     parser.add_argument("--alone", action="store_true", help="quality: gantool, and nothing beside it")
+    parser.add_argument("--data", metavar="NAME", help="quality: train on mnist or fashion-mnist, in --data-dir")
+    parser.add_argument("--variant", action="append", metavar="NAME", help="quality: this variant; may be said again")
     parser.add_argument("--beside", type=int, metavar="N", help="busy: processes (default two a core)")
     parser.add_argument("--image", type=Path, metavar="FILE.png", help="quality: also draw it there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all rows there")

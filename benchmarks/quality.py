@@ -2,7 +2,8 @@
 
 Each of gantool's rows is a whole `gantool train VARIANT --minutes`, as a person would type it; the script, which knows
 no end, is looked at as it goes. The same judge measures both, against the same digits: MNIST's test digits with
---data-dir. With --against it is another checkout of gantool, and not the script, that stands beside.
+--data-dir. With --against it is another checkout of gantool, and not the script, that stands beside. Other data, and
+other variants that are installed (--data, --variant), are gantool's alone.
 """
 
 import os
@@ -29,19 +30,20 @@ def quality(args: Namespace) -> list[dict[str, Any]]:
     """At `--marks`, medians of `--rounds` seeds."""
     marks = sorted(int(mark) for mark in args.marks.split(","))
     with tempfile.TemporaryDirectory() as folder:
-        found = show("quality: by the digits judge, medians over seeds", rows(args, marks, Path(folder)))
+        found = show("quality: by the judge of these images, medians over seeds", rows(args, marks, Path(folder)))
     if args.image:
         draw(found, args.image)
     return found
 
 
 def rows(args: Namespace, marks: list[int], folder: Path) -> Iterator[dict[str, Any]]:
-    for name in [n for n in NAMES if n in (args.only or NAMES)]:
+    for name in args.variant or [n for n in NAMES if n in (args.only or NAMES)]:
         other = "former" if args.against else "script"
+        scripted = not (args.against or args.alone or args.data or name not in NAMES)
         kinds: dict[str, dict[int, list[dict[str, float]]]] = {"gantool": {}}
-        kinds |= {} if args.alone else {other: {}}
+        kinds |= {other: {}} if args.against or scripted else {}
         for seed in range(args.rounds):
-            if not (args.against or args.alone):
+            if scripted:
                 for mark, images in script(name, seed, marks, folder / f"{name}-{seed}"):
                     kinds[other].setdefault(mark, []).append(judged(images, args))
             for mark in marks:
@@ -61,6 +63,8 @@ def trained(name: str, seed: int, mark: int, folder: Path, args: Namespace, by: 
 
     run = folder / f"{name}-{seed}-{mark}{'-former' if by else ''}"
     line = ["train", name, "--minutes", str(mark / 60), "--seed", str(seed), "--out", str(run), "--device", args.device]
+    if args.data:
+        line += ["--data", args.data, *(["--data-dir", str(args.data_dir.resolve())] if args.data_dir else [])]
     whose = os.environ | ({"PYTHONPATH": str(by.resolve())} if by else {})
     subprocess.run([sys.executable, "-m", "gantool", *line, "-q"], check=True, env=whose, cwd=folder)
     return gantool.evaluate(gantool.load(run), **measuring(args, "data")).scores
@@ -73,8 +77,9 @@ def judged(images: Path, args: Namespace) -> dict[str, float]:
 
 
 def measuring(args: Namespace, word: str) -> dict[str, Any]:
-    real = {word: "mnist", "data_dir": args.data_dir.resolve()} if args.data_dir else {word: "digits"}
-    return {**real, "n": DRAWN, "metrics": ",".join(SCORES)}
+    held = args.data or ("mnist" if args.data_dir else "digits")
+    where = {"data_dir": args.data_dir.resolve()} if args.data_dir else {}
+    return {word: held, **where, "n": DRAWN, "metrics": ",".join(SCORES)}
 
 
 def script(name: str, seed: int, marks: list[int], folder: Path) -> Iterator[tuple[int, Path]]:

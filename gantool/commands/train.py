@@ -104,6 +104,8 @@ def go_on(run: RunFolder, said: dict[str, Any], this: Any, steps: int | None = N
         print(f"resuming {run.folder}", flush=True)
     from gantool import library
     from gantool.commands import answers
+    from gantool.training import crew
 
     with at_work(this.quiet, events=this.json):
+        crew.follow()
         answers.trained(library.resume(run.folder, steps=steps, settings=said), this.quiet, this.json)

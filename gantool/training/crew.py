@@ -4,18 +4,23 @@ A small network leaves a second thread little to do: two of them side by side ar
 """
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
+from threading import Lock, Thread
 from typing import Self
 
 from gantool.runs.run import RunFolder
+
+LEADER = "GANTOOL_LEADER"  # in the environment of one of a crew: the process that it trains for
+EVERY = 1.0  # seconds between two looks at whether that is still there
 
 
 def cores() -> list[int]:
@@ -57,7 +62,8 @@ class Crew:
 
     def train(self, run: RunFolder) -> bool:
         command = [sys.executable, "-m", "gantool", "resume", str(run.folder), "--device", self.device, "--quiet"]
-        here = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the same packages, wherever from
+        packages = os.pathsep.join(filter(None, sys.path))  # the same, wherever from
+        here = {**os.environ, "PYTHONPATH": packages, LEADER: str(os.getpid())}
         core = self.free.get()
         with self.lock:
             if self.over:
@@ -76,3 +82,15 @@ class Crew:
             with self.lock:
                 self.at_work.discard(process)
             self.free.put(core)
+
+
+def follow() -> None:
+    """In one of a crew: when its leader is gone without a word, killed say, save and stop as at a signal."""
+    if leader := os.environ.pop(LEADER, ""):
+        Thread(target=outlive, args=(leader,), name="follow", daemon=True).start()
+
+
+def outlive(leader: str) -> None:
+    while str(os.getppid()) == leader:
+        time.sleep(EVERY)
+    os.kill(os.getpid(), signal.SIGTERM)

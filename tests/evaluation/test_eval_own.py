@@ -390,7 +390,8 @@ def test_seconds_are_not_shared_out(gantool: Gantool, package: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are of POSIX")
-def test_ctrl_c_saves_them_all(package: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_whatever_ends_it_they_all_save_and_stop(package: Path, tmp_path: Path, number: signal.Signals) -> None:
     (package / "cards/brighten.yaml").write_text(STEPS.replace("steps: 4", "steps: 100000000"))
     command = [sys.executable, "-m", "gantool", "accept", "brighten", "--seeds", "2", "--jobs", "2"]
     paths = os.pathsep.join([str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -402,7 +403,11 @@ def test_ctrl_c_saves_them_all(package: Path, tmp_path: Path) -> None:
             if all(any(run.lines()) for run in runs):
                 break
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == (130 if number == signal.SIGINT else -number), err
+    for _ in range(600):
+        if {run.status().state for run in runs} == {"stopped"}:
+            break
+        time.sleep(0.1)
     assert [run.status().state for run in runs] == ["stopped", "stopped"] and all(run.status().step for run in runs)
