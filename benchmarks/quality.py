@@ -63,8 +63,8 @@ def trained(name: str, seed: int, mark: int, folder: Path, args: Namespace, by: 
 
     run = folder / f"{name}-{seed}-{mark}{'-former' if by else ''}"
     line = ["train", name, "--minutes", str(mark / 60), "--seed", str(seed), "--out", str(run), "--device", args.device]
-    if args.data:
-        line += ["--data", args.data, *(["--data-dir", str(args.data_dir.resolve())] if args.data_dir else [])]
+    line += ["--data", args.data or "digits"]  # some variants' own are others
+    line += ["--data-dir", str(args.data_dir.resolve())] if args.data_dir and args.data else []
     whose = os.environ | ({"PYTHONPATH": str(by.resolve())} if by else {})
     subprocess.run([sys.executable, "-m", "gantool", *line, "-q"], check=True, env=whose, cwd=folder)
     return gantool.evaluate(gantool.load(run), **measuring(args, "data")).scores

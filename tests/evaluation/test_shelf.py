@@ -1,6 +1,7 @@
 """`gantool list`: by task, and with what the cards say."""
 
 import json
+import statistics
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def test_the_table_has_threshold_median_and_minutes_of_each_card(gantool):
         row = next(row for row in first["thresholds"] if not row["score"].startswith("class"))
         assert rows[name]["figure"] == row["median"] and rows[name]["accepted"] is first["accepted"]
         assert rows[name]["threshold"] == f"{row['score']} {row['threshold']}"
-        assert rows[name]["minutes"] == first["thresholds_after"]["seconds"] / 60
+        took = first.get("minutes", [first["thresholds_after"]["seconds"] / 60])  # the first cards tell no more
+        assert rows[name]["minutes"] == statistics.median(took)
     shown = gantool("list", "--table").out.splitlines()
     assert shown[0].split()[:2] == ["variant", "data"]
     (gan,) = (line for line in shown if line.startswith("gan "))
