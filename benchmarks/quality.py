@@ -109,6 +109,8 @@ def play(name: str, seed: int, folder: Path, marks: list[int]) -> None:
     for mark in marks:
         while time.monotonic() - began < mark:
             step()
+        if not made:  # torch alone took longer
+            continue
         before, labels, images = time.monotonic(), torch.arange(DRAWN) % CLASSES, []
         with torch.no_grad():
             made[0].eval()
