@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 
 SOON = 2.0  # seconds
@@ -50,4 +51,5 @@ class Behind:
     def leave(self) -> None:
         """Who must go at once gives what is being written a moment to be whole."""
         if self.thread:
-            self.thread.join(SOON)
+            with suppress(RuntimeError):  # it was about to start
+                self.thread.join(SOON)

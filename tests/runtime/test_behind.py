@@ -60,3 +60,14 @@ def test_who_must_go_leaves_a_disk_that_hangs_behind(monkeypatch: pytest.MonkeyP
     go.set()
     behind.wait()
     behind.leave()
+
+
+def test_who_must_go_before_it_has_started_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    behind = Behind()
+    with pytest.raises(KeyboardInterrupt):
+        behind.send(lambda: None)
+    behind.leave()
