@@ -16,6 +16,8 @@ from gantool.data import albums
 from gantool.errors import USAGE, UserError, did_you_mean
 
 IN_MEMORY = int(os.environ.get("GANTOOL_IN_MEMORY", 2 * 2**30))  # bytes of images; more are streamed
+# That images become at once, to be enlarged: of tens of thousands of 256 x 256, all would fill most machines' memory.
+FLOATS = 2**24
 
 
 class DataSpec(NamedTuple):
@@ -243,12 +245,27 @@ def places(album: albums.Album, bad: Container[str] = ()) -> tuple[str, ...]:
 
 
 def shaped(pixels: Tensor, size: int | None, channels: int | None) -> Tensor:
-    """Bytes of another size, antialiased, and of 1 or 3 channels."""
-    if size and size != pixels.shape[-1]:
-        parts = [
-            interpolate(p.float(), (size, size), mode="bilinear", antialias=True) for p in torch.split(pixels, 4096)
-        ]
-        pixels = torch.cat([p.round().clamp(0, 255).to(torch.uint8) for p in parts])
+    """Bytes of another size, antialiased, and of 1, 3 or 4 channels."""
+    if (size or pixels.shape[-1], channels or pixels.shape[1]) == (pixels.shape[-1], pixels.shape[1]):
+        return pixels.contiguous()
+    side = max(size or 0, *pixels.shape[-2:])
+    many = max(1, FLOATS // side**2)
+    made = torch.empty(0)
+    for start in range(0, max(1, len(pixels)), many):
+        part = coloured(sized(pixels[start : start + many], size), channels)
+        made = made if start else part.new_empty(len(pixels), *part.shape[1:])  # joined, they would be there twice
+        made[start : start + many] = part
+    return made
+
+
+def sized(pixels: Tensor, size: int | None) -> Tensor:
+    if not size or size == pixels.shape[-1]:
+        return pixels
+    found = interpolate(pixels.float(), (size, size), mode="bilinear", antialias=True)
+    return found.round().clamp(0, 255).to(torch.uint8)
+
+
+def coloured(pixels: Tensor, channels: int | None) -> Tensor:
     have = pixels.shape[1]
     if channels == 1 and have == 3:
         grey = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
@@ -257,7 +274,7 @@ def shaped(pixels: Tensor, size: int | None, channels: int | None) -> Tensor:
         pixels = pixels.expand(-1, 3, -1, -1)
     if channels == 4 and pixels.shape[1] == 3:
         pixels = torch.cat([pixels, torch.full_like(pixels[:, :1], 255)], 1)
-    return pixels.contiguous()
+    return pixels
 
 
 def as_floats(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from gantool.config.options import Recipe
 from gantool.data import catalog, named
@@ -348,10 +349,23 @@ def test_channels_are_repeated_and_alpha_is_opaque() -> None:
     assert torch.equal(shaped(colour, 4, 4), alpha)
 
 
-def test_shaping_is_the_same_in_parts_as_at_once() -> None:
-    images = torch.from_numpy(noise(4100, 1, 6, 6))
-    whole = shaped(images, 5, None)
-    assert torch.equal(whole[4090:], shaped(images[4090:], 5, None))
+@pytest.mark.parametrize(("size", "channels"), [(5, None), (9, 3), (None, 4)])
+def test_shaping_is_the_same_in_parts_as_at_once(
+    size: int | None, channels: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no more become floats than so many numbers at once, which for large images would be all memory."""
+    images, real, most = torch.from_numpy(noise(41, 1, 6, 6)), data_module.interpolate, [0]
+
+    def watched(x: Tensor, *given: Any, **more: Any) -> Tensor:
+        made = real(x, *given, **more)
+        most[0] = max(most[0], x.numel(), made.numel())
+        return made
+
+    whole = shaped(images, size, channels)
+    monkeypatch.setattr(data_module, "FLOATS", 500)
+    monkeypatch.setattr(data_module, "interpolate", watched)
+    assert torch.equal(whole, shaped(images, size, channels))
+    assert most[0] <= 500
 
 
 def test_bytes_survive_the_way_to_numbers_and_back() -> None:
