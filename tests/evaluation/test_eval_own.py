@@ -6,12 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Gantool, Install
+from spawned import until
 
 from gantool.errors import UserError
 from gantool.evaluation import gates
@@ -399,15 +399,9 @@ def test_whatever_ends_it_they_all_save_and_stop(package: Path, tmp_path: Path, 
     with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True
     ) as process:
-        for _ in range(600):
-            if all(any(run.lines()) for run in runs):
-                break
-            time.sleep(0.1)
+        until(lambda: all(any(run.lines()) for run in runs))
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == (130 if number == signal.SIGINT else -number), err
-    for _ in range(600):
-        if {run.status().state for run in runs} == {"stopped"}:
-            break
-        time.sleep(0.1)
-    assert [run.status().state for run in runs] == ["stopped", "stopped"] and all(run.status().step for run in runs)
+    until(lambda: {run.status().state for run in runs} == {"stopped"})
+    assert all(run.status().step for run in runs)
