@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from inspect import get_annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -56,6 +57,29 @@ Device = Annotated[str, Option(callback=device_name, help="auto, cpu, cuda, cuda
 DataDir = Annotated[
     Path | None, Option(envvar="GANTOOL_DATA", help="Where named data sets are kept.", show_default="user cache")
 ]
+
+
+class Inherited:
+    """Settings of several bases have the defaults that Python's order of the bases gives everything else.
+
+    A dataclass asks of each base what it holds, not what it declares: a mixin that comes first would undo the defaults
+    of the game beside it by those that it has of their common base.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        held: dict[str, Field[Any]] = {}
+        declared: dict[str, Field[Any]] = {}
+        for base in cls.__mro__[:0:-1]:
+            known = {each.name: each for each in fields(base)} if is_dataclass(base) else {}
+            held |= known
+            declared |= {name: known[name] for name in get_annotations(base) if name in known}
+        own = get_annotations(cls)
+        for name, its in declared.items():
+            if its is not held[name] and name not in own:
+                cls.__annotations__[name] = Any
+                anew: Any = field(default=its.default, default_factory=its.default_factory)
+                setattr(cls, name, anew)
 
 
 Former = str | tuple[str, Callable[[Any], Any]]  # what a setting is called now, and what a value of then is now
@@ -136,7 +160,7 @@ LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one 
 
 
 @dataclass(kw_only=True)
-class Options:
+class Options(Inherited):
     """What the players' optimisers are tuned by. A variant's own Options extend this, or Variant.Options."""
 
     former: ClassVar[Mapping[str, Any]] = {}  # names of earlier versions, in old files and on command lines: see Former
@@ -152,7 +176,7 @@ class Options:
 
 
 @dataclass(kw_only=True)
-class SampleOptions:
+class SampleOptions(Inherited):
     """Flags of `gantool sample VARIANT` beyond the shared ones."""
 
 
