@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from typer import Option
 
+from gantool.config import options as settings
 from gantool.data.images import Data
 from gantool.nn.augment import NONE, checked_policy, diff_augment, policy_of_pixels
 from gantool.nn.latents import mixture
@@ -14,25 +15,7 @@ from gantool.nn.penalties import r1
 from gantool.variant import Variant
 
 FADING = 300  # steps in which the weight of counter-examples falls to half; to a third in twice as many
-MANY = 20_000  # images, more than D soon memorises
 CLOUDS = 2_000  # components at most, where their number is left open; with fewer, G's variety is lost as it learns on
-OPEN: dict[str, tuple[Any, Any]] = {  # what options left open become: of fewer images, and of so many
-    "augment": ("translate:1", NONE), "r1": (0.2, 0.5),
-}  # fmt: skip
-
-
-def open_default(name: str) -> str:
-    """What help says of an option left open."""
-    few, many = OPEN[name]
-    return f"{few} below {MANY:,} images, else {many}"
-
-
-def filled(options: Any, data: Data, name: str) -> Any:
-    """Options with this one chosen by the number of images, if it was left open.
-
-    D would memorise few images if it saw them as they are; where they are many, a steeper penalty is better.
-    """
-    return replace(options, **{name: OPEN[name][len(data) >= MANY]}) if getattr(options, name) is None else options
 
 
 class MixtureNoise(Variant):
@@ -50,7 +33,7 @@ class MixtureNoise(Variant):
             int | None,
             Option(
                 min=0, max=10_000, help="Components of a mixture that the noise is drawn from; 0: plain noise.",
-                show_default=f"half as many as images, {CLOUDS:,} at most; from {MANY:,} images on 0",
+                show_default=f"half as many as images, {CLOUDS:,} at most; from {settings.MANY:,} images on 0",
             ),
         ] = 0  # fmt: skip
         component_scale: Annotated[
@@ -63,7 +46,7 @@ class MixtureNoise(Variant):
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
         """Left open, there are as many as keep variety; many images and points have none."""
-        options, few = super().resolve(options, data), data.spec.images and len(data) < MANY
+        options, few = super().resolve(options, data), data.spec.images and len(data) < settings.MANY
         clouds = min(CLOUDS, len(data) // 2) if few else 0
         return replace(options, components=clouds) if options.components is None else options
 
@@ -88,15 +71,10 @@ class Penalised(Variant):
 
     @dataclass(kw_only=True)
     class Options(Variant.Options):
-        r1: Annotated[
-            float | None,
-            Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.", show_default=open_default("r1")),
-        ] = 0.0
-        r1_every: Annotated[int, Option(min=1, help="Steps between two R1 penalties.")] = 8
+        by_images: ClassVar = {"r1": (0.2, 0.5)}  # a steeper one is better where images are many
 
-    @classmethod
-    def resolve(cls, options: Any, data: Data) -> Any:
-        return filled(super().resolve(options, data), data, "r1")
+        r1: Annotated[float | None, Option(min=0, help="Weight of the R1 penalty on D's slope; 0: none.")] = 0.0
+        r1_every: Annotated[int, Option(min=1, help="Steps between two R1 penalties.")] = 8
 
     def with_grad(self, x: Tensor) -> Tensor:
         """Mark real data as needing gradients, in the steps that have a penalty."""
@@ -114,18 +92,15 @@ class Augmented(Variant):
     @dataclass(kw_only=True)
     class Options(Variant.Options):
         former: ClassVar = {"shift": ("augment", policy_of_pixels)}
+        by_images: ClassVar = {"augment": ("translate:1", NONE)}  # few images, as they are, D would memorise
 
         augment: Annotated[
             str | None,
             Option(
-                metavar="POLICY", callback=checked_policy, show_default=open_default("augment"),
+                metavar="POLICY", callback=checked_policy,
                 help="What D sees, changed at random: none, or some of translate, translate:PIXELS, color, cutout.",
             ),
         ] = NONE  # fmt: skip
-
-    @classmethod
-    def resolve(cls, options: Any, data: Data) -> Any:
-        return filled(super().resolve(options, data), data, "augment")
 
     def augment(self, x: Tensor) -> Tensor:
         return diff_augment(x, self.options.augment or NONE, self.random)

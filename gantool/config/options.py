@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from inspect import get_annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -86,10 +86,26 @@ Former = str | tuple[str, Callable[[Any], Any]]  # what a setting is called now,
 
 
 def former(section: Any) -> dict[str, Former]:
-    """Names that settings had in earlier versions, and old files have: `former` of a dataclass and its bases."""
-    found: dict[str, Former] = {}
+    """Names that settings had in earlier versions, and old files have."""
+    return declared(section, "former")
+
+
+def by_images(section: Any) -> dict[str, tuple[Any, Any]]:
+    """What settings left open become: of few images, and of many."""
+    return declared(section, "by_images")
+
+
+def filled(options: Any, images: int) -> Any:
+    """The options, those left open as so many images want them."""
+    pairs = {name: pair for name, pair in by_images(options).items() if getattr(options, name) is None}
+    return replace(options, **{name: pair[images >= MANY] for name, pair in pairs.items()})
+
+
+def declared(section: Any, name: str) -> dict[str, Any]:
+    """What a dataclass and its bases say under that name, each of its own settings."""
+    found: dict[str, Any] = {}
     for base in reversed((section if isinstance(section, type) else type(section)).__mro__):
-        found |= vars(base).get("former", {})
+        found |= vars(base).get(name, {})
     return found
 
 
@@ -156,6 +172,7 @@ def core(values: Mapping[str, Any], name: str) -> Any:
     return values.get(f"{CORE}{name}", values.get(name))
 
 
+MANY = 20_000  # images; fewer D soon memorises, and a training soon has seen often
 LENGTHS = ("steps", "epochs", "minutes")  # three ways to say how long: the one said last wins
 
 
@@ -165,6 +182,7 @@ class Options(Inherited):
 
     former: ClassVar[Mapping[str, Any]] = {}  # names of earlier versions, in old files and on command lines: see Former
     applies: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # settings, and what others must be for them to matter
+    by_images: ClassVar[Mapping[str, tuple[Any, Any]]] = {}  # what settings left open become: of few images, of MANY
 
     lr: Annotated[float, Option(min=0, max=100, help="Learning rate of the optimisers.")] = 2e-4
     decay: Annotated[float, Option(min=0, max=1, help="The learning rate falls as 1 / (1 + decay x steps).")] = 0.0

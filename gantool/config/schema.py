@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gantool.config.options import CORE, LENGTHS, former
+from gantool.config.options import CORE, LENGTHS, MANY, by_images, former
 from gantool.errors import did_you_mean
 
 KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "text", Path: "path"}
@@ -108,7 +108,7 @@ def settings_of(section: Any, panel: str, taken: Iterable[str] = ()) -> Iterator
     Words in `taken` are another section's, names of settings and flags: a setting of gantool's gives way.
     """
     cls = section if isinstance(section, type) else type(section)
-    known, taken = hints(cls), set(taken)
+    known, taken, pairs = hints(cls), set(taken), by_images(cls)
     for each in fields(section):
         hint = known[each.name]
         kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (None,)
@@ -125,10 +125,18 @@ def settings_of(section: Any, panel: str, taken: Iterable[str] = ()) -> Iterator
         yield Setting(
             key, each.name, panel, kind_name, value, option.help or "", flags, off, optional, many, choices, option.min,
             option.max,
-            option.show_default if isinstance(option.show_default, str) else "", option.metavar or "",
+            open_words(pairs.get(each.name), option.show_default), option.metavar or "",
             option.envvar or "", option.callback, option.exists, option.file_okay, option.dir_okay,
             option.autocompletion, getattr(cls, "applies", {}).get(each.name, {}),
         )  # fmt: skip
+
+
+def open_words(pair: tuple[Any, Any] | None, said: Any) -> str:
+    """What a person is told that None stands for."""
+    if pair:
+        few, many = (f"{value:,}" if isinstance(value, int) else str(value) for value in pair)
+        return f"{few} below {MANY:,} images, else {many}"
+    return said if isinstance(said, str) else ""
 
 
 def declared(option: Any) -> list[str]:

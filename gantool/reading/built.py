@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from gantool.config.options import filled
 from gantool.config.packages import in_a_line
 from gantool.data import catalog
 from gantool.data.images import DataSpec
@@ -25,6 +26,6 @@ def built(cls: Any) -> Built:
     try:
         if catalog.offer(cls.recipe.data):  # made by code: only it knows
             spec = cls.dataset(cls.recipe, cls.Options()).spec
-        return Built(cls(cls.Options(), spec), spec)
+        return Built(cls(filled(cls.Options(), 0), spec), spec)
     except Exception as error:  # a plugin's own, or settings that want to be chosen
         return Built(None, spec, error.message if isinstance(error, UserError) else in_a_line(error))

@@ -370,9 +370,9 @@ def test_what_suits_the_data_is_settled_once(gantool: Gantool, monkeypatch: pyte
         ("too", 5_000, ("--augment", "translate:2", "--r1", 0), ("translate:2", 0, 0)),
         ("clouds", 5_000, ("--components", 30), ("none", 0.5, 30)),
     ):  # fmt: skip
-        monkeypatch.setattr("gantool.penalised.MANY", many)
+        monkeypatch.setattr("gantool.config.options.MANY", many)
         assert gantool("train", *GAN, *said, "--steps", 2, "--name", name).code == 0
         assert settled(name) == suits
-    monkeypatch.setattr("gantool.penalised.MANY", 5_000)
+    monkeypatch.setattr("gantool.config.options.MANY", 5_000)
     assert gantool("resume", Path("runs", "few"), "--steps", 4, "-q").code == 0
     assert settled("few") == ("translate:1", 0.2, 2_000)
