@@ -1,4 +1,4 @@
-"""Settings of several bases: whose default counts."""
+"""Defaults of settings: of several bases, and of few images or many."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from typer import Option
 
 from gantool import api
+from gantool.config.options import MANY, filled
 from gantool.config.schema import settings_of
 
 
@@ -63,3 +64,36 @@ def test_a_further_class_has_what_was_inherited() -> None:
         turns: int = 5
 
     assert (Third().turns, Third().beta2) == (5, 0.99)
+
+
+@dataclass(kw_only=True)
+class Open(Both):
+    """Some is left open, and hangs on how many images there are."""
+
+    by_images: ClassVar = {"turns": (2, 40_000), "where": ("near", "far"), "beta2": (0.5, 0.9)}
+
+    turns: Annotated[int | None, Option(help="Turns.")] = None  # type: ignore[assignment]
+    where: Annotated[str | None, Option(help="Where.")] = None  # type: ignore[assignment]
+
+
+@dataclass(kw_only=True)
+class Closed(Open):
+    """One of them is said again, for many images; another is fixed."""
+
+    by_images: ClassVar = {"turns": (2, 7)}
+
+    where: str = "here"  # type: ignore[assignment]
+
+
+def test_what_is_left_open_is_filled_by_the_number_of_images() -> None:
+    few, many = filled(Open(), MANY - 1), filled(Open(), MANY)
+    assert (few.turns, few.where) == (2, "near") and (many.turns, many.where) == (40_000, "far")
+    assert few.beta2 == many.beta2 == 0.99, "it was not left open"
+    assert filled(Open(turns=5), MANY).turns == 5
+    assert (filled(Closed(), MANY).turns, filled(Closed(), MANY).where) == (7, "here")
+
+
+def test_help_says_what_both_are() -> None:
+    shown = {each.key: each.shown for each in settings_of(Open, "Open")}
+    assert shown["turns"] == "2 below 20,000 images, else 40,000"
+    assert shown["where"] == "near below 20,000 images, else far" and shown["beta2"] == "0.99"
