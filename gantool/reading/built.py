@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from gantool.config.options import filled
+import torch
+
 from gantool.config.packages import in_a_line
 from gantool.data import catalog
-from gantool.data.images import DataSpec
+from gantool.data.images import Data, DataSpec, ImageData
 from gantool.errors import UserError
 from gantool.variant import Variant
 
@@ -22,10 +23,12 @@ def built(cls: Any) -> Built:
     """With its own defaults, for its own data, as far as these are known without reading any."""
     entry = catalog.CATALOG.get(cls.recipe.data)
     size = cls.recipe.size or (entry.size if entry else 32)
-    spec = DataSpec((entry.channels if entry else 3, size, size), entry.classes if entry else ())
+    shape, count = (entry.channels if entry else 3, size, size), entry.images if entry else 0
+    blank = torch.zeros((), dtype=torch.uint8).expand(count, *shape)  # some options hang on how many images there are
+    data: Data = ImageData(blank, classes=entry.classes if entry else ())
     try:
         if catalog.offer(cls.recipe.data):  # made by code: only it knows
-            spec = cls.dataset(cls.recipe, cls.Options()).spec
-        return Built(cls(filled(cls.Options(), 0), spec), spec)
+            data = cls.dataset(cls.recipe, cls.Options())
+        return Built(cls(cls.resolve(cls.Options(), data), data.spec), data.spec)
     except Exception as error:  # a plugin's own, or settings that want to be chosen
-        return Built(None, spec, error.message if isinstance(error, UserError) else in_a_line(error))
+        return Built(None, data.spec, error.message if isinstance(error, UserError) else in_a_line(error))

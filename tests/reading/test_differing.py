@@ -8,6 +8,7 @@ from conftest import Gantool, Install
 import gantool as library
 from gantool.registry import Registry
 from gantool.training.session import schema_of
+from gantool.variant import parameters_of
 
 OTHER = '''"""Other: dcgan with another loss for G, and other defaults."""
 
@@ -50,6 +51,9 @@ def test_networks_are_counted_as_they_are_built() -> None:
     rows = {row.name: row for row in library.diff("gan", "dcgan").networks}
     assert not rows["built for"].differs and rows["built for"].a == "28x28x1, 10 classes"
     assert "Linear x4" in rows["generator"].a and "ConvTranspose2d" in rows["generator"].b
+    g = Registry().load("gan")
+    trained = g(g.resolve(g.Options(), data := g.dataset(g.recipe, g.Options())), data.spec)
+    assert rows["generator"].a.startswith(f"{parameters_of(trained)['generator']:,}: "), "of a mixture for these data"
     assert rows["discriminator"].a.startswith(f"{784 * 512 + 512 + 512 * 256 + 256 + 256 + 1:,}: ")
 
 
