@@ -92,7 +92,7 @@ class Variant(nn.Module, ABC):
     @classmethod
     def resolve(cls, options: Any, data: Data) -> Any:
         """The options of a new training, those left open (None) filled in to suit its data; the run keeps them."""
-        return settings.filled(options, len(data))
+        return settings.suit(options, len(data))
 
     def players(self) -> dict[str, Optimizer]:
         """Who moves: each optimiser holds the parameters its player may change."""

@@ -87,21 +87,16 @@ Former = str | tuple[str, Callable[[Any], Any]]  # what a setting is called now,
 
 def former(section: Any) -> dict[str, Former]:
     """Names that settings had in earlier versions, and old files have."""
-    return declared(section, "former")
+    return of_bases(section, "former")
 
 
-def by_images(section: Any) -> dict[str, tuple[Any, Any]]:
-    """What settings left open become: of few images, and of many."""
-    return declared(section, "by_images")
-
-
-def filled(options: Any, images: int) -> Any:
+def suit(options: Any, images: int) -> Any:
     """The options, those left open as so many images want them."""
-    pairs = {name: pair for name, pair in by_images(options).items() if getattr(options, name) is None}
-    return replace(options, **{name: pair[images >= MANY] for name, pair in pairs.items()})
+    pairs = of_bases(options, "by_images").items()
+    return replace(options, **{name: pair[images >= MANY] for name, pair in pairs if getattr(options, name) is None})
 
 
-def declared(section: Any, name: str) -> dict[str, Any]:
+def of_bases(section: Any, name: str) -> dict[str, Any]:
     """What a dataclass and its bases say under that name, each of its own settings."""
     found: dict[str, Any] = {}
     for base in reversed((section if isinstance(section, type) else type(section)).__mro__):

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gantool.config.options import CORE, LENGTHS, MANY, by_images, former
+from gantool.config.options import CORE, LENGTHS, MANY, former, of_bases
 from gantool.errors import did_you_mean
 
 KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "text", Path: "path"}
@@ -108,7 +108,7 @@ def settings_of(section: Any, panel: str, taken: Iterable[str] = ()) -> Iterator
     Words in `taken` are another section's, names of settings and flags: a setting of gantool's gives way.
     """
     cls = section if isinstance(section, type) else type(section)
-    known, taken, pairs = hints(cls), set(taken), by_images(cls)
+    known, taken, pairs = hints(cls), set(taken), of_bases(cls, "by_images")
     for each in fields(section):
         hint = known[each.name]
         kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (None,)

@@ -10,6 +10,8 @@ from gantool.data.images import Data, DataSpec, ImageData
 from gantool.errors import UserError
 from gantool.variant import Variant
 
+UNKNOWN = catalog.Entry(0, 32, 3, (), "")  # of data, what is then supposed
+
 
 class Built(NamedTuple):
     """A variant and what it was built for; or why it could not be."""
@@ -21,11 +23,10 @@ class Built(NamedTuple):
 
 def built(cls: Any) -> Built:
     """With its own defaults, for its own data, as far as these are known without reading any."""
-    entry = catalog.CATALOG.get(cls.recipe.data)
-    size = cls.recipe.size or (entry.size if entry else 32)
-    shape, count = (entry.channels if entry else 3, size, size), entry.images if entry else 0
-    blank = torch.zeros((), dtype=torch.uint8).expand(count, *shape)  # some options hang on how many images there are
-    data: Data = ImageData(blank, classes=entry.classes if entry else ())
+    entry = catalog.CATALOG.get(cls.recipe.data, UNKNOWN)
+    size = cls.recipe.size or entry.size
+    blank = torch.zeros((), dtype=torch.uint8).expand(entry.images, entry.channels, size, size)
+    data: Data = ImageData(blank, classes=entry.classes)  # as many as there are: options may hang on that
     try:
         if catalog.offer(cls.recipe.data):  # made by code: only it knows
             data = cls.dataset(cls.recipe, cls.Options())

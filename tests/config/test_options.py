@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from typer import Option
 
 from gantool import api
-from gantool.config.options import MANY, filled
+from gantool.config.options import MANY, suit
 from gantool.config.schema import settings_of
 
 
@@ -86,11 +86,11 @@ class Closed(Open):
 
 
 def test_what_is_left_open_is_filled_by_the_number_of_images() -> None:
-    few, many = filled(Open(), MANY - 1), filled(Open(), MANY)
+    few, many = suit(Open(), MANY - 1), suit(Open(), MANY)
     assert (few.turns, few.where) == (2, "near") and (many.turns, many.where) == (40_000, "far")
     assert few.beta2 == many.beta2 == 0.99, "it was not left open"
-    assert filled(Open(turns=5), MANY).turns == 5
-    assert (filled(Closed(), MANY).turns, filled(Closed(), MANY).where) == (7, "here")
+    assert suit(Open(turns=5), MANY).turns == 5
+    assert (suit(Closed(), MANY).turns, suit(Closed(), MANY).where) == (7, "here")
 
 
 def test_help_says_what_both_are() -> None:
